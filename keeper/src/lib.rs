@@ -1,0 +1,6 @@
+//! Spillway's keeper: it pays every withdrawal exactly once, in batches, and can prove it.
+
+pub mod books;
+pub mod clock;
+pub mod domain;
+pub mod store;

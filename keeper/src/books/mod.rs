@@ -1,0 +1,7 @@
+//! The books: what the keeper believes of the money, in a form that anyone can check.
+//!
+//! - [`audit`]: the hash chain over every committed change
+//! - [`balances`]: sums over the postings
+
+pub mod audit;
+pub mod balances;

@@ -1,0 +1,118 @@
+//! Double-entry: every move of money has two sides.
+//!
+//! A posting takes an amount from its credit account and gives it to its debit account, so the sum over all
+//! accounts of an asset is zero by construction. `Cash` is what the vault holds; the others say whose it is:
+//!
+//! ```text
+//! cash = float + orders + depositors + requests + claims
+//! ```
+
+use super::{amount::Amount, withdrawal::Door};
+use alloy::primitives::Address;
+
+/// Whose money it is. One of each per asset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Account {
+    /// What the vault contract holds on chain.
+    Cash,
+    /// Held, and owed to nobody: orders are paid from it. Negative while more was ordered than it holds.
+    Float,
+    /// Owed to accepted orders that are not final yet.
+    Orders,
+    /// Owed to depositors, as balances on chain.
+    Depositors,
+    /// Owed to requests that are not final yet.
+    Requests,
+    /// Owed to recipients whose push failed.
+    Claims,
+}
+
+impl Account {
+    pub const ALL: [Self; 6] =
+        [Self::Cash, Self::Float, Self::Orders, Self::Depositors, Self::Requests, Self::Claims];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cash => "cash",
+            Self::Float => "float",
+            Self::Orders => "orders",
+            Self::Depositors => "depositors",
+            Self::Requests => "requests",
+            Self::Claims => "claims",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|a| a.as_str() == text)
+    }
+}
+
+/// The two accounts of a move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sides {
+    pub debit: Account,
+    pub credit: Account,
+}
+
+impl Sides {
+    const fn new(debit: Account, credit: Account) -> Self {
+        Self { debit, credit }
+    }
+
+    /// A withdrawal was accepted: its owner's money is set aside for it.
+    pub fn received(door: Door) -> Self {
+        Self::new(owner(door), owed(door))
+    }
+
+    /// A withdrawal ended without a payment: what was set aside goes back to its owner.
+    pub fn released(door: Door) -> Self {
+        Self::new(owed(door), owner(door))
+    }
+
+    /// The recipient has the money.
+    pub fn paid(door: Door) -> Self {
+        Self::new(owed(door), Account::Cash)
+    }
+
+    /// The push failed: the vault keeps the money for the recipient.
+    pub fn claimable(door: Door) -> Self {
+        Self::new(owed(door), Account::Claims)
+    }
+
+    /// A claimant pulled.
+    pub const CLAIMED: Self = Self::new(Account::Claims, Account::Cash);
+    /// A depositor put money in.
+    pub const DEPOSITED: Self = Self::new(Account::Cash, Account::Depositors);
+    /// Money came in that nobody owns: a top-up of the float, or a gift.
+    pub const FLOAT_RECEIVED: Self = Self::new(Account::Cash, Account::Float);
+    /// The chain paid an order that these books do not know (they went back in time).
+    pub const UNMATCHED_PAID: Self = Self::new(Account::Float, Account::Cash);
+    /// The same, and the push failed.
+    pub const UNMATCHED_CLAIMABLE: Self = Self::new(Account::Float, Account::Claims);
+    /// A withdrawal turned out to be one that the books had as unmatched: the float gets its money back, which
+    /// the withdrawal's own postings then take.
+    pub const MATCHED_PAID: Self = Self::new(Account::Cash, Account::Float);
+    pub const MATCHED_CLAIMABLE: Self = Self::new(Account::Claims, Account::Float);
+}
+
+fn owner(door: Door) -> Account {
+    match door {
+        Door::Order => Account::Float,
+        Door::Request => Account::Depositors,
+    }
+}
+
+fn owed(door: Door) -> Account {
+    match door {
+        Door::Order => Account::Orders,
+        Door::Request => Account::Requests,
+    }
+}
+
+/// One move of money of one asset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Posting {
+    pub asset: Address,
+    pub sides: Sides,
+    pub amount: Amount,
+}

@@ -1,0 +1,17 @@
+//! The words and rules of the business, without I/O: nothing here touches a chain, a database or a clock.
+//!
+//! - [`amount`]: exact integers with an asset's decimals, parsed and printed without a float
+//! - [`asset`]: what the vault can pay
+//! - [`withdrawal`]: the unit of everything, its identity, its states and the moves between them
+//! - [`batch`]: withdrawals that one transaction settles, and a batch's own states
+//! - [`lane`]: a lane's number and head, and how a settlement moves them
+//! - [`ledger`]: the accounts, and the two sides of every move of money
+//! - [`reason`]: why something waits or failed, and what happens next
+
+pub mod amount;
+pub mod asset;
+pub mod batch;
+pub mod lane;
+pub mod ledger;
+pub mod reason;
+pub mod withdrawal;

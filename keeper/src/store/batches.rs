@@ -1,0 +1,311 @@
+//! Batches and their attempts.
+
+use super::{
+    Store, StoreError, Unit,
+    sql::{self, Columns},
+    unit::Subject,
+    withdrawals,
+};
+use crate::domain::{
+    amount::Amount,
+    batch::{Attempt, AttemptState, Batch, BatchKind, BatchState, Content},
+    withdrawal::{Withdrawal, WithdrawalState},
+};
+use alloy::primitives::{Address, B256};
+use sqlx::{AssertSqlSafe, any::AnyRow};
+
+const COLUMNS: &str = "row_id, kind, state, asset, count, total, lane, first, head_after, calldata, gas_limit, \
+     reason, retry_at, created_at";
+const ATTEMPT_COLUMNS: &str =
+    "row_id, batch, lane, nonce, hash, raw, max_fee, priority_fee, state, signed_at, sent_at";
+
+/// What a block says of a mined attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inclusion {
+    pub block: u64,
+    pub gas_used: u64,
+}
+
+impl Unit {
+    /// Puts ready withdrawals of one asset and door into a new batch.
+    pub async fn plan_batch(
+        &mut self,
+        kind: BatchKind,
+        withdrawals: &[Withdrawal],
+    ) -> Result<Option<i64>, StoreError> {
+        let Some(first) = withdrawals.first() else {
+            return Ok(None);
+        };
+        let total = withdrawals.iter().map(|w| w.amount).sum();
+        let batch = self.insert_batch(kind, first.asset, withdrawals.len() as u64, total).await?;
+        self.move_withdrawals_into(withdrawals, WithdrawalState::Batched, None, Some(batch)).await?;
+        self.record(Subject::Batch, &[batch], None, BatchState::Planned.as_str(), None).await?;
+        Ok(Some(batch))
+    }
+
+    /// Stores a void of the lane's next number, funded at once: it pays nothing.
+    pub async fn plan_void(&mut self, content: &Content, reason: &str) -> Result<i64, StoreError> {
+        let row = self.insert_batch(BatchKind::Void, Address::ZERO, 1, Amount::ZERO).await?;
+        self.record(Subject::Batch, &[row], None, BatchState::Planned.as_str(), Some(reason)).await?;
+        let batch = read(
+            &sqlx::query(AssertSqlSafe(format!("SELECT {COLUMNS} FROM batches WHERE row_id = $1")))
+                .bind(row)
+                .fetch_one(self.connection())
+                .await?,
+        )?;
+        self.move_batch(&batch, BatchState::Priced, Some(reason)).await?;
+        self.fund_batch(&Batch { state: BatchState::Priced, ..batch }, content, Some(reason)).await?;
+        Ok(row)
+    }
+
+    async fn insert_batch(
+        &mut self,
+        kind: BatchKind,
+        asset: Address,
+        count: u64,
+        total: Amount,
+    ) -> Result<i64, StoreError> {
+        let at = self.at();
+        let row = sqlx::query(
+            "INSERT INTO batches (kind, state, asset, count, total, created_at) \
+             VALUES ($1, 'planned', $2, $3, $4, $5) RETURNING row_id",
+        )
+        .bind(kind.as_str())
+        .bind(sql::address(asset))
+        .bind(sql::int(count))
+        .bind(total.to_hex())
+        .bind(at)
+        .fetch_one(self.connection())
+        .await?;
+        row.int("row_id")
+    }
+
+    /// Fixes a priced batch's content, for good.
+    pub async fn fund_batch(
+        &mut self,
+        batch: &Batch,
+        content: &Content,
+        reason: Option<&str>,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE batches SET lane = $1, first = $2, head_after = $3, calldata = $4, gas_limit = $5 WHERE row_id = $6",
+        )
+        .bind(sql::address(content.lane))
+        .bind(sql::int(content.first))
+        .bind(sql::hex(content.head_after))
+        .bind(content.calldata.to_vec())
+        .bind(sql::int(content.gas_limit))
+        .bind(batch.row)
+        .execute(self.connection())
+        .await?;
+        self.move_batch(batch, BatchState::Funded, reason).await
+    }
+
+    /// Gives a batch up: its withdrawals go back to where `to` says.
+    pub async fn dissolve_batch(
+        &mut self,
+        batch: &Batch,
+        withdrawals: &[Withdrawal],
+        to: WithdrawalState,
+        code: Option<crate::domain::reason::Code>,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        let open: Vec<Withdrawal> =
+            withdrawals.iter().filter(|w| w.state == WithdrawalState::Batched).cloned().collect();
+        self.move_withdrawals(&open, to, code).await?;
+        self.move_batch(batch, BatchState::Dissolved, Some(reason)).await
+    }
+
+    /// Not before `at` is the batch tried again, because of `reason`.
+    pub async fn delay_batch(&mut self, batch: i64, at: i64, reason: &str) -> Result<(), StoreError> {
+        sqlx::query("UPDATE batches SET retry_at = $1, reason = $2 WHERE row_id = $3")
+            .bind(at)
+            .bind(reason)
+            .bind(batch)
+            .execute(self.connection())
+            .await?;
+        self.note();
+        Ok(())
+    }
+
+    /// A new gas limit for the attempts to come; the content stays.
+    pub async fn set_gas_limit(&mut self, batch: i64, gas_limit: u64) -> Result<(), StoreError> {
+        sqlx::query("UPDATE batches SET gas_limit = $1 WHERE row_id = $2")
+            .bind(sql::int(gas_limit))
+            .bind(batch)
+            .execute(self.connection())
+            .await?;
+        self.note();
+        Ok(())
+    }
+
+    /// Makes an attempt's signed bytes durable. To be committed before they are sent.
+    pub async fn add_attempt(&mut self, attempt: &Attempt) -> Result<(), StoreError> {
+        let fee = |wei: u128| i64::try_from(wei).unwrap_or(i64::MAX);
+        sqlx::query(
+            "INSERT INTO attempts (batch, lane, nonce, hash, raw, max_fee, priority_fee, state, signed_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 'signed', $8)",
+        )
+        .bind(attempt.batch)
+        .bind(sql::address(attempt.lane))
+        .bind(sql::int(attempt.nonce))
+        .bind(sql::hex(attempt.hash))
+        .bind(attempt.raw.to_vec())
+        .bind(fee(attempt.max_fee))
+        .bind(fee(attempt.priority_fee))
+        .bind(attempt.signed_at)
+        .execute(self.connection())
+        .await?;
+        self.note();
+        Ok(())
+    }
+
+    /// What became of an attempt; with its block when it was mined.
+    pub async fn settle_attempt(
+        &mut self,
+        hash: B256,
+        state: AttemptState,
+        inclusion: Option<Inclusion>,
+    ) -> Result<(), StoreError> {
+        sqlx::query("UPDATE attempts SET state = $1, block = $2, gas_used = $3 WHERE hash = $4")
+            .bind(state.as_str())
+            .bind(inclusion.map(|i| sql::int(i.block)))
+            .bind(inclusion.map(|i| sql::int(i.gas_used)))
+            .bind(sql::hex(hash))
+            .execute(self.connection())
+            .await?;
+        self.note();
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Batches that are neither final nor dissolved, oldest first.
+    pub async fn open_batches(&self) -> Result<Vec<Batch>, StoreError> {
+        let statement = format!(
+            "SELECT {COLUMNS} FROM batches WHERE state NOT IN ('final', 'dissolved') ORDER BY row_id"
+        );
+        let rows = sqlx::query(AssertSqlSafe(statement)).fetch_all(&self.reader).await?;
+        rows.iter().map(read).collect()
+    }
+
+    pub async fn batch(&self, row: i64) -> Result<Option<Batch>, StoreError> {
+        let statement = format!("SELECT {COLUMNS} FROM batches WHERE row_id = $1");
+        let found = sqlx::query(AssertSqlSafe(statement)).bind(row).fetch_optional(&self.reader).await?;
+        found.as_ref().map(read).transpose()
+    }
+
+    /// The batch here that a settlement of `lane` ending with `head_after` is.
+    pub async fn batch_by_head(&self, lane: Address, head_after: &str) -> Result<Option<Batch>, StoreError> {
+        let statement = format!(
+            "SELECT {COLUMNS} FROM batches WHERE lane = $1 AND head_after = $2 AND kind <> 'requests'"
+        );
+        let found = sqlx::query(AssertSqlSafe(statement))
+            .bind(sql::address(lane))
+            .bind(head_after)
+            .fetch_optional(&self.reader)
+            .await?;
+        found.as_ref().map(read).transpose()
+    }
+
+    /// The batch that the transaction `hash` is an attempt of.
+    pub async fn batch_by_attempt(&self, hash: B256) -> Result<Option<Batch>, StoreError> {
+        let statement = format!(
+            "SELECT {COLUMNS} FROM batches WHERE row_id = (SELECT batch FROM attempts WHERE hash = $1)"
+        );
+        let found =
+            sqlx::query(AssertSqlSafe(statement)).bind(sql::hex(hash)).fetch_optional(&self.reader).await?;
+        found.as_ref().map(read).transpose()
+    }
+
+    /// A batch's attempts, oldest first.
+    pub async fn attempts(&self, batch: i64) -> Result<Vec<Attempt>, StoreError> {
+        let statement = format!("SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE batch = $1 ORDER BY row_id");
+        let rows = sqlx::query(AssertSqlSafe(statement)).bind(batch).fetch_all(&self.reader).await?;
+        rows.iter().map(read_attempt).collect()
+    }
+
+    /// A node took the attempt. No audit entry: sending again changes nothing that matters.
+    pub async fn attempt_sent(&self, hash: B256, at: i64) -> Result<(), StoreError> {
+        sqlx::query("UPDATE attempts SET state = 'sent', sent_at = $1 WHERE hash = $2 AND state IN ('signed', 'sent')")
+            .bind(at)
+            .bind(sql::hex(hash))
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
+    /// The transaction that paid a withdrawal, with its block: from its batch, or found on chain.
+    pub async fn payout_of(&self, withdrawal: &Withdrawal) -> Result<Option<(B256, u64)>, StoreError> {
+        let row = sqlx::query(
+            "SELECT hash AS tx, block FROM attempts WHERE batch = $1 AND state = 'mined' \
+             UNION ALL SELECT tx, block FROM found_payouts WHERE withdrawal = $2",
+        )
+        .bind(withdrawal.batch.unwrap_or(0))
+        .bind(withdrawal.row)
+        .fetch_optional(&self.reader)
+        .await?;
+        row.map(|r| Ok((r.fixed("tx")?, r.uint("block")?))).transpose()
+    }
+
+    /// Batches, payouts in them and gas that the final ones used: `(batches, payouts, gas)` of orders and requests.
+    pub async fn final_batches(&self) -> Result<(u64, u64, u64), StoreError> {
+        let row = sqlx::query(
+            "SELECT count(*) AS batches, CAST(coalesce(sum(b.count), 0) AS BIGINT) AS payouts, \
+             CAST(coalesce(sum(a.gas_used), 0) AS BIGINT) AS gas FROM batches b \
+             LEFT JOIN attempts a ON a.batch = b.row_id AND a.state = 'mined' \
+             WHERE b.state = 'final' AND b.kind <> 'void'",
+        )
+        .fetch_one(&self.reader)
+        .await?;
+        Ok((row.uint("batches")?, row.uint("payouts")?, row.uint("gas")?))
+    }
+}
+
+fn read(row: &AnyRow) -> Result<Batch, StoreError> {
+    let content = match row.bytes_opt("calldata")? {
+        None => None,
+        Some(calldata) => Some(Content {
+            lane: row.address("lane")?,
+            first: row.uint("first")?,
+            head_after: row.fixed("head_after")?,
+            calldata: calldata.into(),
+            gas_limit: row.uint("gas_limit")?,
+        }),
+    };
+    Ok(Batch {
+        row: row.int("row_id")?,
+        kind: row.parsed("kind", BatchKind::parse)?,
+        state: row.parsed("state", BatchState::parse)?,
+        asset: row.address("asset")?,
+        count: row.uint("count")?,
+        total: row.amount("total")?,
+        content,
+        reason: row.text_opt("reason")?,
+        retry_at: row.int("retry_at")?,
+        created_at: row.int("created_at")?,
+    })
+}
+
+fn read_attempt(row: &AnyRow) -> Result<Attempt, StoreError> {
+    Ok(Attempt {
+        row: row.int("row_id")?,
+        batch: row.int("batch")?,
+        lane: row.address("lane")?,
+        nonce: row.uint("nonce")?,
+        hash: row.fixed("hash")?,
+        raw: row.bytes_opt("raw")?.unwrap_or_default().into(),
+        max_fee: row.uint("max_fee")?.into(),
+        priority_fee: row.uint("priority_fee")?.into(),
+        state: row.parsed("state", AttemptState::parse)?,
+        signed_at: row.int("signed_at")?,
+        sent_at: row.int("sent_at")?,
+    })
+}
+
+impl Unit {
+    /// The withdrawals of a batch as this change sees them.
+    pub async fn withdrawals_of(&mut self, batch: i64) -> Result<Vec<Withdrawal>, StoreError> {
+        withdrawals::of_batch(self.connection(), batch).await
+    }
+}

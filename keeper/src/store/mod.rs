@@ -1,0 +1,182 @@
+//! The store: everything that matters, durable before it has an effect outside.
+//!
+//! One schema over two engines, SQLite (embedded) and PostgreSQL, reached through `sqlx::Any` with the same SQL.
+//! All changes go through a [`Unit`]: one database transaction that also appends who did what to the
+//! audit chain, the transitions it made and the postings that go with them.
+//!
+//! - [`unit`]: the unit of change, the audit chain, moves of withdrawals and batches
+//! - [`withdrawals`], [`batches`], [`lanes`], [`progress`]: the questions that the stages ask
+//! - [`generation`]: noticing that the store went back in time
+//! - [`holder`]: one keeper per SQLite file
+
+pub mod batches;
+pub mod generation;
+pub mod holder;
+pub mod lanes;
+pub mod progress;
+mod sql;
+pub mod unit;
+pub mod withdrawals;
+
+pub use unit::{Context, Unit};
+
+use alloy::primitives::Address;
+use sqlx::{AnyPool, any::AnyPoolOptions};
+use std::{path::PathBuf, time::Duration};
+
+/// Why the store did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    #[error("database migration: {0}; a newer keeper may have written this store")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error("column {column} holds '{value}', which this keeper cannot read; restore a backup or report it")]
+    Corrupt { column: String, value: String },
+    #[error("{what} changed under this step; it is read again")]
+    Stale { what: String },
+    #[error("{what} may not go from {from} to {to}")]
+    BadTransition { what: String, from: String, to: String },
+    #[error(
+        "the store belongs to vault {stored_vault} on chain {stored_chain}, the configuration names vault {vault} on chain {chain}; use another store.url or the right deployment"
+    )]
+    OtherVault { stored_chain: String, stored_vault: String, chain: u64, vault: Address },
+    #[error("store.url '{0}': expected sqlite://FILE or postgres://USER@HOST/DATABASE")]
+    BadUrl(String),
+    #[error("{path}: {source}")]
+    File { path: String, source: std::io::Error },
+    #[error("{path} is held by {holder}; stop that keeper first, or give this one its own store.url")]
+    Held { path: String, holder: String },
+}
+
+impl StoreError {
+    fn corrupt(column: &str, value: &str) -> Self {
+        Self::Corrupt { column: column.to_owned(), value: value.chars().take(80).collect() }
+    }
+
+    fn stale(what: impl Into<String>) -> Self {
+        Self::Stale { what: what.into() }
+    }
+
+    /// Somebody else changed the rows first: the step is simply done again.
+    pub fn is_stale(&self) -> bool {
+        matches!(self, Self::Stale { .. })
+    }
+}
+
+/// The engine behind the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// An open store. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// Changes: one connection on SQLite, so that writers queue here rather than in the database.
+    writer: AnyPool,
+    /// Questions: SQLite's write-ahead log lets them run beside a writer.
+    reader: AnyPool,
+    engine: Engine,
+    /// The SQLite file, where there is one.
+    file: Option<PathBuf>,
+}
+
+impl Store {
+    /// Opens the store at `url` (`sqlite://FILE`, created when absent, or `postgres://...`) and brings its schema
+    /// up to date.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let engine = if url.starts_with("sqlite:") {
+            Engine::Sqlite
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            Engine::Postgres
+        } else {
+            return Err(StoreError::BadUrl(url.to_owned()));
+        };
+        let (writer, reader, file) = match engine {
+            Engine::Sqlite => {
+                let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
+                let path = PathBuf::from(path.split('?').next().unwrap_or(path));
+                if path.as_os_str().is_empty() {
+                    return Err(StoreError::BadUrl(url.to_owned()));
+                }
+                let url = format!("sqlite://{}?mode=rwc", path.display());
+                (sqlite_pool(1, &url).await?, sqlite_pool(4, &url).await?, Some(path))
+            }
+            Engine::Postgres => {
+                let pool = AnyPoolOptions::new()
+                    .max_connections(8)
+                    .acquire_timeout(Duration::from_secs(30))
+                    .connect(url)
+                    .await?;
+                (pool.clone(), pool, None)
+            }
+        };
+        match engine {
+            Engine::Sqlite => sqlx::migrate!("migrations/sqlite").run(&writer).await?,
+            Engine::Postgres => sqlx::migrate!("migrations/postgres").run(&writer).await?,
+        }
+        Ok(Self { writer, reader, engine, file })
+    }
+
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// Ties the store to one vault on one chain, or refuses when it is tied to another.
+    pub async fn bind_to_vault(&self, chain_id: u64, vault: Address) -> Result<(), StoreError> {
+        let chain = self.meta_or_insert("chain_id", &chain_id.to_string()).await?;
+        let stored_vault = self.meta_or_insert("vault", &sql::address(vault)).await?;
+        if chain != chain_id.to_string() || stored_vault != sql::address(vault) {
+            return Err(StoreError::OtherVault { stored_chain: chain, stored_vault, chain: chain_id, vault });
+        }
+        Ok(())
+    }
+
+    async fn meta_or_insert(&self, name: &str, value: &str) -> Result<String, StoreError> {
+        sqlx::query("INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+            .bind(name)
+            .bind(value)
+            .execute(&self.writer)
+            .await?;
+        Ok(sqlx::query_scalar("SELECT value FROM meta WHERE name = $1")
+            .bind(name)
+            .fetch_one(&self.writer)
+            .await?)
+    }
+
+    /// Waits for running statements and closes. On SQLite the write-ahead log is folded into the file.
+    pub async fn close(self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// WAL lets readers run beside the writer; `synchronous = FULL` makes a commit survive a power cut.
+async fn sqlite_pool(connections: u32, url: &str) -> Result<AnyPool, StoreError> {
+    let pool = AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(30))
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                for pragma in [
+                    "PRAGMA busy_timeout = 30000",
+                    "PRAGMA journal_mode = WAL",
+                    "PRAGMA synchronous = FULL",
+                    "PRAGMA foreign_keys = ON",
+                    "PRAGMA temp_store = MEMORY",
+                    "PRAGMA cache_size = -65536",
+                ] {
+                    sqlx::query(pragma).execute(&mut *connection).await?;
+                }
+                Ok(())
+            })
+        })
+        .connect(url)
+        .await?;
+    Ok(pool)
+}

@@ -1,0 +1,227 @@
+//! How far the books follow the chain, what was found there, and what the comparisons said.
+
+use super::{
+    Store, StoreError, Unit,
+    sql::{self, Columns, pieces, placeholders},
+};
+use crate::domain::{
+    amount::Amount,
+    ledger::Account,
+    withdrawal::{Reference, WithdrawalState},
+};
+use alloy::primitives::{Address, B256};
+use futures::TryStreamExt;
+use sqlx::{AssertSqlSafe, any::AnyRow};
+use std::collections::HashMap;
+
+/// A block that is in the books.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct BlockMark {
+    pub number: u64,
+    pub hash: B256,
+}
+
+/// A payout that the chain shows and no batch here made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundPayout {
+    pub lane: Address,
+    pub number: u64,
+    pub reference: Reference,
+    pub asset: Address,
+    pub recipient: Address,
+    pub amount: Amount,
+    /// `Paid` or `Claimable`.
+    pub outcome: WithdrawalState,
+    pub tx: B256,
+    pub block: u64,
+}
+
+/// What a comparison of chain and books found.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Verdict {
+    pub block: u64,
+    /// Unix milliseconds.
+    pub at: i64,
+    pub ok: bool,
+    pub differences: Vec<String>,
+}
+
+impl Store {
+    /// The last final block that is in the books; none in a new store.
+    pub async fn cursor(&self) -> Result<Option<BlockMark>, StoreError> {
+        sqlx::query("SELECT block, hash FROM scan_cursor WHERE name = 'final'")
+            .fetch_optional(&self.reader)
+            .await?
+            .map(|r| Ok(BlockMark { number: r.uint("block")?, hash: r.fixed("hash")? }))
+            .transpose()
+    }
+
+    pub async fn last_verdict(&self) -> Result<Option<Verdict>, StoreError> {
+        let row = sqlx::query(
+            "SELECT block, at, ok, differences FROM reconciliations ORDER BY row_id DESC LIMIT 1",
+        )
+        .fetch_optional(&self.reader)
+        .await?;
+        row.map(|r| {
+            Ok(Verdict {
+                block: r.uint("block")?,
+                at: r.int("at")?,
+                ok: r.int("ok")? != 0,
+                differences: r.parsed("differences", |s| serde_json::from_str(s).ok())?,
+            })
+        })
+        .transpose()
+    }
+
+    /// Keeps a verdict, unless it repeats the one before.
+    pub async fn put_verdict(&self, verdict: &Verdict) -> Result<(), StoreError> {
+        let differences = serde_json::to_string(&verdict.differences).expect("a list of strings is JSON");
+        if let Some(last) = self.last_verdict().await?
+            && last.ok == verdict.ok
+            && last.differences == verdict.differences
+        {
+            sqlx::query("UPDATE reconciliations SET block = $1, at = $2 WHERE row_id = (SELECT max(row_id) FROM reconciliations)")
+                .bind(sql::int(verdict.block))
+                .bind(verdict.at)
+                .execute(&self.writer)
+                .await?;
+            return Ok(());
+        }
+        sqlx::query("INSERT INTO reconciliations (block, at, ok, differences) VALUES ($1, $2, $3, $4)")
+            .bind(sql::int(verdict.block))
+            .bind(verdict.at)
+            .bind(i64::from(verdict.ok))
+            .bind(differences)
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
+    /// Adds the postings after row `since` to `balances`, and returns the last row. The balance of an account is
+    /// what it was debited less what it was credited; debits and credits are kept apart, so that no sign is needed.
+    pub async fn sum_postings(
+        &self,
+        since: i64,
+        mut add: impl FnMut(Address, Account, Account, Amount),
+    ) -> Result<i64, StoreError> {
+        let mut last = since;
+        let mut rows = sqlx::query(
+            "SELECT row_id, asset, debit, credit, amount FROM postings WHERE row_id > $1 ORDER BY row_id",
+        )
+        .bind(since)
+        .fetch(&self.reader);
+        while let Some(row) = rows.try_next().await? {
+            last = row.int("row_id")?;
+            add(
+                row.address("asset")?,
+                row.parsed("debit", Account::parse)?,
+                row.parsed("credit", Account::parse)?,
+                row.amount("amount")?,
+            );
+        }
+        Ok(last)
+    }
+
+    /// Payouts that were found on chain and that no withdrawal here has claimed yet.
+    pub async fn unmatched_payouts(&self) -> Result<u64, StoreError> {
+        sqlx::query("SELECT count(*) AS n FROM found_payouts WHERE withdrawal IS NULL")
+            .fetch_one(&self.reader)
+            .await?
+            .uint("n")
+    }
+}
+
+impl Unit {
+    pub async fn set_cursor(&mut self, mark: BlockMark) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO scan_cursor (name, block, hash) VALUES ('final', $1, $2) \
+             ON CONFLICT (name) DO UPDATE SET block = excluded.block, hash = excluded.hash",
+        )
+        .bind(sql::int(mark.number))
+        .bind(sql::hex(mark.hash))
+        .execute(self.connection())
+        .await?;
+        self.note();
+        Ok(())
+    }
+
+    /// Keeps a payout that no batch here made, matched to a withdrawal or not. False when it was kept before.
+    pub async fn put_found_payout(
+        &mut self,
+        payout: &FoundPayout,
+        withdrawal: Option<i64>,
+    ) -> Result<bool, StoreError> {
+        let inserted = sqlx::query(
+            "INSERT INTO found_payouts (lane, number, reference, asset, recipient, amount, outcome, tx, block, withdrawal) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
+        )
+        .bind(sql::address(payout.lane))
+        .bind(sql::int(payout.number))
+        .bind(sql::hex(payout.reference))
+        .bind(sql::address(payout.asset))
+        .bind(sql::address(payout.recipient))
+        .bind(payout.amount.to_hex())
+        .bind(payout.outcome.as_str())
+        .bind(sql::hex(payout.tx))
+        .bind(sql::int(payout.block))
+        .bind(withdrawal)
+        .execute(self.connection())
+        .await?;
+        Ok(inserted.rows_affected() == 1)
+    }
+
+    /// The unmatched found payouts with these references.
+    pub async fn unmatched_by_reference(
+        &mut self,
+        references: &[Reference],
+    ) -> Result<HashMap<Reference, FoundPayout>, StoreError> {
+        let mut found = HashMap::new();
+        for piece in pieces(references) {
+            let statement = format!(
+                "SELECT lane, number, reference, asset, recipient, amount, outcome, tx, block FROM found_payouts \
+                 WHERE withdrawal IS NULL AND reference IN ({})",
+                placeholders(1, piece.len())
+            );
+            let mut query = sqlx::query(AssertSqlSafe(statement));
+            for reference in piece {
+                query = query.bind(sql::hex(*reference));
+            }
+            for row in query.fetch_all(self.connection()).await? {
+                let payout = read_found(&row)?;
+                found.insert(payout.reference, payout);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The withdrawal that a found payout paid has turned up.
+    pub async fn match_found_payout(
+        &mut self,
+        payout: &FoundPayout,
+        withdrawal: i64,
+    ) -> Result<(), StoreError> {
+        let matched = sqlx::query(
+            "UPDATE found_payouts SET withdrawal = $1 WHERE lane = $2 AND number = $3 AND withdrawal IS NULL",
+        )
+        .bind(withdrawal)
+        .bind(sql::address(payout.lane))
+        .bind(sql::int(payout.number))
+        .execute(self.connection())
+        .await?;
+        if matched.rows_affected() == 1 { Ok(()) } else { Err(StoreError::stale("a found payout")) }
+    }
+}
+
+fn read_found(row: &AnyRow) -> Result<FoundPayout, StoreError> {
+    Ok(FoundPayout {
+        lane: row.address("lane")?,
+        number: row.uint("number")?,
+        reference: row.fixed("reference")?,
+        asset: row.address("asset")?,
+        recipient: row.address("recipient")?,
+        amount: row.amount("amount")?,
+        outcome: row.parsed("outcome", WithdrawalState::parse)?,
+        tx: row.fixed("tx")?,
+        block: row.uint("block")?,
+    })
+}

@@ -1,0 +1,335 @@
+//! Withdrawals: accepted once, found by what their askers know.
+
+use super::{
+    Store, StoreError, Unit,
+    sql::{self, Columns, pieces, placeholders, tuples},
+    unit::{Subject, posting},
+};
+use crate::domain::{
+    ledger::Sides,
+    reason::Code,
+    withdrawal::{Door, Order, Reference, RequestTerms, Withdrawal, WithdrawalId, WithdrawalState},
+};
+use alloy::primitives::Address;
+use sqlx::{AssertSqlSafe, any::AnyRow};
+use std::collections::HashMap;
+
+/// A withdrawal to be stored.
+#[derive(Clone, Debug)]
+pub struct NewWithdrawal {
+    pub order: Order,
+    pub trace_id: String,
+    /// Where the request stands on chain; none for an order.
+    pub request: Option<RequestTerms>,
+}
+
+impl NewWithdrawal {
+    pub fn id(&self) -> WithdrawalId {
+        WithdrawalId::from_key(&self.order.idempotency_key)
+    }
+
+    fn door(&self) -> Door {
+        if self.request.is_some() { Door::Request } else { Door::Order }
+    }
+}
+
+/// What became of a withdrawal that was handed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// Stored now.
+    New(Withdrawal),
+    /// The same key with the same content was stored before.
+    Repeated(Withdrawal),
+    /// The key was used before for something else.
+    Conflict(Withdrawal),
+    /// The 8-byte reference is another withdrawal's: one in 2^64, answered by asking for another key.
+    ReferenceTaken,
+}
+
+/// Every column of a withdrawal.
+const COLUMNS: &str = "row_id, id, door, idempotency_key, asset, recipient, amount, state, reason, batch, \
+     request_id, request_owner, request_created_at, trace_id, received_at";
+
+impl Unit {
+    /// Stores withdrawals as `received`, each with the posting that sets its money aside. The answers are in the
+    /// order of `new`. The same key twice in one call: the second is the repeat.
+    pub async fn accept_withdrawals(&mut self, new: &[NewWithdrawal]) -> Result<Vec<Accepted>, StoreError> {
+        let mut inserted: HashMap<String, i64> = HashMap::with_capacity(new.len());
+        for piece in pieces(new) {
+            let statement = format!(
+                "INSERT INTO withdrawals (id, reference, door, idempotency_key, asset, recipient, amount, state, \
+                 request_id, request_owner, request_created_at, trace_id, received_at, updated_at) VALUES {} \
+                 ON CONFLICT DO NOTHING RETURNING row_id, id",
+                tuples(piece.len(), 14)
+            );
+            let mut query = sqlx::query(AssertSqlSafe(statement));
+            for w in piece {
+                let id = w.id();
+                query = query
+                    .bind(id.to_string())
+                    .bind(sql::hex(id.reference()))
+                    .bind(w.door().as_str())
+                    .bind(&w.order.idempotency_key)
+                    .bind(sql::address(w.order.asset))
+                    .bind(sql::address(w.order.recipient))
+                    .bind(w.order.amount.to_hex())
+                    .bind(WithdrawalState::Received.as_str())
+                    .bind(w.request.map(|r| sql::int(r.id)))
+                    .bind(w.request.map(|r| sql::address(r.owner)))
+                    .bind(w.request.map(|r| sql::int(r.created_at)))
+                    .bind(&w.trace_id)
+                    .bind(self.at())
+                    .bind(self.at());
+            }
+            for row in query.fetch_all(self.connection()).await? {
+                inserted.insert(row.text("id")?, row.int("row_id")?);
+            }
+        }
+
+        let known: Vec<String> =
+            new.iter().map(|w| w.id().to_string()).filter(|id| !inserted.contains_key(id)).collect();
+        let mut before = HashMap::new();
+        for piece in pieces(&known) {
+            let statement =
+                format!("SELECT {COLUMNS} FROM withdrawals WHERE id IN ({})", placeholders(1, piece.len()));
+            let mut query = sqlx::query(AssertSqlSafe(statement));
+            for id in piece {
+                query = query.bind(id);
+            }
+            for row in query.fetch_all(self.connection()).await? {
+                let withdrawal = read(&row)?;
+                before.insert(withdrawal.id.to_string(), withdrawal);
+            }
+        }
+
+        let mut answers = Vec::with_capacity(new.len());
+        let mut stored: Vec<Withdrawal> = Vec::with_capacity(inserted.len());
+        for w in new {
+            let id = w.id();
+            // The first of a key is the one that was stored; a second one finds it in `before`.
+            if let Some(row) = inserted.remove(id.as_str()) {
+                let withdrawal = self.received(w, id, row);
+                before.insert(withdrawal.id.to_string(), withdrawal.clone());
+                stored.push(withdrawal.clone());
+                answers.push(Accepted::New(withdrawal));
+            } else {
+                answers.push(match before.get(id.as_str()) {
+                    Some(old) if same_content(old, &w.order) => Accepted::Repeated(old.clone()),
+                    Some(old) => Accepted::Conflict(old.clone()),
+                    None => Accepted::ReferenceTaken,
+                });
+            }
+        }
+
+        stored.sort_by_key(|w| w.row);
+        let set_aside: Vec<_> = stored
+            .iter()
+            .map(|w| (Some(w.row), posting(w.asset, Sides::received(w.door), w.amount)))
+            .collect();
+        self.post_for(&set_aside, Some(WithdrawalState::Received)).await?;
+        let rows: Vec<i64> = stored.iter().map(|w| w.row).collect();
+        self.record(Subject::Withdrawal, &rows, None, WithdrawalState::Received.as_str(), None).await?;
+        Ok(answers)
+    }
+
+    fn received(&self, new: &NewWithdrawal, id: WithdrawalId, row: i64) -> Withdrawal {
+        Withdrawal {
+            row,
+            id,
+            door: new.door(),
+            idempotency_key: new.order.idempotency_key.clone(),
+            asset: new.order.asset,
+            recipient: new.order.recipient,
+            amount: new.order.amount,
+            state: WithdrawalState::Received,
+            reason: None,
+            batch: None,
+            request: new.request,
+            trace_id: new.trace_id.clone(),
+            received_at: self.at(),
+        }
+    }
+}
+
+/// Whether a repeat asks for the same payment.
+fn same_content(stored: &Withdrawal, order: &Order) -> bool {
+    stored.idempotency_key == order.idempotency_key
+        && stored.asset == order.asset
+        && stored.recipient == order.recipient
+        && stored.amount == order.amount
+}
+
+impl Store {
+    pub async fn withdrawal(&self, id: &WithdrawalId) -> Result<Option<Withdrawal>, StoreError> {
+        let statement = format!("SELECT {COLUMNS} FROM withdrawals WHERE id = $1");
+        let row =
+            sqlx::query(AssertSqlSafe(statement)).bind(id.as_str()).fetch_optional(&self.reader).await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// The oldest withdrawals in a waiting state, at most `limit`.
+    pub async fn waiting(&self, state: WithdrawalState, limit: usize) -> Result<Vec<Withdrawal>, StoreError> {
+        let statement =
+            format!("SELECT {COLUMNS} FROM withdrawals WHERE state = $1 ORDER BY row_id LIMIT $2");
+        let rows = sqlx::query(AssertSqlSafe(statement))
+            .bind(state.as_str())
+            .bind(sql::int(limit as u64))
+            .fetch_all(&self.reader)
+            .await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// The oldest ready withdrawals of one asset and door, at most `limit`.
+    pub async fn ready(
+        &self,
+        asset: Address,
+        door: Door,
+        limit: usize,
+    ) -> Result<Vec<Withdrawal>, StoreError> {
+        let statement = format!(
+            "SELECT {COLUMNS} FROM withdrawals WHERE state = 'ready' AND asset = $1 AND door = $2 \
+             ORDER BY row_id LIMIT $3"
+        );
+        let rows = sqlx::query(AssertSqlSafe(statement))
+            .bind(sql::address(asset))
+            .bind(door.as_str())
+            .bind(sql::int(limit as u64))
+            .fetch_all(&self.reader)
+            .await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// A batch's withdrawals in the order of its payouts: that of their rows.
+    pub async fn withdrawals_of(&self, batch: i64) -> Result<Vec<Withdrawal>, StoreError> {
+        of_batch(&self.reader, batch).await
+    }
+
+    pub async fn withdrawals_by_reference(
+        &self,
+        references: &[Reference],
+    ) -> Result<HashMap<Reference, Withdrawal>, StoreError> {
+        let mut found = HashMap::new();
+        for piece in pieces(references) {
+            let statement = format!(
+                "SELECT {COLUMNS} FROM withdrawals WHERE reference IN ({})",
+                placeholders(1, piece.len())
+            );
+            let mut query = sqlx::query(AssertSqlSafe(statement));
+            for reference in piece {
+                query = query.bind(sql::hex(*reference));
+            }
+            for row in query.fetch_all(&self.reader).await? {
+                let withdrawal = read(&row)?;
+                found.insert(withdrawal.id.reference(), withdrawal);
+            }
+        }
+        Ok(found)
+    }
+
+    pub async fn withdrawals_by_request(&self, ids: &[u64]) -> Result<HashMap<u64, Withdrawal>, StoreError> {
+        let mut found = HashMap::new();
+        for piece in pieces(ids) {
+            let statement = format!(
+                "SELECT {COLUMNS} FROM withdrawals WHERE request_id IN ({})",
+                placeholders(1, piece.len())
+            );
+            let mut query = sqlx::query(AssertSqlSafe(statement));
+            for id in piece {
+                query = query.bind(sql::int(*id));
+            }
+            for row in query.fetch_all(&self.reader).await? {
+                let withdrawal = read(&row)?;
+                if let Some(terms) = withdrawal.request {
+                    found.insert(terms.id, withdrawal);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// How many withdrawals stand at each state.
+    pub async fn counts(&self) -> Result<Vec<(WithdrawalState, u64)>, StoreError> {
+        let rows = sqlx::query("SELECT state, count(*) AS n FROM withdrawals GROUP BY state")
+            .fetch_all(&self.reader)
+            .await?;
+        let by_state: HashMap<String, u64> =
+            rows.iter().map(|r| Ok((r.text("state")?, r.uint("n")?))).collect::<Result<_, StoreError>>()?;
+        Ok(WithdrawalState::ALL
+            .into_iter()
+            .map(|s| (s, by_state.get(s.as_str()).copied().unwrap_or(0)))
+            .collect())
+    }
+
+    /// Every move of a withdrawal and of the batches that it is in, oldest first.
+    pub async fn history(&self, withdrawal: &Withdrawal) -> Result<Vec<Move>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT row_id, batch, from_state, to_state, reason, at FROM transitions \
+             WHERE withdrawal = $1 OR batch = $2 ORDER BY row_id",
+        )
+        .bind(withdrawal.row)
+        .bind(withdrawal.batch.unwrap_or(0))
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter()
+            .map(|r| {
+                Ok(Move {
+                    batch: r.int_opt("batch")?,
+                    from: r.text_opt("from_state")?,
+                    to: r.text("to_state")?,
+                    reason: r.text_opt("reason")?,
+                    at: r.int("at")?,
+                })
+            })
+            .collect()
+    }
+}
+
+/// One recorded transition.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Move {
+    /// The batch that moved; none when the withdrawal itself did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<i64>,
+    pub from: Option<String>,
+    pub to: String,
+    pub reason: Option<String>,
+    /// Unix milliseconds.
+    pub at: i64,
+}
+
+/// See [`Store::withdrawals_of`].
+pub(super) async fn of_batch(
+    executor: impl sqlx::Executor<'_, Database = sqlx::Any>,
+    batch: i64,
+) -> Result<Vec<Withdrawal>, StoreError> {
+    let statement = format!("SELECT {COLUMNS} FROM withdrawals WHERE batch = $1 ORDER BY row_id");
+    let rows = sqlx::query(AssertSqlSafe(statement)).bind(batch).fetch_all(executor).await?;
+    rows.iter().map(read).collect()
+}
+
+fn read(row: &AnyRow) -> Result<Withdrawal, StoreError> {
+    let request = match row.int_opt("request_id")? {
+        None => None,
+        Some(_) => Some(RequestTerms {
+            id: row.uint("request_id")?,
+            owner: row.address("request_owner")?,
+            created_at: row.uint("request_created_at")?,
+        }),
+    };
+    let reason = row.text_opt("reason")?;
+    Ok(Withdrawal {
+        row: row.int("row_id")?,
+        id: row.parsed("id", WithdrawalId::parse)?,
+        door: row.parsed("door", Door::parse)?,
+        idempotency_key: row.text("idempotency_key")?,
+        asset: row.address("asset")?,
+        recipient: row.address("recipient")?,
+        amount: row.amount("amount")?,
+        state: row.parsed("state", WithdrawalState::parse)?,
+        reason: reason.as_deref().and_then(Code::parse),
+        batch: row.int_opt("batch")?,
+        request,
+        trace_id: row.text("trace_id")?,
+        received_at: row.int("received_at")?,
+    })
+}
