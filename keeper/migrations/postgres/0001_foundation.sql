@@ -77,8 +77,8 @@ CREATE TABLE lanes (
     nonce   BIGINT NOT NULL,
     next    BIGINT NOT NULL,
     head    TEXT NOT NULL,
-    -- 1 while a void must become final before new numbers are given out.
-    fencing BIGINT NOT NULL DEFAULT 0
+    -- Set while a void that was planned since then must become final before new numbers are given out.
+    fencing_since BIGINT
 );
 
 -- Payouts that the chain shows and no batch here made: the books went back in time. A client that repeats its

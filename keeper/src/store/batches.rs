@@ -9,6 +9,8 @@ use super::{
 use crate::domain::{
     amount::Amount,
     batch::{Attempt, AttemptState, Batch, BatchKind, BatchState, Content},
+    lane::Head,
+    reason::Code,
     withdrawal::{Withdrawal, WithdrawalState},
 };
 use alloy::primitives::{Address, B256};
@@ -101,19 +103,35 @@ impl Unit {
         self.move_batch(batch, BatchState::Funded, reason).await
     }
 
-    /// Gives a batch up: its withdrawals go back to where `to` says.
-    pub async fn dissolve_batch(
+    /// Gives a batch up. Its withdrawals that have not ended are ready again.
+    pub async fn dissolve_batch(&mut self, batch: &Batch, reason: Code) -> Result<(), StoreError> {
+        let mut open = withdrawals::of_batch(self.connection(), batch.row).await?;
+        open.retain(|w| w.state == WithdrawalState::Batched);
+        self.move_withdrawals(&open, WithdrawalState::Ready, Some(reason)).await?;
+        self.move_batch(batch, BatchState::Dissolved, Some(reason.as_str())).await
+    }
+
+    /// Takes withdrawals out of a batch that is not funded yet; the rest stays in it. An empty batch dissolves.
+    pub async fn take_out_of_batch(
         &mut self,
         batch: &Batch,
-        withdrawals: &[Withdrawal],
+        out: &[Withdrawal],
         to: WithdrawalState,
-        code: Option<crate::domain::reason::Code>,
-        reason: &str,
+        reason: Option<Code>,
     ) -> Result<(), StoreError> {
-        let open: Vec<Withdrawal> =
-            withdrawals.iter().filter(|w| w.state == WithdrawalState::Batched).cloned().collect();
-        self.move_withdrawals(&open, to, code).await?;
-        self.move_batch(batch, BatchState::Dissolved, Some(reason)).await
+        self.move_withdrawals(out, to, reason).await?;
+        let left = withdrawals::of_batch(self.connection(), batch.row).await?;
+        if left.is_empty() {
+            return self.move_batch(batch, BatchState::Dissolved, reason.map(Code::as_str)).await;
+        }
+        let total: Amount = left.iter().map(|w| w.amount).sum();
+        sqlx::query("UPDATE batches SET count = $1, total = $2 WHERE row_id = $3")
+            .bind(sql::int(left.len() as u64))
+            .bind(total.to_hex())
+            .bind(batch.row)
+            .execute(self.connection())
+            .await?;
+        Ok(())
     }
 
     /// Not before `at` is the batch tried again, because of `reason`.
@@ -177,44 +195,81 @@ impl Unit {
         self.note();
         Ok(())
     }
+
+    /// The batch was settled by `tx`: its other attempts never will.
+    pub async fn close_attempts(&mut self, batch: i64, tx: B256, at: Inclusion) -> Result<(), StoreError> {
+        sqlx::query("UPDATE attempts SET state = 'dead' WHERE batch = $1 AND hash <> $2")
+            .bind(batch)
+            .bind(sql::hex(tx))
+            .execute(self.connection())
+            .await?;
+        self.settle_attempt(tx, AttemptState::Mined, Some(at)).await
+    }
+}
+
+/// Questions that a change asks, so that it sees what it has written itself.
+impl Unit {
+    /// The batch here that a settlement of `lane` ending with `head` is.
+    pub async fn batch_by_head(&mut self, lane: Address, head: Head) -> Result<Option<Batch>, StoreError> {
+        let statement =
+            format!("SELECT {COLUMNS} FROM batches WHERE lane = $1 AND head_after = $2 AND kind <> 'requests'");
+        let found = sqlx::query(AssertSqlSafe(statement))
+            .bind(sql::address(lane))
+            .bind(sql::hex(head))
+            .fetch_optional(self.connection())
+            .await?;
+        found.as_ref().map(read).transpose()
+    }
+
+    /// The batch that the transaction `hash` is an attempt of.
+    pub async fn batch_by_attempt(&mut self, hash: B256) -> Result<Option<Batch>, StoreError> {
+        let statement = format!(
+            "SELECT {COLUMNS} FROM batches WHERE row_id = (SELECT batch FROM attempts WHERE hash = $1)"
+        );
+        let found = sqlx::query(AssertSqlSafe(statement))
+            .bind(sql::hex(hash))
+            .fetch_optional(self.connection())
+            .await?;
+        found.as_ref().map(read).transpose()
+    }
+
+    /// A lane's batches that hold numbers and are neither final nor dissolved, in the order of their numbers.
+    pub async fn open_numbered(&mut self, lane: Address) -> Result<Vec<Batch>, StoreError> {
+        let statement = format!(
+            "SELECT {COLUMNS} FROM batches WHERE lane = $1 AND kind <> 'requests' \
+             AND state NOT IN ('final', 'dissolved') ORDER BY first, row_id"
+        );
+        let rows = sqlx::query(AssertSqlSafe(statement))
+            .bind(sql::address(lane))
+            .fetch_all(self.connection())
+            .await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// A batch's withdrawals in the order of its payouts.
+    pub async fn withdrawals_of(&mut self, batch: i64) -> Result<Vec<Withdrawal>, StoreError> {
+        withdrawals::of_batch(self.connection(), batch).await
+    }
 }
 
 impl Store {
-    /// Batches that are neither final nor dissolved, oldest first.
-    pub async fn open_batches(&self) -> Result<Vec<Batch>, StoreError> {
+    /// The batches in these states, oldest first.
+    pub async fn batches_in(&self, states: &[BatchState]) -> Result<Vec<Batch>, StoreError> {
         let statement = format!(
-            "SELECT {COLUMNS} FROM batches WHERE state NOT IN ('final', 'dissolved') ORDER BY row_id"
+            "SELECT {COLUMNS} FROM batches WHERE state IN ({}) ORDER BY row_id",
+            sql::placeholders(1, states.len())
         );
-        let rows = sqlx::query(AssertSqlSafe(statement)).fetch_all(&self.reader).await?;
+        let mut query = sqlx::query(AssertSqlSafe(statement));
+        for state in states {
+            query = query.bind(state.as_str());
+        }
+        let rows = query.fetch_all(&self.reader).await?;
         rows.iter().map(read).collect()
     }
 
     pub async fn batch(&self, row: i64) -> Result<Option<Batch>, StoreError> {
         let statement = format!("SELECT {COLUMNS} FROM batches WHERE row_id = $1");
         let found = sqlx::query(AssertSqlSafe(statement)).bind(row).fetch_optional(&self.reader).await?;
-        found.as_ref().map(read).transpose()
-    }
-
-    /// The batch here that a settlement of `lane` ending with `head_after` is.
-    pub async fn batch_by_head(&self, lane: Address, head_after: &str) -> Result<Option<Batch>, StoreError> {
-        let statement = format!(
-            "SELECT {COLUMNS} FROM batches WHERE lane = $1 AND head_after = $2 AND kind <> 'requests'"
-        );
-        let found = sqlx::query(AssertSqlSafe(statement))
-            .bind(sql::address(lane))
-            .bind(head_after)
-            .fetch_optional(&self.reader)
-            .await?;
-        found.as_ref().map(read).transpose()
-    }
-
-    /// The batch that the transaction `hash` is an attempt of.
-    pub async fn batch_by_attempt(&self, hash: B256) -> Result<Option<Batch>, StoreError> {
-        let statement = format!(
-            "SELECT {COLUMNS} FROM batches WHERE row_id = (SELECT batch FROM attempts WHERE hash = $1)"
-        );
-        let found =
-            sqlx::query(AssertSqlSafe(statement)).bind(sql::hex(hash)).fetch_optional(&self.reader).await?;
         found.as_ref().map(read).transpose()
     }
 
@@ -301,11 +356,4 @@ fn read_attempt(row: &AnyRow) -> Result<Attempt, StoreError> {
         signed_at: row.int("signed_at")?,
         sent_at: row.int("sent_at")?,
     })
-}
-
-impl Unit {
-    /// The withdrawals of a batch as this change sees them.
-    pub async fn withdrawals_of(&mut self, batch: i64) -> Result<Vec<Withdrawal>, StoreError> {
-        withdrawals::of_batch(self.connection(), batch).await
-    }
 }

@@ -132,6 +132,51 @@ impl Unit {
         Ok(answers)
     }
 
+    /// The withdrawals that these references name.
+    pub async fn withdrawals_by_reference(
+        &mut self,
+        references: &[Reference],
+    ) -> Result<HashMap<Reference, Withdrawal>, StoreError> {
+        let mut found = HashMap::new();
+        for piece in pieces(references) {
+            let statement = format!(
+                "SELECT {COLUMNS} FROM withdrawals WHERE reference IN ({})",
+                placeholders(1, piece.len())
+            );
+            let mut query = sqlx::query(AssertSqlSafe(statement));
+            for reference in piece {
+                query = query.bind(sql::hex(*reference));
+            }
+            for row in query.fetch_all(self.connection()).await? {
+                let withdrawal = read(&row)?;
+                found.insert(withdrawal.id.reference(), withdrawal);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The withdrawals that came from these requests on chain.
+    pub async fn withdrawals_by_request(&mut self, ids: &[u64]) -> Result<HashMap<u64, Withdrawal>, StoreError> {
+        let mut found = HashMap::new();
+        for piece in pieces(ids) {
+            let statement = format!(
+                "SELECT {COLUMNS} FROM withdrawals WHERE request_id IN ({})",
+                placeholders(1, piece.len())
+            );
+            let mut query = sqlx::query(AssertSqlSafe(statement));
+            for id in piece {
+                query = query.bind(sql::int(*id));
+            }
+            for row in query.fetch_all(self.connection()).await? {
+                let withdrawal = read(&row)?;
+                if let Some(terms) = withdrawal.request {
+                    found.insert(terms.id, withdrawal);
+                }
+            }
+        }
+        Ok(found)
+    }
+
     fn received(&self, new: &NewWithdrawal, id: WithdrawalId, row: i64) -> Withdrawal {
         Withdrawal {
             row,
@@ -202,49 +247,6 @@ impl Store {
     /// A batch's withdrawals in the order of its payouts: that of their rows.
     pub async fn withdrawals_of(&self, batch: i64) -> Result<Vec<Withdrawal>, StoreError> {
         of_batch(&self.reader, batch).await
-    }
-
-    pub async fn withdrawals_by_reference(
-        &self,
-        references: &[Reference],
-    ) -> Result<HashMap<Reference, Withdrawal>, StoreError> {
-        let mut found = HashMap::new();
-        for piece in pieces(references) {
-            let statement = format!(
-                "SELECT {COLUMNS} FROM withdrawals WHERE reference IN ({})",
-                placeholders(1, piece.len())
-            );
-            let mut query = sqlx::query(AssertSqlSafe(statement));
-            for reference in piece {
-                query = query.bind(sql::hex(*reference));
-            }
-            for row in query.fetch_all(&self.reader).await? {
-                let withdrawal = read(&row)?;
-                found.insert(withdrawal.id.reference(), withdrawal);
-            }
-        }
-        Ok(found)
-    }
-
-    pub async fn withdrawals_by_request(&self, ids: &[u64]) -> Result<HashMap<u64, Withdrawal>, StoreError> {
-        let mut found = HashMap::new();
-        for piece in pieces(ids) {
-            let statement = format!(
-                "SELECT {COLUMNS} FROM withdrawals WHERE request_id IN ({})",
-                placeholders(1, piece.len())
-            );
-            let mut query = sqlx::query(AssertSqlSafe(statement));
-            for id in piece {
-                query = query.bind(sql::int(*id));
-            }
-            for row in query.fetch_all(&self.reader).await? {
-                let withdrawal = read(&row)?;
-                if let Some(terms) = withdrawal.request {
-                    found.insert(terms.id, withdrawal);
-                }
-            }
-        }
-        Ok(found)
     }
 
     /// How many withdrawals stand at each state.

@@ -1,0 +1,16 @@
+//! The contracts' interfaces, read from their Solidity source, so that the two cannot drift apart.
+
+use alloy::sol;
+
+sol! {
+    #[sol(rpc, all_derives)]
+    "../contracts/interfaces/IVault.sol"
+}
+
+sol! {
+    /// What the keeper needs of a token.
+    #[sol(rpc)]
+    interface IERC20 {
+        function balanceOf(address account) external view returns (uint256);
+    }
+}

@@ -1,0 +1,121 @@
+//! Why the vault refuses a call, and why a node refuses a transaction.
+
+use super::abi::IVault::IVaultErrors;
+use crate::domain::{
+    amount::Amount,
+    lane::{Head, LanePosition},
+};
+use alloy::{
+    rpc::json_rpc::ErrorPayload,
+    transports::{RpcError, TransportErrorKind},
+};
+
+/// What the vault said to a call that it would revert.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("the float holds {available} units, the batch asks for {asked}")]
+    FloatInsufficient { asked: Amount, available: Amount },
+    #[error("paused until {until} (unix seconds)")]
+    Paused { until: u64 },
+    #[error("the lane is disabled on chain; governance enables it")]
+    LaneDisabled,
+    #[error("the chain has the lane at number {next} with head {head}")]
+    LaneMismatch { next: u64, head: Head },
+    #[error("the batch needs more gas than a transaction may use")]
+    TooMuchGas,
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Refusal {
+    /// Reads the answer to a simulated call.
+    pub(super) fn read(payload: &ErrorPayload) -> Self {
+        let Some(error) = payload.as_decoded_interface_error::<IVaultErrors>() else {
+            let text = payload.message.to_lowercase();
+            let gas = ["out of gas", "gas required exceeds", "outofgas"].iter().any(|s| text.contains(s));
+            return if gas { Self::TooMuchGas } else { Self::Other(payload.message.to_string()) };
+        };
+        match error {
+            IVaultErrors::InsufficientFloat(e) => {
+                Self::FloatInsufficient { asked: Amount(e.asked), available: Amount(e.available) }
+            }
+            IVaultErrors::IsPaused(e) => Self::Paused { until: e.until.to() },
+            IVaultErrors::AssetIsPaused(e) => Self::Paused { until: e.until.to() },
+            IVaultErrors::NotALane(_) => Self::LaneDisabled,
+            IVaultErrors::LaneMismatch(e) => Self::LaneMismatch { next: e.next, head: e.head },
+            IVaultErrors::InsufficientGas(_) => Self::TooMuchGas,
+            other => Self::Other(format!("{other:?}")),
+        }
+    }
+
+    /// Where the chain has the lane, when that is what it refused.
+    pub fn position(&self) -> Option<LanePosition> {
+        match self {
+            Self::LaneMismatch { next, head } => Some(LanePosition { next: *next, head: *head }),
+            _ => None,
+        }
+    }
+}
+
+/// Why a node did not take a signed transaction.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    #[error("its nonce was used already")]
+    NonceTooLow,
+    #[error("another transaction with its nonce offers as much, or the block asks for more: {0}")]
+    Underpriced(String),
+    #[error("the lane's account cannot pay for its gas: {0}; send it ETH")]
+    OutOfGasMoney(String),
+    #[error("the node refuses it: {0}")]
+    Refused(String),
+    #[error("RPC: {0}")]
+    Unreachable(RpcError<TransportErrorKind>),
+}
+
+impl SendError {
+    /// None when the node has the transaction already. Nodes differ in words, so the message decides.
+    pub(super) fn classify(error: RpcError<TransportErrorKind>) -> Option<Self> {
+        let Some(payload) = error.as_error_resp() else { return Some(Self::Unreachable(error)) };
+        let message = payload.message.to_string();
+        let text = message.to_lowercase();
+        let says = |words: &[&str]| words.iter().any(|w| text.contains(w));
+        if says(&["already known", "already imported", "known transaction", "already in mempool"]) {
+            None
+        } else if says(&["nonce too low", "nonce is too low", "oldnonce"]) {
+            Some(Self::NonceTooLow)
+        } else if says(&["underpriced", "less than block base fee", "fee too low", "feetoolow"]) {
+            Some(Self::Underpriced(message))
+        } else if says(&["insufficient funds", "insufficient balance"]) {
+            Some(Self::OutOfGasMoney(message))
+        } else {
+            Some(Self::Refused(message))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(message: &str) -> Option<SendError> {
+        let payload = ErrorPayload { code: -32000, message: message.to_owned().into(), data: None };
+        SendError::classify(RpcError::ErrorResp(payload))
+    }
+
+    #[test]
+    fn nodes_say_the_same_in_many_words() {
+        assert!(refused("already known").is_none());
+        assert!(refused("transaction already imported").is_none());
+        assert!(matches!(refused("nonce too low: next nonce 7"), Some(SendError::NonceTooLow)));
+        assert!(matches!(refused("replacement transaction underpriced"), Some(SendError::Underpriced(_))));
+        assert!(matches!(
+            refused("max fee per gas less than block base fee"),
+            Some(SendError::Underpriced(_))
+        ));
+        assert!(matches!(
+            refused("insufficient funds for gas * price + value"),
+            Some(SendError::OutOfGasMoney(_))
+        ));
+        assert!(matches!(refused("exceeds block gas limit"), Some(SendError::Refused(_))));
+    }
+}

@@ -1,0 +1,30 @@
+//! Named steps at which a test kills the process, to show that `kill -9` is a normal event there.
+
+/// Every step between a batch's commit and its end, in order.
+pub const POINTS: [&str; 9] = [
+    "batch.committed",
+    "attempt.committed",
+    "generation.written",
+    "attempt.sent",
+    "broadcast.recorded",
+    "mined.seen",
+    "mined.recorded",
+    "final.applied",
+    "final.recorded",
+];
+
+/// Dies here, as by `kill -9`, when the environment variable `SPILLWAY_CRASH_AT` names this step. Only in a build
+/// with the feature `crash-points`.
+#[cfg(feature = "crash-points")]
+pub fn point(name: &str) {
+    debug_assert!(POINTS.contains(&name), "{name} is missing in POINTS");
+    if std::env::var("SPILLWAY_CRASH_AT").is_ok_and(|at| at == name) {
+        let me = std::process::id().to_string();
+        let _ = std::process::Command::new("kill").args(["-9", &me]).status();
+        std::process::abort();
+    }
+}
+
+/// Nothing, in a build for use.
+#[cfg(not(feature = "crash-points"))]
+pub fn point(_name: &str) {}

@@ -1,0 +1,45 @@
+//! Batch: ready withdrawals of one asset and door are gathered, up to what one transaction can hold.
+
+use super::{Line, StageError, Worked};
+use crate::{
+    clock::now_ms,
+    domain::{
+        batch::{BatchKind, BatchState},
+        withdrawal::Door,
+    },
+};
+
+/// A batch that is planned leaves room below the gas limit, for the estimate to differ from the guess.
+const FILL_PERCENT: u64 = 90;
+
+/// Plans one batch for each asset and door that has enough, or whose oldest has waited for the window. While the
+/// lanes are full nothing is planned: what waits meanwhile makes the next batch larger.
+pub async fn step(line: &Line) -> Result<Worked, StageError> {
+    let on_the_way = line
+        .store
+        .batches_in(&[BatchState::Planned, BatchState::Priced, BatchState::Funded, BatchState::Signed, BatchState::Broadcast])
+        .await?
+        .len();
+    let mut room = (line.signers.lanes().count() * line.batch.max_in_flight).saturating_sub(on_the_way);
+    let mut planned = false;
+    for asset in line.assets.iter() {
+        for (door, kind) in [(Door::Order, BatchKind::Orders), (Door::Request, BatchKind::Requests)] {
+            if room == 0 {
+                return Ok(planned.into());
+            }
+            let limit = line.gas.payouts_in(asset.address, line.batch.max_gas / 100 * FILL_PERCENT);
+            let ready = line.store.ready(asset.address, door, limit).await?;
+            let Some(oldest) = ready.first() else { continue };
+            if ready.len() < limit && now_ms() - oldest.received_at < line.batch.window_ms() {
+                continue;
+            }
+            let detail = serde_json::json!({ "asset": asset.symbol, "door": door, "count": ready.len() });
+            let mut unit = line.unit("batch", "batch.planned", detail).await?;
+            unit.plan_batch(kind, &ready).await?;
+            unit.commit().await?;
+            room -= 1;
+            planned = true;
+        }
+    }
+    Ok(planned.into())
+}

@@ -1,0 +1,158 @@
+//! Confirm: what the newest block says of the attempts. Provisional: only a final block moves the books.
+
+use super::{Line, StageError, Worked};
+use crate::{
+    chain::{Block, LaneOnChain, Receipt},
+    clock::now_ms,
+    domain::{
+        batch::{Attempt, AttemptState, Batch, BatchKind, BatchState},
+        reason::Code,
+    },
+    store::batches::Inclusion,
+};
+use alloy::primitives::Address;
+use std::collections::HashMap;
+
+/// An attempt that died is followed by another after so long, doubled each time.
+const RETRY_MS: i64 = 1_000;
+const RETRY_MAX_MS: i64 = 60_000;
+
+/// What a block says of a lane, all read at that block.
+struct LaneView {
+    chain: LaneOnChain,
+    nonce: u64,
+    /// The nonce at the newest final block.
+    final_nonce: u64,
+}
+
+/// Compares every batch that is on its way with the block `tip`.
+pub async fn step(line: &Line, tip: Block, last_final: Block) -> Result<Worked, StageError> {
+    let batches =
+        line.store.batches_in(&[BatchState::Signed, BatchState::Broadcast, BatchState::Mined]).await?;
+    let mut views: HashMap<Address, LaneView> = HashMap::new();
+    let mut worked = false;
+    for batch in batches {
+        let Some(lane) = batch.content.as_ref().map(|c| c.lane) else { continue };
+        if !views.contains_key(&lane) {
+            views.insert(lane, view(line, lane, tip, last_final).await?);
+        }
+        worked |= check(line, &batch, &views[&lane]).await?;
+    }
+    Ok(worked.into())
+}
+
+async fn view(line: &Line, lane: Address, tip: Block, last_final: Block) -> Result<LaneView, StageError> {
+    Ok(LaneView {
+        chain: line.chain.lane(lane, tip.number).await?,
+        nonce: line.chain.nonce(lane, tip.number).await?,
+        final_nonce: line.chain.nonce(lane, last_final.number).await?,
+    })
+}
+
+async fn check(line: &Line, batch: &Batch, view: &LaneView) -> Result<bool, StageError> {
+    let attempts = line.store.attempts(batch.row).await?;
+    let passed = batch.kind.is_numbered() && batch.end().is_some_and(|end| end <= view.chain.position.next);
+    if batch.state == BatchState::Mined {
+        // Requests have no number that would tell: their receipt must still be there.
+        let still = passed || (!batch.kind.is_numbered() && included(line, &attempts).await?.is_some());
+        return if still { Ok(false) } else { reorged(line, batch).await };
+    }
+    let newest_nonce = attempts.last().map(|a| a.nonce);
+    let consumed = newest_nonce.is_some_and(|nonce| nonce < view.nonce);
+    if !passed && !consumed {
+        return Ok(false);
+    }
+    if let Some((attempt, receipt)) = included(line, &attempts).await? {
+        return mined(line, batch, attempt, receipt).await;
+    }
+    if passed {
+        // Its numbers are settled, by what no receipt tells yet: a final block will.
+        return Ok(false);
+    }
+    let reverted = reverted(line, &attempts).await?;
+    let certain = batch.kind.is_numbered() || newest_nonce.is_some_and(|nonce| nonce < view.final_nonce);
+    match (reverted, certain) {
+        (true, _) => died(line, batch, &attempts, Code::Reverted).await,
+        (false, true) => died(line, batch, &attempts, Code::NonceTaken).await,
+        // A receipt can still be missing just after the nonce moved.
+        (false, false) => Ok(false),
+    }
+}
+
+/// The attempt that is in a block and succeeded.
+async fn included<'a>(
+    line: &Line,
+    attempts: &'a [Attempt],
+) -> Result<Option<(&'a Attempt, Receipt)>, StageError> {
+    for attempt in attempts.iter().rev() {
+        if let Some(receipt) = line.chain.receipt(attempt.hash).await?
+            && receipt.succeeded
+        {
+            return Ok(Some((attempt, receipt)));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether an attempt that could still count is in a block and failed.
+async fn reverted(line: &Line, attempts: &[Attempt]) -> Result<bool, StageError> {
+    for attempt in attempts.iter().filter(|a| a.state != AttemptState::Dead) {
+        if line.chain.receipt(attempt.hash).await?.is_some_and(|r| !r.succeeded) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+async fn mined(
+    line: &Line,
+    batch: &Batch,
+    attempt: &Attempt,
+    receipt: Receipt,
+) -> Result<bool, StageError> {
+    crate::crash::point("mined.seen");
+    let detail = serde_json::json!({ "batch": batch.row, "tx": attempt.hash, "block": receipt.block });
+    let mut unit = line.unit("confirm", "batch.mined", detail).await?;
+    unit.move_batch(batch, BatchState::Mined, None).await?;
+    let inclusion = Inclusion { block: receipt.block, gas_used: receipt.gas_used };
+    unit.settle_attempt(attempt.hash, AttemptState::Mined, Some(inclusion)).await?;
+    unit.commit().await?;
+    crate::crash::point("mined.recorded");
+    Ok(true)
+}
+
+/// The block is gone: the same attempts are sent again.
+async fn reorged(line: &Line, batch: &Batch) -> Result<bool, StageError> {
+    tracing::warn!(batch = batch.row, "reorganised out of the chain; sent again");
+    let mut unit =
+        line.unit("confirm", "batch.reorged", serde_json::json!({ "batch": batch.row })).await?;
+    unit.move_batch(batch, BatchState::Broadcast, Some(Code::Reorged.as_str())).await?;
+    for attempt in line.store.attempts(batch.row).await? {
+        if attempt.state == AttemptState::Mined {
+            unit.settle_attempt(attempt.hash, AttemptState::Signed, None).await?;
+        }
+    }
+    unit.commit().await?;
+    Ok(true)
+}
+
+/// Its nonce is used and it is not settled. The content is signed again under the next nonce: should an attempt
+/// before be mined after all, the lane's head lets only one of them pass.
+async fn died(line: &Line, batch: &Batch, attempts: &[Attempt], why: Code) -> Result<bool, StageError> {
+    tracing::warn!(batch = batch.row, reason = %why, "attempt died; signed again");
+    let detail = serde_json::json!({ "batch": batch.row, "reason": why });
+    let mut unit = line.unit("confirm", "attempt.died", detail).await?;
+    for attempt in attempts.iter().filter(|a| a.state != AttemptState::Dead) {
+        unit.settle_attempt(attempt.hash, AttemptState::Dead, None).await?;
+    }
+    if batch.kind == BatchKind::Void {
+        // The lane moved under it: the fence makes a new one for where the lane is now.
+        unit.move_batch(batch, BatchState::Dissolved, Some(why.as_str())).await?;
+    } else {
+        unit.move_batch(batch, BatchState::Funded, Some(why.as_str())).await?;
+        let wait = RETRY_MAX_MS.min(RETRY_MS << attempts.len().min(6));
+        unit.delay_batch(batch.row, now_ms() + wait, why.as_str()).await?;
+    }
+    unit.commit().await?;
+    Ok(true)
+}

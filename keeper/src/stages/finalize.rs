@@ -1,0 +1,232 @@
+//! Finalize: what the chain's final blocks say goes into the books.
+//!
+//! The vault's events are the one source: the keeper's own settlements, those of a past that the store forgot,
+//! deposits, requests and claims are all read from them, in order, block range by block range. A range and the
+//! cursor behind it are one change, so the books are always exactly at a block.
+
+mod orders;
+mod requests;
+
+use super::{Line, StageError, Worked};
+use crate::{
+    books::balances::Balances,
+    chain::{Block, LaneOnChain, VaultLog, abi::IVault::IVaultEvents},
+    domain::{
+        amount::Amount,
+        batch::{Batch, BatchKind, BatchState},
+        ledger::Sides,
+        reason::Code,
+        withdrawal::WithdrawalState,
+    },
+    store::{Unit, batches::Inclusion, lanes::Lane},
+};
+use alloy::{
+    eips::BlockNumberOrTag,
+    primitives::{Address, B256, Bytes},
+};
+use std::collections::{HashMap, HashSet};
+
+/// Brings the books up to `last_final`, one range of blocks per call. Idle when they are there.
+pub async fn step(line: &Line, last_final: Block) -> Result<Worked, StageError> {
+    let cursor = line.store.cursor().await?;
+    let from = cursor.map_or(line.deployed_at, |c| c.number + 1);
+    if from > last_final.number {
+        return Ok(Worked::Idle);
+    }
+    let to = last_final.number.min(from + line.chain.max_log_range() - 1);
+    let caught_up = to == last_final.number;
+    let end =
+        if caught_up { last_final } else { line.chain.block(BlockNumberOrTag::Number(to)).await? };
+    let range = Range::read(line, from, to).await?;
+    let lanes = if caught_up { read_lanes(line, last_final).await? } else { Vec::new() };
+
+    let detail = serde_json::json!({ "from": from, "to": to, "events": range.logs.len() });
+    let mut unit = line.unit("finalize", "blocks.final", detail).await?;
+    range.apply(line, &mut unit).await?;
+    for lane in &lanes {
+        settle_lane(&mut unit, lane).await?;
+    }
+    unit.set_cursor(end.mark()).await?;
+    crate::crash::point("final.applied");
+    unit.commit().await?;
+    crate::crash::point("final.recorded");
+    Ok(Worked::Yes)
+}
+
+/// Money that came in without an event: a plain transfer to the vault tops up the float. To be called when the books
+/// are at `block`; what is missing instead is for [`reconcile`](super::reconcile) to report.
+pub async fn receive_float(line: &Line, balances: &mut Balances, block: Block) -> Result<(), StageError> {
+    balances.catch_up(&line.store).await?;
+    for asset in line.assets.iter() {
+        let held = line.chain.vault_balance(asset.address, block.number).await?;
+        let more = held.saturating_sub(balances.cash(asset.address));
+        if more.is_zero() {
+            continue;
+        }
+        let detail = serde_json::json!({ "asset": asset.symbol, "amount": more.to_string(), "block": block.number });
+        let mut unit = line.unit("finalize", "float.received", detail).await?;
+        unit.post(asset.address, Sides::FLOAT_RECEIVED, more).await?;
+        unit.commit().await?;
+        tracing::info!(amount = %asset.show(more), block = block.number, "float received");
+    }
+    balances.catch_up(&line.store).await?;
+    Ok(())
+}
+
+/// A settlement's transaction.
+struct Settlement {
+    calldata: Bytes,
+    gas_used: u64,
+}
+
+/// The events of a range of blocks, with what else must be asked of the chain before the change is opened.
+struct Range {
+    logs: Vec<VaultLog>,
+    settlements: HashMap<B256, Settlement>,
+}
+
+impl Range {
+    async fn read(line: &Line, from: u64, to: u64) -> Result<Self, StageError> {
+        let logs = line.chain.vault_logs(from, to).await?;
+        let mut settlements = HashMap::new();
+        for log in &logs {
+            let settles = matches!(
+                log.event,
+                IVaultEvents::Settled(_) | IVaultEvents::RequestsSettled(_) | IVaultEvents::Voided(_)
+            );
+            if settles && !settlements.contains_key(&log.tx) {
+                let calldata = line.chain.calldata(log.tx).await?;
+                let gas_used = line.chain.receipt(log.tx).await?.map_or(0, |r| r.gas_used);
+                settlements.insert(log.tx, Settlement { calldata, gas_used });
+            }
+        }
+        Ok(Self { logs, settlements })
+    }
+
+    async fn apply(&self, line: &Line, unit: &mut Unit) -> Result<(), StageError> {
+        let mut requested = Vec::new();
+        for log in &self.logs {
+            if let IVaultEvents::Requested(event) = &log.event {
+                requested.push(requests::read(&line.chain, event));
+                continue;
+            }
+            requests::accept(unit, &std::mem::take(&mut requested)).await?;
+            self.apply_one(unit, log).await?;
+        }
+        requests::accept(unit, &requested).await
+    }
+
+    async fn apply_one(&self, unit: &mut Unit, log: &VaultLog) -> Result<(), StageError> {
+        match &log.event {
+            IVaultEvents::Deposited(e) => unit.post(e.asset, Sides::DEPOSITED, Amount(e.amount)).await?,
+            IVaultEvents::Claimed(e) => unit.post(e.asset, Sides::CLAIMED, Amount(e.amount)).await?,
+            IVaultEvents::RequestCancelled(e) => {
+                let ended = [(e.id, WithdrawalState::Cancelled)];
+                requests::end(unit, &ended, Some(Code::CancelledByOwner)).await?;
+            }
+            IVaultEvents::RequestForced(e) => {
+                let outcome = outcome(self.failed(log.tx, Address::ZERO).contains(&e.id));
+                requests::end(unit, &[(e.id, outcome)], Some(Code::ForcedByOwner)).await?;
+            }
+            IVaultEvents::RequestsSettled(_) => {
+                requests::settled(self, unit, log).await?;
+                if let Some(batch) = unit.batch_by_attempt(log.tx).await? {
+                    self.close(unit, &batch, log).await?;
+                }
+            }
+            IVaultEvents::Settled(e) => orders::settled(self, unit, log, e).await?,
+            IVaultEvents::Voided(e) => {
+                if let Some(batch) = unit.batch_by_head(e.lane, e.head).await? {
+                    self.close(unit, &batch, log).await?;
+                }
+            }
+            // Taken in batches before, or read together with the settlement that they belong to.
+            IVaultEvents::Requested(_) | IVaultEvents::PayoutFailed(_) | IVaultEvents::RequestSkipped(_) => {}
+            // Nobody's money moves with these.
+            IVaultEvents::Paused(_)
+            | IVaultEvents::Unpaused(_)
+            | IVaultEvents::AssetPaused(_)
+            | IVaultEvents::AssetUnpaused(_)
+            | IVaultEvents::AssetConfigured(_)
+            | IVaultEvents::LaneEnabled(_)
+            | IVaultEvents::LaneDisabled(_) => {}
+        }
+        Ok(())
+    }
+
+    /// The numbers of failed pushes in a transaction: of a lane's orders, or of requests (lane zero).
+    fn failed(&self, tx: B256, lane: Address) -> HashSet<u64> {
+        let failed = |log: &VaultLog| match &log.event {
+            IVaultEvents::PayoutFailed(e) if log.tx == tx && e.lane == lane => Some(e.number),
+            _ => None,
+        };
+        self.logs.iter().filter_map(failed).collect()
+    }
+
+    /// A batch of ours is settled in a final block.
+    async fn close(&self, unit: &mut Unit, batch: &Batch, log: &VaultLog) -> Result<(), StageError> {
+        if matches!(batch.state, BatchState::Final | BatchState::Dissolved) {
+            return Ok(());
+        }
+        let gas_used = self.settlements.get(&log.tx).map_or(0, |s| s.gas_used);
+        unit.close_attempts(batch.row, log.tx, Inclusion { block: log.block, gas_used }).await?;
+        unit.move_batch(batch, BatchState::Final, None).await?;
+        Ok(())
+    }
+}
+
+/// What a payout became.
+fn outcome(failed: bool) -> WithdrawalState {
+    if failed { WithdrawalState::Claimable } else { WithdrawalState::Paid }
+}
+
+/// A lane at the last final block.
+struct FinalLane {
+    lane: Lane,
+    chain: LaneOnChain,
+    /// The next nonce after all that the node knows of.
+    pending_nonce: u64,
+}
+
+async fn read_lanes(line: &Line, last_final: Block) -> Result<Vec<FinalLane>, StageError> {
+    let mut lanes = Vec::new();
+    for lane in line.store.lanes().await? {
+        lanes.push(FinalLane {
+            chain: line.chain.lane(lane.address, last_final.number).await?,
+            pending_nonce: line.chain.pending_nonce(lane.address).await?,
+            lane,
+        });
+    }
+    Ok(lanes)
+}
+
+/// What a lane's final position means for its batches here. One whose numbers the chain has passed, and that did not
+/// settle, never will: the head that it builds on is gone. The same holds for all that build on it. Only now may
+/// their withdrawals get new numbers.
+async fn settle_lane(unit: &mut Unit, seen: &FinalLane) -> Result<(), StageError> {
+    let FinalLane { lane, chain, pending_nonce } = seen;
+    let mut open = unit.open_numbered(lane.address).await?;
+    let passed = |b: &Batch| b.content.as_ref().is_some_and(|c| c.first < chain.position.next);
+    if open.iter().any(passed) {
+        for batch in &open {
+            if passed(batch) || batch.kind == BatchKind::Orders {
+                tracing::warn!(batch = batch.row, lane = %lane.address, "numbers passed without it: dissolved");
+                unit.dissolve_batch(batch, Code::NumberVoided).await?;
+            }
+        }
+        open = unit.open_numbered(lane.address).await?;
+    }
+    if open.is_empty() && lane.position != chain.position {
+        unit.move_lane_position(lane, chain.position).await?;
+    }
+    if let Some(since) = lane.fencing_since
+        && unit.void_is_final(lane.address, since).await?
+    {
+        unit.set_lane_fencing(lane.address, None).await?;
+        if *pending_nonce > lane.nonce {
+            unit.move_lane_nonce(lane, *pending_nonce).await?;
+        }
+        tracing::info!(lane = %lane.address, next = chain.position.next, "fence is final: the lane pays again");
+    }
+    Ok(())
+}

@@ -1,0 +1,217 @@
+//! Fund: a batch is covered by the float, and gets its lane, its numbers and its calldata, for good.
+//!
+//! What the float does not cover is held, without holding up the rest, and is refused when it has been held for too
+//! long. Refilling the float by a swap or from cold is not done here yet.
+
+use super::{Line, StageError, Worked};
+use crate::{
+    chain::{Block, ChainError, calldata, refusal::Refusal},
+    clock::now_ms,
+    domain::{
+        amount::Amount,
+        batch::{Batch, BatchKind, BatchState, Content},
+        lane::Head,
+        reason::Code,
+        withdrawal::{Withdrawal, WithdrawalState},
+    },
+    store::lanes::Lane,
+};
+use alloy::primitives::Address;
+use std::collections::HashMap;
+
+/// How long a batch waits before it is tried again, when the vault refuses it for a reason that passes by itself.
+const RETRY_MS: i64 = 2_000;
+/// How many held withdrawals are looked at in one step.
+const PAGE: usize = 1_000;
+
+/// Funds the oldest priced batch that can be, and reviews what is held.
+pub async fn step(line: &Line) -> Result<Worked, StageError> {
+    let lanes = line.store.lanes().await?;
+    if lanes.iter().any(|lane| lane.fencing_since.is_some()) {
+        // The past is not known yet: see the fence.
+        return Ok(Worked::Idle);
+    }
+    let tip = line.chain.tip().await?;
+    let mut worked = review_held(line, tip).await?;
+    for batch in line.store.batches_in(&[BatchState::Priced]).await? {
+        if batch.retry_at > now_ms() {
+            continue;
+        }
+        let Some(lane) = pick_lane(line, tip).await? else { break };
+        worked |= fund(line, &batch, &lane, tip).await?;
+    }
+    Ok(worked.into())
+}
+
+/// The enabled lane of ours with the fewest batches on the way, if one has room.
+async fn pick_lane(line: &Line, tip: Block) -> Result<Option<Lane>, StageError> {
+    let open = line.store.batches_in(&[BatchState::Funded, BatchState::Signed, BatchState::Broadcast]).await?;
+    let load = |lane: Address| {
+        open.iter().filter(|b| b.content.as_ref().is_some_and(|c| c.lane == lane)).count()
+    };
+    let mut lanes: Vec<_> =
+        line.store.lanes().await?.into_iter().filter(|l| line.signers.lanes().any(|s| s == l.address)).collect();
+    lanes.sort_by_key(|l| load(l.address));
+    for lane in lanes {
+        if load(lane.address) >= line.batch.max_in_flight {
+            return Ok(None);
+        }
+        if line.chain.lane(lane.address, tip.number).await?.enabled {
+            return Ok(Some(lane));
+        }
+        tracing::warn!(lane = %lane.address, "lane is disabled on chain and set aside; governance enables it");
+    }
+    Ok(None)
+}
+
+async fn fund(line: &Line, batch: &Batch, lane: &Lane, tip: Block) -> Result<bool, StageError> {
+    let withdrawals = line.store.withdrawals_of(batch.row).await?;
+    if batch.kind == BatchKind::Orders {
+        let available = available(line, batch.asset, tip).await?;
+        let short = beyond(&withdrawals, available);
+        if !short.is_empty() {
+            hold(line, batch, &short, available).await?;
+            return Ok(true);
+        }
+    }
+
+    let audit_head = line.store.audit_head().await?;
+    let position = lane.position;
+    let numbered = batch.kind.is_numbered();
+    let calldata = if numbered {
+        calldata::settle(batch.asset, position, audit_head, &withdrawals)
+    } else {
+        calldata::settle_requests(batch.asset, audit_head, &withdrawals)
+    };
+    let gas = match line.chain.estimate(lane.address, &calldata, numbered.then_some(position)).await {
+        Ok(gas) if gas <= line.batch.max_gas => gas,
+        Ok(_) | Err(ChainError::Refused(Refusal::TooMuchGas)) => {
+            return halve(line, batch, &withdrawals).await;
+        }
+        Err(ChainError::Refused(refusal)) => return delay(line, batch, &refusal).await,
+        Err(error) => return Err(error.into()),
+    };
+    line.gas.learn(batch.asset, batch.count, gas);
+
+    let after = position.after(batch.count, &calldata);
+    let content = Content {
+        lane: lane.address,
+        first: if numbered { position.next } else { 0 },
+        head_after: if numbered { after.head } else { Head::ZERO },
+        calldata,
+        gas_limit: with_margin(gas, line.batch.max_gas),
+    };
+    let detail = serde_json::json!({
+        "batch": batch.row, "lane": lane.address, "first": content.first, "count": batch.count, "gas": gas,
+    });
+    let mut unit = line.unit("fund", "batch.funded", detail).await?;
+    unit.fund_batch(batch, &content, None).await?;
+    if numbered {
+        unit.move_lane_position(lane, after).await?;
+    }
+    unit.commit().await?;
+    crate::crash::point("batch.committed");
+    Ok(true)
+}
+
+/// A tenth and a little above the estimate: recipients and the chain's state may change before it is mined.
+pub(super) fn with_margin(gas: u64, max_gas: u64) -> u64 {
+    (gas + gas / 10 + 50_000).min(max_gas)
+}
+
+/// The float, less what batches on the way will take from it.
+async fn available(line: &Line, asset: Address, tip: Block) -> Result<Amount, StageError> {
+    let float = line.chain.float(asset, tip.number).await?;
+    let taken: Amount = line
+        .store
+        .batches_in(&[BatchState::Funded, BatchState::Signed, BatchState::Broadcast])
+        .await?
+        .iter()
+        .filter(|b| b.asset == asset && b.kind == BatchKind::Orders)
+        .map(|b| b.total)
+        .sum();
+    Ok(float.saturating_sub(taken))
+}
+
+/// The withdrawals that `available` does not cover, taking the others in order.
+fn beyond(withdrawals: &[Withdrawal], available: Amount) -> Vec<Withdrawal> {
+    let mut left = available;
+    let mut short = Vec::new();
+    for withdrawal in withdrawals {
+        if withdrawal.amount <= left {
+            left = left.saturating_sub(withdrawal.amount);
+        } else {
+            short.push(withdrawal.clone());
+        }
+    }
+    short
+}
+
+async fn hold(
+    line: &Line,
+    batch: &Batch,
+    short: &[Withdrawal],
+    available: Amount,
+) -> Result<(), StageError> {
+    let detail = serde_json::json!({
+        "batch": batch.row, "held": short.len(), "available": available.to_string(),
+    });
+    let mut unit = line.unit("fund", "withdrawals.held", detail).await?;
+    unit.take_out_of_batch(batch, short, WithdrawalState::Held, Some(Code::FloatInsufficient)).await?;
+    unit.commit().await?;
+    tracing::warn!(batch = batch.row, held = short.len(), "float insufficient: withdrawals held");
+    Ok(())
+}
+
+/// The batch does not fit a transaction: its later half waits for another.
+async fn halve(line: &Line, batch: &Batch, withdrawals: &[Withdrawal]) -> Result<bool, StageError> {
+    if withdrawals.len() < 2 {
+        return delay(line, batch, &Refusal::TooMuchGas).await;
+    }
+    let later = &withdrawals[withdrawals.len().div_ceil(2)..];
+    let detail = serde_json::json!({ "batch": batch.row, "out": later.len() });
+    let mut unit = line.unit("fund", "batch.halved", detail).await?;
+    unit.take_out_of_batch(batch, later, WithdrawalState::Ready, None).await?;
+    unit.commit().await?;
+    Ok(true)
+}
+
+async fn delay(line: &Line, batch: &Batch, refusal: &Refusal) -> Result<bool, StageError> {
+    let reason = refusal.to_string();
+    tracing::warn!(batch = batch.row, %reason, "batch waits");
+    let mut unit =
+        line.unit("fund", "batch.delayed", serde_json::json!({ "batch": batch.row, "reason": reason })).await?;
+    unit.delay_batch(batch.row, now_ms() + RETRY_MS, &reason).await?;
+    unit.commit().await?;
+    Ok(false)
+}
+
+/// Held withdrawals that the float covers now are ready again; those held for too long are refused.
+async fn review_held(line: &Line, tip: Block) -> Result<bool, StageError> {
+    let held = line.store.waiting(WithdrawalState::Held, PAGE).await?;
+    let mut left: HashMap<Address, Amount> = HashMap::new();
+    let (mut covered, mut expired) = (Vec::new(), Vec::new());
+    for withdrawal in held {
+        let available = match left.get(&withdrawal.asset) {
+            Some(amount) => *amount,
+            None => available(line, withdrawal.asset, tip).await?,
+        };
+        let fits = withdrawal.amount <= available;
+        let taken = if fits { withdrawal.amount } else { Amount::ZERO };
+        left.insert(withdrawal.asset, available.saturating_sub(taken));
+        if fits {
+            covered.push(withdrawal);
+        } else if now_ms() - withdrawal.received_at > line.policy.hold_timeout_ms() {
+            expired.push(withdrawal);
+        }
+    }
+    if covered.is_empty() && expired.is_empty() {
+        return Ok(false);
+    }
+    let detail = serde_json::json!({ "covered": covered.len(), "expired": expired.len() });
+    let mut unit = line.unit("fund", "held.reviewed", detail).await?;
+    unit.move_withdrawals(&covered, WithdrawalState::Ready, None).await?;
+    unit.move_withdrawals(&expired, WithdrawalState::Rejected, Some(Code::HoldExpired)).await?;
+    unit.commit().await?;
+    Ok(true)
+}

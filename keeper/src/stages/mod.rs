@@ -1,0 +1,121 @@
+//! The path of a withdrawal, in order. A stage takes rows from the store, does one thing, and records it; what to do
+//! is always read from the rows, so a stage that died halfway simply starts over.
+//!
+//! 1. [`intake`]: orders come in, once per idempotency key
+//! 2. [`policy`]: released, or refused with a reason
+//! 3. [`batch`]: gathered by asset
+//! 4. [`price`]: a payment that needs a price gets one
+//! 5. [`fund`]: covered by the float, given its lane and numbers
+//! 6. [`sign`]: signed and durable
+//! 7. [`broadcast`]: sent, and sent again
+//! 8. [`confirm`]: seen in a block, or not any more
+//! 9. [`finalize`]: in a final block, and so in the books
+//! 10. [`reconcile`]: chain and books compared
+//!
+//! [`fence`] stands before them when the store may have gone back in time.
+
+pub mod batch;
+pub mod broadcast;
+pub mod confirm;
+pub mod fence;
+pub mod finalize;
+pub mod fund;
+pub mod intake;
+pub mod policy;
+pub mod price;
+pub mod reconcile;
+pub mod sign;
+
+use crate::{
+    chain::{Chain, ChainError, signer::Signers},
+    config::{BatchConfig, FeesConfig, PolicyConfig},
+    domain::asset::Assets,
+    store::{Context, Store, StoreError, Unit, generation::GenerationFile},
+};
+use alloy::primitives::Address;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+/// What the stages share.
+#[derive(Debug)]
+pub struct Line {
+    pub store: Store,
+    pub chain: Chain,
+    pub assets: Assets,
+    pub signers: Signers,
+    pub generation: GenerationFile,
+    pub policy: PolicyConfig,
+    pub batch: BatchConfig,
+    pub fees: FeesConfig,
+    pub gas: GasModel,
+    /// The block of the deployment: no event of the vault is older.
+    pub deployed_at: u64,
+}
+
+/// Whether a step found something to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Worked {
+    Yes,
+    Idle,
+}
+
+impl From<bool> for Worked {
+    fn from(did: bool) -> Self {
+        if did { Self::Yes } else { Self::Idle }
+    }
+}
+
+/// Why a step could not be done now. All are tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    #[error("signing for lane {lane}: {source}")]
+    Sign { lane: Address, source: alloy::signers::Error },
+}
+
+impl StageError {
+    /// Somebody else changed the rows first: no failure, the step reads them again.
+    pub fn is_stale(&self) -> bool {
+        matches!(self, Self::Store(e) if e.is_stale())
+    }
+}
+
+impl Line {
+    /// Opens a change by a stage.
+    async fn unit(&self, stage: &str, action: &str, detail: serde_json::Value) -> Result<Unit, StoreError> {
+        self.store.unit(Context::new(&format!("keeper/{stage}"), action, detail)).await
+    }
+}
+
+/// How much gas a payout of an asset takes, learned from the estimates of its batches. Only a guess of how many fit:
+/// the estimate of the batch itself decides.
+#[derive(Debug, Default)]
+pub struct GasModel(Mutex<HashMap<Address, u64>>);
+
+/// Before anything is known: above a fresh recipient of a common token, and of ETH.
+const FIRST_GUESS: u64 = 45_000;
+/// What a batch costs beside its payouts, generously.
+const BATCH_OVERHEAD: u64 = 200_000;
+
+impl GasModel {
+    /// How many payouts of `asset` fit into `gas`. At least one.
+    pub fn payouts_in(&self, asset: Address, gas: u64) -> usize {
+        let each = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&asset).copied();
+        let n = gas.saturating_sub(BATCH_OVERHEAD) / each.unwrap_or(FIRST_GUESS).max(1);
+        usize::try_from(n).unwrap_or(usize::MAX).max(1)
+    }
+
+    /// A batch of `count` was estimated at `gas`. Goes up at once and down slowly, so that guesses err on the safe
+    /// side.
+    pub fn learn(&self, asset: Address, count: u64, gas: u64) {
+        let seen = gas.saturating_sub(21_000) / count.max(1);
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let each = known.entry(asset).or_insert(seen);
+        *each = if seen > *each { seen } else { *each - (*each - seen) / 8 };
+    }
+}
