@@ -3,5 +3,7 @@
 pub mod books;
 pub mod chain;
 pub mod clock;
+pub mod config;
+pub mod deployment;
 pub mod domain;
 pub mod store;

@@ -1,0 +1,288 @@
+//! The configuration: one TOML file, environment variables over it, and every value checked at start.
+//!
+//! A variable overrides the key of its name: `SPILLWAY_CHAIN__RPC_URL` is `chain.rpc_url`. `spillway.example.toml`
+//! documents each key. Relative paths are relative to the working directory.
+//!
+//! - [`source`]: reading file and environment
+//! - [`check`]: what each key may be, and errors that name key, value and what would be right
+//! - [`signers`]: loading the keys of the lanes
+
+pub mod check;
+pub mod signers;
+pub mod source;
+
+use alloy::signers::local::PrivateKeySigner;
+use serde::Deserialize;
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use subtle::ConstantTimeEq;
+
+pub use check::{ConfigError, Problem};
+pub use signers::SignerError;
+
+/// The checked configuration. Its `Debug` output shows no secret.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The file that `script/Deploy.s.sol` wrote.
+    pub deployment: PathBuf,
+    pub chain: ChainConfig,
+    #[serde(default)]
+    pub store: StoreConfig,
+    #[serde(default)]
+    pub api: ApiConfig,
+    /// The signing accounts that pay, at least one.
+    pub lanes: Vec<LaneConfig>,
+    #[serde(default)]
+    pub policy: PolicyConfig,
+    #[serde(default)]
+    pub batch: BatchConfig,
+    #[serde(default)]
+    pub fees: FeesConfig,
+    #[serde(default)]
+    pub log: LogConfig,
+}
+
+impl Config {
+    /// Loads the keys of the lanes, in the order of the entries. Errors name the entry, never a secret.
+    pub fn signers(&self) -> Result<Vec<PrivateKeySigner>, SignerError> {
+        signers::load(&self.lanes, |name| std::env::var(name).ok())
+    }
+}
+
+/// `[chain]`: where the chain is read and written.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChainConfig {
+    /// May carry a provider's key in its path: never logged.
+    #[serde(deserialize_with = "source::url")]
+    pub rpc_url: reqwest::Url,
+    pub chain_id: u64,
+    #[serde(default)]
+    pub finality: Finality,
+    /// How often the newest block is asked for.
+    #[serde(default = "poll_interval", with = "humantime_serde")]
+    pub poll_interval: Duration,
+    /// Blocks that one log query may cover.
+    #[serde(default = "max_log_range")]
+    pub max_log_range: u64,
+}
+
+fn poll_interval() -> Duration {
+    Duration::from_millis(500)
+}
+
+fn max_log_range() -> u64 {
+    2_000
+}
+
+impl fmt::Debug for ChainConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChainConfig")
+            .field("rpc_url", &check::without_secrets(self.rpc_url.as_str()))
+            .field("chain_id", &self.chain_id)
+            .field("finality", &self.finality)
+            .field("poll_interval", &self.poll_interval)
+            .field("max_log_range", &self.max_log_range)
+            .finish()
+    }
+}
+
+/// From when on a block counts as final.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finality {
+    /// The chain's own finalized block.
+    #[default]
+    Finalized,
+    /// So many blocks below the newest, for chains without a finalized block.
+    Confirmations(u64),
+}
+
+/// `[store]`: where everything is kept.
+#[derive(Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreConfig {
+    /// `sqlite://FILE` or `postgres://...`. May carry a password: never logged.
+    pub url: String,
+    /// A copy of the store's generation outside of it; none is beside the database.
+    pub generation_file: Option<PathBuf>,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { url: "sqlite://spillway.db".to_owned(), generation_file: None }
+    }
+}
+
+impl fmt::Debug for StoreConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreConfig")
+            .field("url", &check::without_secrets(&self.url))
+            .field("generation_file", &self.generation_file)
+            .finish()
+    }
+}
+
+/// `[api]`: the HTTP door.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ApiConfig {
+    pub listen: SocketAddr,
+    /// What callers send as `Authorization: Bearer ...`; none asks for nothing, on a loopback address only.
+    pub token: Option<Token>,
+    /// Bytes that a request's body may have.
+    pub max_body: usize,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), token: None, max_body: 16 << 20 }
+    }
+}
+
+/// A shared secret. Shown nowhere, compared in constant time.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Token(String);
+
+impl Token {
+    /// Whether it is the secret. The time taken tells nothing of either.
+    pub fn matches(&self, presented: &str) -> bool {
+        let digest = |text: &str| alloy::primitives::keccak256(text).0;
+        digest(&self.0).ct_eq(&digest(presented)).into()
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[hidden]")
+    }
+}
+
+impl From<&str> for Token {
+    fn from(secret: &str) -> Self {
+        Self(secret.to_owned())
+    }
+}
+
+/// `[[lanes]]`: one signing account, by a key in the environment or by an encrypted keystore file.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LaneConfig {
+    /// The name of the environment variable that holds the private key as hexadecimal digits.
+    pub private_key_env: Option<String>,
+    /// An encrypted key file (Web3 Secret Storage, as cast and geth write it).
+    pub keystore: Option<PathBuf>,
+    /// The file that holds the keystore's password, in its first line.
+    pub password_file: Option<PathBuf>,
+}
+
+/// `[policy]`: what may be paid, and when.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PolicyConfig {
+    /// How long a withdrawal may wait for the float before it is rejected.
+    #[serde(with = "humantime_serde")]
+    pub hold_timeout: Duration,
+}
+
+impl Default for PolicyConfig {
+    fn default() -> Self {
+        Self { hold_timeout: Duration::from_secs(3_600) }
+    }
+}
+
+impl PolicyConfig {
+    /// [`PolicyConfig::hold_timeout`] in milliseconds.
+    pub fn hold_timeout_ms(&self) -> i64 {
+        millis(self.hold_timeout)
+    }
+}
+
+/// `[batch]`: how withdrawals are gathered.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BatchConfig {
+    /// How long the oldest withdrawal of a batch waits for more to join it.
+    #[serde(with = "humantime_serde")]
+    pub window: Duration,
+    /// Gas that one batch may use.
+    pub max_gas: u64,
+    /// Batches of one lane that may be on the way at a time.
+    pub max_in_flight: usize,
+}
+
+/// What one transaction may use at most (EIP-7825).
+pub const MAX_TRANSACTION_GAS: u64 = 16_777_216;
+
+impl Default for BatchConfig {
+    fn default() -> Self {
+        Self { window: Duration::from_secs(2), max_gas: MAX_TRANSACTION_GAS, max_in_flight: 4 }
+    }
+}
+
+impl BatchConfig {
+    /// [`BatchConfig::window`] in milliseconds.
+    pub fn window_ms(&self) -> i64 {
+        millis(self.window)
+    }
+}
+
+/// `[fees]`: what may be paid for gas.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FeesConfig {
+    /// The ceiling of the fee per gas, in gwei.
+    pub max_fee_gwei: u64,
+    /// An attempt that is not mined after so long is replaced at a higher fee.
+    #[serde(with = "humantime_serde")]
+    pub bump_after: Duration,
+}
+
+impl Default for FeesConfig {
+    fn default() -> Self {
+        Self { max_fee_gwei: 200, bump_after: Duration::from_secs(30) }
+    }
+}
+
+impl FeesConfig {
+    /// [`FeesConfig::max_fee_gwei`] in wei.
+    pub fn max_fee_wei(&self) -> u128 {
+        u128::from(self.max_fee_gwei) * 1_000_000_000
+    }
+
+    /// [`FeesConfig::bump_after`] in milliseconds.
+    pub fn bump_after_ms(&self) -> i64 {
+        millis(self.bump_after)
+    }
+}
+
+/// `[log]`: what is told on stderr.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    pub format: LogFormat,
+    /// A level, or directives such as `info,spillway::stages=debug`.
+    pub level: String,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, level: "info".to_owned() }
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,281 @@
+//! What each key may be. An error names the key, the value, and what would be right.
+
+use super::{Config, Finality, MAX_TRANSACTION_GAS};
+use figment::{Figment, error::Kind};
+use std::{fmt, path::Path, time::Duration};
+use tracing_subscriber::EnvFilter;
+
+/// What would be right, by key.
+const EXPECTED: &[(&str, &str)] = &[
+    ("deployment", "the path of the file that script/Deploy.s.sol wrote, such as \"deployments/31337.json\""),
+    ("chain", "a section [chain] with at least rpc_url and chain_id"),
+    ("chain.rpc_url", "an address such as \"http://127.0.0.1:8545\" (http or https)"),
+    ("chain.chain_id", "the chain's number, 1 or more, such as 1 (Ethereum) or 31337 (anvil)"),
+    ("chain.finality", "\"finalized\", or { confirmations = N } with N from 1 to 10000"),
+    ("chain.poll_interval", "a time such as \"500ms\", from 10ms to 1m"),
+    ("chain.max_log_range", "a number of blocks from 1 to 1000000, within what the RPC provider allows"),
+    ("store.url", "\"sqlite://FILE\" or \"postgres://USER@HOST/DATABASE\""),
+    ("store.generation_file", "the path of a file outside what your backups restore"),
+    ("api.listen", "an address and a port, such as \"127.0.0.1:8080\""),
+    (
+        "api.token",
+        "a secret of 16 to 256 printable characters without spaces; without one, api.listen must be a loopback address",
+    ),
+    ("api.max_body", "a number of bytes from 1024 to 268435456, such as 16777216"),
+    ("lanes", "at least one entry [[lanes]] with private_key_env, or with keystore and password_file"),
+    (
+        "lanes.private_key_env",
+        "the NAME of an environment variable that holds the key, such as \"SPILLWAY_LANE_KEY\"",
+    ),
+    ("lanes.keystore", "the path of an encrypted key file"),
+    ("lanes.password_file", "the path of a file with the keystore's password in its first line"),
+    ("policy.hold_timeout", "a time such as \"1h\", from 1s to 365days"),
+    ("batch.window", "a time such as \"2s\", from 0s to 1h"),
+    ("batch.max_gas", "a number from 500000 to 16777216 (one transaction may use no more: EIP-7825)"),
+    ("batch.max_in_flight", "a number of batches from 1 to 64"),
+    ("fees.max_fee_gwei", "a whole number of gwei from 1 to 1000000"),
+    ("fees.bump_after", "a time such as \"30s\", from 1s to 1day"),
+    ("log.format", "\"text\" or \"json\""),
+    ("log.level", "error, warn, info, debug or trace, or directives such as \"info,spillway::stages=debug\""),
+];
+
+/// Keys whose value no message may show.
+const SECRET: [&str; 1] = ["api.token"];
+/// Keys whose value is shown without the parts that may be secret.
+const PARTLY_SECRET: [&str; 2] = ["chain.rpc_url", "store.url"];
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{path}: {source}; copy spillway.example.toml, or name another file with --config")]
+    File { path: String, source: std::io::Error },
+    #[error("{path} is no valid configuration:{}", list(problems))]
+    Invalid { path: String, problems: Vec<Problem> },
+}
+
+impl ConfigError {
+    pub(super) fn invalid(file: &Path, problems: Vec<Problem>) -> Self {
+        Self::Invalid { path: file.display().to_string(), problems }
+    }
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems.iter().map(|p| format!("\n  {p}")).collect()
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Such as `chain.rpc_url`; empty when the file as a whole cannot be read.
+    pub key: String,
+    /// As written, without secrets; none where there is no value.
+    pub value: Option<String>,
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            Some(value) => write!(f, "{} = {value}: {}", self.key, self.message),
+            None if self.key.is_empty() => f.write_str(&self.message),
+            None => write!(f, "{}: {}", self.key, self.message),
+        }
+    }
+}
+
+/// Whether all values are in their ranges and go together.
+pub(super) fn check(config: &Config) -> Result<(), Vec<Problem>> {
+    let mut found = Findings::default();
+    check_chain(config, &mut found);
+    check_api(config, &mut found);
+    check_lanes(config, &mut found);
+
+    let url = &config.store.url;
+    let known = ["sqlite://", "sqlite:", "postgres://", "postgresql://"];
+    let known = known.iter().any(|start| url.strip_prefix(start).is_some_and(|rest| !rest.is_empty()));
+    found.unless(known, "store.url", format!("{:?}", without_secrets(url)));
+
+    let (policy, batch, fees) = (&config.policy, &config.batch, &config.fees);
+    let (second, hour, day) =
+        (Duration::from_secs(1), Duration::from_secs(3_600), Duration::from_secs(86_400));
+    found.time(policy.hold_timeout, second, 365 * day, "policy.hold_timeout");
+    found.time(batch.window, Duration::ZERO, hour, "batch.window");
+    found.time(fees.bump_after, second, day, "fees.bump_after");
+    found.unless((500_000..=MAX_TRANSACTION_GAS).contains(&batch.max_gas), "batch.max_gas", batch.max_gas);
+    found.unless((1..=64).contains(&batch.max_in_flight), "batch.max_in_flight", batch.max_in_flight);
+    found.unless((1..=1_000_000).contains(&fees.max_fee_gwei), "fees.max_fee_gwei", fees.max_fee_gwei);
+
+    let level = &config.log.level;
+    found.unless(EnvFilter::try_new(level).is_ok() && !level.is_empty(), "log.level", format!("{level:?}"));
+    if found.0.is_empty() { Ok(()) } else { Err(found.0) }
+}
+
+fn check_chain(config: &Config, found: &mut Findings) {
+    let chain = &config.chain;
+    let web = ["http", "https"].contains(&chain.rpc_url.scheme()) && chain.rpc_url.has_host();
+    found.unless(web, "chain.rpc_url", format!("{:?}", without_secrets(chain.rpc_url.as_str())));
+    found.unless(chain.chain_id > 0, "chain.chain_id", chain.chain_id);
+    if let Finality::Confirmations(n) = chain.finality {
+        let value = format!("{{ confirmations = {n} }}");
+        found.unless((1..=10_000).contains(&n), "chain.finality", value);
+    }
+    let (shortest, longest) = (Duration::from_millis(10), Duration::from_secs(60));
+    found.time(chain.poll_interval, shortest, longest, "chain.poll_interval");
+    found.unless((1..=1_000_000).contains(&chain.max_log_range), "chain.max_log_range", chain.max_log_range);
+}
+
+fn check_api(config: &Config, found: &mut Findings) {
+    let api = &config.api;
+    match &api.token {
+        Some(token) => {
+            let sound = (16..=256).contains(&token.0.len()) && token.0.bytes().all(|b| b.is_ascii_graphic());
+            found.unless(sound, "api.token", "[hidden]");
+        }
+        // Whoever reaches the port could order payments.
+        None => found.unless(
+            api.listen.ip().is_loopback(),
+            "api.token",
+            format!("nothing, while api.listen is {}", api.listen),
+        ),
+    }
+    found.unless((1_024..=256 << 20).contains(&api.max_body), "api.max_body", api.max_body);
+}
+
+fn check_lanes(config: &Config, found: &mut Findings) {
+    found.unless(!config.lanes.is_empty(), "lanes", "[]");
+    for (i, lane) in config.lanes.iter().enumerate() {
+        let key = format!("lanes[{i}]");
+        let by_env = lane.private_key_env.is_some();
+        let by_file = (lane.keystore.is_some(), lane.password_file.is_some());
+        match (by_env, by_file) {
+            (true, (false, false)) | (false, (true, true)) => {}
+            (false, (true, false)) => found.add(&key, "password_file is missing beside keystore"),
+            (false, (false, true)) => found.add(&key, "keystore is missing beside password_file"),
+            (false, (false, false)) => {
+                found.add(&key, "write private_key_env, or keystore and password_file")
+            }
+            (true, _) => {
+                found.add(&key, "write either private_key_env, or keystore and password_file, not both")
+            }
+        }
+        let name = lane.private_key_env.as_deref();
+        if name.is_some_and(|n| n.is_empty() || !n.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')) {
+            // The value may be the key itself, written there by mistake.
+            found.add(
+                &format!("{key}.private_key_env"),
+                &format!("expected {}", expected("lanes.private_key_env")),
+            );
+        }
+        if name.is_some_and(looks_like_a_key) {
+            found.add(
+                &format!("{key}.private_key_env"),
+                "this looks like a private key; write the NAME of the variable that holds it, and treat the key as known",
+            );
+        }
+    }
+}
+
+fn looks_like_a_key(text: &str) -> bool {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+#[derive(Default)]
+struct Findings(Vec<Problem>);
+
+impl Findings {
+    fn unless(&mut self, right: bool, key: &str, value: impl fmt::Display) {
+        if !right {
+            let (value, message) = (Some(value.to_string()), format!("expected {}", expected(key)));
+            self.0.push(Problem { key: key.to_owned(), value, message });
+        }
+    }
+
+    fn time(&mut self, value: Duration, shortest: Duration, longest: Duration, key: &str) {
+        let shown = format!("\"{}\"", humantime::format_duration(value));
+        self.unless((shortest..=longest).contains(&value), key, shown);
+    }
+
+    fn add(&mut self, key: &str, message: &str) {
+        self.0.push(Problem { key: key.to_owned(), value: None, message: message.to_owned() });
+    }
+}
+
+/// What file or environment hold that is no configuration, in words.
+pub(super) fn unreadable(file: &Path, figment: &Figment, error: figment::Error) -> ConfigError {
+    let problems = error.into_iter().map(|e| problem(figment, e)).collect();
+    ConfigError::invalid(file, problems)
+}
+
+fn problem(figment: &Figment, error: figment::Error) -> Problem {
+    let key = error.path.join(".");
+    let under = |name: &str| if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
+    let from = error.metadata.as_ref().map(|m| m.name.as_ref()).filter(|n| n.starts_with("the environment"));
+    let from = from.map(|f| format!(" (from {f})")).unwrap_or_default();
+    match &error.kind {
+        Kind::MissingField(name) => {
+            let key = under(name);
+            Problem { message: format!("missing; expected {}", expected(&general(&key))), key, value: None }
+        }
+        Kind::UnknownField(name, known) => Problem {
+            key: under(name.strip_prefix(&format!("{key}.")).unwrap_or(name)),
+            value: None,
+            message: format!("no such key; known here: {}{from}", known.join(", ")),
+        },
+        kind if key.is_empty() => Problem { key, value: None, message: kind.to_string() },
+        kind => Problem {
+            value: Some(shown(figment, &general(&key), &key, kind)),
+            message: format!("expected {}{from}", expected(&general(&key))),
+            key,
+        },
+    }
+}
+
+/// The value as written, as far as it may be shown.
+fn shown(figment: &Figment, general: &str, key: &str, kind: &Kind) -> String {
+    if SECRET.contains(&general) {
+        return "[hidden]".to_owned();
+    }
+    let text = figment.find_value(key).ok().and_then(|v| v.into_string());
+    match (text, kind) {
+        (Some(text), _) if PARTLY_SECRET.contains(&general) => format!("{:?}", without_secrets(&text)),
+        (Some(text), _) => format!("{:?}", text.chars().take(80).collect::<String>()),
+        (None, Kind::InvalidType(actual, _) | Kind::InvalidValue(actual, _) | Kind::Unsupported(actual)) => {
+            actual.to_string()
+        }
+        (None, other) => other.to_string(),
+    }
+}
+
+/// `lanes.0.keystore` -> `lanes.keystore`
+fn general(key: &str) -> String {
+    key.split('.').filter(|part| part.parse::<usize>().is_err()).collect::<Vec<_>>().join(".")
+}
+
+/// What would be right for a key.
+fn expected(key: &str) -> &'static str {
+    EXPECTED
+        .iter()
+        .find(|(k, _)| *k == key)
+        .map_or("another value; see spillway.example.toml", |(_, text)| text)
+}
+
+/// The part of an address that may be shown: no user, no password, and of a web address only the host, because
+/// providers put their keys into the path.
+pub(crate) fn without_secrets(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.chars().take(80).collect();
+    };
+    if scheme == "sqlite" {
+        return url.to_owned();
+    }
+    let (authority, path) = rest.find(['/', '?']).map_or((rest, ""), |at| rest.split_at(at));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let path = if path.len() > 1 { "/..." } else { path };
+    format!("{scheme}://{host}{path}")
+}
+
+#[cfg(test)]
+pub(super) fn keys() -> impl Iterator<Item = &'static str> {
+    EXPECTED.iter().map(|(key, _)| *key)
+}
