@@ -15,7 +15,7 @@ use crate::{
     domain::{
         amount::Amount,
         asset::NATIVE,
-        lane::{Head, LanePosition},
+        lane::LanePosition,
     },
     store::progress::BlockMark,
 };
@@ -23,6 +23,7 @@ use abi::{IERC20, IVault};
 use alloy::{
     eips::{BlockId, BlockNumberOrTag},
     network::TransactionResponse,
+    hex,
     primitives::{Address, B256, Bytes, U256, keccak256},
     providers::{DynProvider, Provider, ProviderBuilder},
     rpc::types::{
@@ -34,6 +35,10 @@ use alloy::{
 };
 use refusal::{Refusal, SendError};
 use std::time::Duration;
+
+/// Where the vault keeps its lanes: the first field of `erc7201:spillway.storage.Vault`.
+const LANES_SLOT: U256 =
+    U256::from_be_slice(&hex!("95e2cca9ad2449ce3d9a8dcf9e6c5c2f28dd677809853e6aef4668ad09818800"));
 
 /// The most gas that one transaction may use (EIP-7825).
 pub const TRANSACTION_GAS_CAP: u64 = 16_777_216;
@@ -311,6 +316,12 @@ impl Chain {
         };
         [(self.vault, account)].into_iter().collect()
     }
+}
+
+/// The lane's storage word when it stands at `position`: head in the upper 24 bytes, next in 7, enabled in the last.
+fn lane_word(position: LanePosition) -> B256 {
+    let head = U256::from_be_slice(position.head.as_slice()) << 64;
+    B256::from(head | U256::from(position.next) << 8 | U256::ONE)
 }
 
 /// Events of the proxy and of access management: no money moves with them.
