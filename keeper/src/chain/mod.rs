@@ -23,8 +23,7 @@ use abi::{IERC20, IVault};
 use alloy::{
     eips::{BlockId, BlockNumberOrTag},
     network::TransactionResponse,
-    hex,
-    primitives::{Address, B256, Bytes, U256, keccak256},
+    primitives::{Address, B256, Bytes, U256, b256, keccak256},
     providers::{DynProvider, Provider, ProviderBuilder},
     rpc::types::{
         Filter, TransactionRequest,
@@ -37,8 +36,7 @@ use refusal::{Refusal, SendError};
 use std::time::Duration;
 
 /// Where the vault keeps its lanes: the first field of `erc7201:spillway.storage.Vault`.
-const LANES_SLOT: U256 =
-    U256::from_be_slice(&hex!("95e2cca9ad2449ce3d9a8dcf9e6c5c2f28dd677809853e6aef4668ad09818800"));
+const LANES_SLOT: B256 = b256!("95e2cca9ad2449ce3d9a8dcf9e6c5c2f28dd677809853e6aef4668ad09818800");
 
 /// The most gas that one transaction may use (EIP-7825).
 pub const TRANSACTION_GAS_CAP: u64 = 16_777_216;

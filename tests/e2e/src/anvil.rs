@@ -1,0 +1,115 @@
+//! A local chain: the anvil that `package.json` pins, on a port of its own, ended when dropped.
+
+use crate::root;
+use alloy::providers::{DynProvider, Provider, ProviderBuilder};
+use eyre::{WrapErr, bail};
+use std::{
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// How the chain behaves.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Seconds between blocks; a block per transaction when none.
+    pub block_time: Option<f64>,
+    /// A state to begin with.
+    pub load_state: Option<PathBuf>,
+    /// Where the state is written at the end.
+    pub dump_state: Option<PathBuf>,
+    /// The chain to fork.
+    pub fork_url: Option<String>,
+    /// A fixed port, to come back on.
+    pub port: Option<u16>,
+}
+
+/// A running anvil.
+#[derive(Debug)]
+pub struct Anvil {
+    child: Child,
+    pub port: u16,
+    pub provider: DynProvider,
+}
+
+impl Anvil {
+    /// Starts one and waits until it answers.
+    pub async fn start(options: &Options) -> eyre::Result<Self> {
+        let port = match options.port {
+            Some(port) => port,
+            None => free_port()?,
+        };
+        let mut command = Command::new(binary()?);
+        command.args(["--silent", "--auto-impersonate", "--no-rate-limit", "--slots-in-an-epoch", "1"]);
+        command.args(["--gas-limit", "300000000", "--enable-tx-gas-limit", "--port"]).arg(port.to_string());
+        if let Some(seconds) = options.block_time {
+            command.arg("--block-time").arg(seconds.to_string());
+        }
+        for (flag, path) in [("--load-state", &options.load_state), ("--dump-state", &options.dump_state)] {
+            if let Some(path) = path {
+                command.arg(flag).arg(path);
+            }
+        }
+        if let Some(url) = &options.fork_url {
+            command.arg("--fork-url").arg(url);
+        } else {
+            command.args(["--chain-id", "31337"]);
+        }
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().wrap_err("anvil does not start")?;
+        let provider = ProviderBuilder::new()
+            .disable_recommended_fillers()
+            .connect_http(format!("http://127.0.0.1:{port}").parse()?)
+            .erased();
+        let mut anvil = Self { child, port, provider };
+        anvil.wait().await?;
+        Ok(anvil)
+    }
+
+    async fn wait(&mut self) -> eyre::Result<()> {
+        let start = Instant::now();
+        while self.provider.get_block_number().await.is_err() {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("anvil ended at once: {status}");
+            }
+            eyre::ensure!(start.elapsed() < Duration::from_secs(60), "anvil does not answer");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Ends it in order, so that it writes its state.
+    pub fn stop(mut self) -> eyre::Result<()> {
+        let pid = self.child.id().to_string();
+        Command::new("kill").args(["-INT", &pid]).status()?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Anvil {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> eyre::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// The native binary: the launcher in `.bin` is a script whose child would outlive it.
+fn binary() -> eyre::Result<PathBuf> {
+    let packages = root().join("node_modules/@foundry-rs");
+    let installed = std::fs::read_dir(&packages)
+        .wrap_err_with(|| format!("{}: run `make setup` first", packages.display()))?
+        .filter_map(Result::ok)
+        .map(|entry| entry.path().join("bin/anvil"))
+        .find(|path| path.is_file() && path.components().any(|c| c.as_os_str().to_string_lossy().starts_with("anvil-")));
+    installed.ok_or_else(|| eyre::eyre!("no anvil binary under {}; run `make setup`", packages.display()))
+}

@@ -1,0 +1,183 @@
+//! What the chain says was paid: from the vault's events, the calldata of its settlements and token balances. The
+//! keeper and its store are not asked.
+
+use crate::world::World;
+use alloy::{
+    consensus::Transaction,
+    primitives::{Address, B256, U256},
+    providers::Provider,
+    rpc::types::Filter,
+    sol_types::{SolCall, SolEventInterface},
+};
+use eyre::{OptionExt, ensure};
+use spillway::{
+    chain::abi::IVault::{self, IVaultEvents},
+    domain::withdrawal::{Reference, WithdrawalId},
+};
+use std::collections::{BTreeMap, HashMap};
+
+/// What a client asked to be paid.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    pub key: String,
+    pub asset: Address,
+    pub recipient: Address,
+    pub amount: U256,
+}
+
+/// One payout on chain.
+#[derive(Clone, Debug)]
+pub struct OnChain {
+    pub asset: Address,
+    pub recipient: Address,
+    pub amount: U256,
+    /// The push failed: the vault keeps it for the recipient.
+    pub claim: bool,
+}
+
+/// Everything that the vault ever settled.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    /// Orders, by reference: more than one is a double payment.
+    pub orders: HashMap<Reference, Vec<OnChain>>,
+    /// Requests, by number.
+    pub requests: BTreeMap<u64, Vec<OnChain>>,
+    pub batches: u64,
+    /// Gas of all settlements.
+    pub gas: u64,
+    /// Numbers that were given up.
+    pub voids: u64,
+}
+
+/// The outcome for a list of expected orders.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    pub paid: u64,
+    pub claims: u64,
+    pub missing: Vec<String>,
+    pub paid_twice: Vec<String>,
+    /// Paid, but not what was asked for.
+    pub wrong: Vec<String>,
+}
+
+impl Ledger {
+    /// Reads the chain.
+    pub async fn read(world: &World) -> eyre::Result<Self> {
+        let provider = world.provider();
+        let filter = Filter::new().address(world.vault()).from_block(world.deployment.block);
+        let mut by_tx: BTreeMap<(u64, B256), Vec<IVaultEvents>> = BTreeMap::new();
+        for log in provider.get_logs(&filter).await? {
+            let tx = log.transaction_hash.ok_or_eyre("a log without a transaction")?;
+            if let Ok(event) = IVaultEvents::decode_log(&log.inner) {
+                by_tx.entry((log.block_number.unwrap_or_default(), tx)).or_default().push(event.data);
+            }
+        }
+        let mut ledger = Self::default();
+        for ((_, tx), events) in by_tx {
+            ledger.add(provider, tx, &events).await?;
+        }
+        Ok(ledger)
+    }
+
+    async fn add(
+        &mut self,
+        provider: &impl Provider,
+        tx: B256,
+        events: &[IVaultEvents],
+    ) -> eyre::Result<()> {
+        let failed: Vec<(Address, u64)> = events
+            .iter()
+            .filter_map(|e| match e {
+                IVaultEvents::PayoutFailed(e) => Some((e.lane, e.number)),
+                _ => None,
+            })
+            .collect();
+        let skipped: Vec<u64> = events
+            .iter()
+            .filter_map(|e| match e {
+                IVaultEvents::RequestSkipped(e) => Some(e.id),
+                _ => None,
+            })
+            .collect();
+        for event in events {
+            match event {
+                IVaultEvents::Voided(e) => self.voids += e.count,
+                IVaultEvents::Settled(e) => {
+                    let input = self.settlement(provider, tx).await?;
+                    let call = IVault::settleCall::abi_decode(&input)?;
+                    ensure!(call.refs.len() == call.payouts.len() * 8, "references do not match payouts");
+                    for (i, word) in call.payouts.iter().enumerate() {
+                        let claim = failed.contains(&(e.lane, e.first + i as u64));
+                        let payout = OnChain {
+                            asset: e.asset,
+                            recipient: Address::from_slice(&word[..20]),
+                            amount: U256::from_be_slice(&word[20..]),
+                            claim,
+                        };
+                        let reference = Reference::from_slice(&call.refs[i * 8..i * 8 + 8]);
+                        self.orders.entry(reference).or_default().push(payout);
+                    }
+                }
+                IVaultEvents::RequestsSettled(e) => {
+                    let input = self.settlement(provider, tx).await?;
+                    let call = IVault::settleRequestsCall::abi_decode(&input)?;
+                    for request in call.requests.iter().filter(|r| !skipped.contains(&r.id)) {
+                        let payout = OnChain {
+                            asset: e.asset,
+                            recipient: request.recipient,
+                            amount: request.amount,
+                            claim: failed.contains(&(Address::ZERO, request.id)),
+                        };
+                        self.requests.entry(request.id).or_default().push(payout);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn settlement(&mut self, provider: &impl Provider, tx: B256) -> eyre::Result<alloy::primitives::Bytes> {
+        let found = provider.get_transaction_by_hash(tx).await?.ok_or_eyre("a settlement without transaction")?;
+        let receipt = provider.get_transaction_receipt(tx).await?.ok_or_eyre("a settlement without receipt")?;
+        self.batches += 1;
+        self.gas += receipt.gas_used;
+        Ok(found.input().clone())
+    }
+
+    /// Compares with what was asked.
+    pub fn compare(&self, expected: &[Expected]) -> Outcome {
+        let mut outcome = Outcome::default();
+        for order in expected {
+            let reference = WithdrawalId::from_key(&order.key).reference();
+            let found = self.orders.get(&reference).map(Vec::as_slice).unwrap_or_default();
+            match found {
+                [] => outcome.missing.push(order.key.clone()),
+                [one] => {
+                    let same = one.asset == order.asset
+                        && one.recipient == order.recipient
+                        && one.amount == order.amount;
+                    if !same {
+                        outcome.wrong.push(order.key.clone());
+                    } else if one.claim {
+                        outcome.claims += 1;
+                    } else {
+                        outcome.paid += 1;
+                    }
+                }
+                _ => outcome.paid_twice.push(order.key.clone()),
+            }
+        }
+        outcome
+    }
+
+    /// What each recipient must hold of each asset when every payout on chain reached it, once.
+    pub fn received(&self) -> HashMap<(Address, Address), U256> {
+        let mut sums: HashMap<(Address, Address), U256> = HashMap::new();
+        let payouts = self.orders.values().flatten().chain(self.requests.values().flatten());
+        for payout in payouts.filter(|p| !p.claim) {
+            *sums.entry((payout.asset, payout.recipient)).or_default() += payout.amount;
+        }
+        sums
+    }
+}

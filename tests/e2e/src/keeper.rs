@@ -1,0 +1,186 @@
+//! The keeper as a process of its own, that can be killed and started again over the same files.
+
+use crate::{
+    eventually,
+    world::{LANES, World},
+};
+use eyre::{WrapErr, ensure};
+use serde_json::Value;
+use std::{
+    fs::{File, OpenOptions},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    time::Duration,
+};
+
+/// How a keeper is set up.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The binary.
+    pub program: PathBuf,
+    pub dir: PathBuf,
+    pub config: PathBuf,
+    pub port: u16,
+    lanes: usize,
+}
+
+impl Setup {
+    /// Writes a configuration for `world` in its folder; `more` is TOML that is added to it.
+    pub fn new(world: &World, program: &Path, lanes: usize, more: &str) -> eyre::Result<Self> {
+        let dir = world.dir.path().to_owned();
+        let port = crate::anvil::free_port()?;
+        let config = dir.join("spillway.toml");
+        let mut text = format!(
+            "deployment = {deployment:?}\n\
+             [chain]\nrpc_url = {rpc:?}\nchain_id = {chain}\npoll_interval = \"100ms\"\n\
+             [store]\nurl = \"sqlite://{dir}/spillway.db\"\n\
+             [api]\nlisten = \"127.0.0.1:{port}\"\n",
+            deployment = world.deployment_file,
+            rpc = world.anvil.url(),
+            chain = world.deployment.chain_id,
+            dir = dir.display(),
+        );
+        for lane in 0..lanes {
+            text += &format!("[[lanes]]\nprivate_key_env = \"LANE_{lane}\"\n");
+        }
+        text += more;
+        std::fs::write(&config, text)?;
+        Ok(Self { program: program.to_owned(), dir, config, port, lanes })
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.dir.join("spillway.db")
+    }
+
+    pub fn api(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// A command of the keeper's binary with this configuration.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("--config").arg(&self.config).stdin(Stdio::null());
+        for (lane, (_, key)) in LANES.iter().enumerate().take(self.lanes) {
+            command.env(format!("LANE_{lane}"), key);
+        }
+        command
+    }
+
+    /// Runs a subcommand to its end.
+    pub fn run(&self, args: &[&str]) -> eyre::Result<Output> {
+        Ok(self.command().args(args).output()?)
+    }
+
+    /// Runs a subcommand with `--json` and reads its answer.
+    pub fn json(&self, args: &[&str]) -> eyre::Result<Value> {
+        let output = self.command().args(args).arg("--json").output()?;
+        serde_json::from_slice(&output.stdout).wrap_err_with(|| {
+            format!("spillway {args:?} answered no JSON: {}", String::from_utf8_lossy(&output.stderr))
+        })
+    }
+
+    /// How many withdrawals stand at `state`.
+    pub fn count(&self, state: &str) -> eyre::Result<u64> {
+        let status = self.json(&["status"])?;
+        status["withdrawals"][state].as_u64().ok_or_else(|| eyre::eyre!("no count of {state} in {status}"))
+    }
+
+    /// How many withdrawals have not ended.
+    pub fn open(&self) -> eyre::Result<u64> {
+        ["received", "held", "ready", "batched"].iter().map(|state| self.count(state)).sum()
+    }
+
+    /// Waits until no withdrawal is open.
+    pub async fn settled(&self, limit: Duration) -> eyre::Result<()> {
+        eventually("no withdrawal open", limit, || async {
+            let status = self.json(&["status"])?;
+            let open: u64 = ["received", "held", "ready", "batched"]
+                .iter()
+                .filter_map(|state| status["withdrawals"][state].as_u64())
+                .sum();
+            Ok((open == 0).then_some(()))
+        })
+        .await
+    }
+}
+
+/// A running keeper; killed when dropped.
+#[derive(Debug)]
+pub struct Keeper {
+    child: Child,
+}
+
+impl Keeper {
+    /// Starts one. What it logs is added to `keeper.log` in its folder.
+    pub fn start(setup: &Setup) -> eyre::Result<Self> {
+        Self::start_with(setup, &[])
+    }
+
+    /// Starts one that kills itself at a named step.
+    pub fn start_with_crash_at(setup: &Setup, step: &str) -> eyre::Result<Self> {
+        Self::start_with(setup, &[("SPILLWAY_CRASH_AT", step)])
+    }
+
+    fn start_with(setup: &Setup, env: &[(&str, &str)]) -> eyre::Result<Self> {
+        let log: File = OpenOptions::new().create(true).append(true).open(setup.dir.join("keeper.log"))?;
+        let child = setup
+            .command()
+            .arg("run")
+            .envs(env.iter().copied())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .wrap_err_with(|| format!("{} does not start", setup.program.display()))?;
+        Ok(Self { child })
+    }
+
+    /// Starts one and waits until it takes withdrawals and follows the chain.
+    pub async fn start_ready(setup: &Setup) -> eyre::Result<Self> {
+        let mut keeper = Self::start(setup)?;
+        keeper.ready(setup).await?;
+        Ok(keeper)
+    }
+
+    pub async fn ready(&mut self, setup: &Setup) -> eyre::Result<()> {
+        let url = setup.api("/v1/health/ready");
+        for _ in 0..300 {
+            if let Some(status) = self.child.try_wait()? {
+                let log = std::fs::read_to_string(setup.dir.join("keeper.log")).unwrap_or_default();
+                eyre::bail!("the keeper ended with {status}:\n{log}");
+            }
+            if reqwest::get(&url).await.is_ok_and(|answer| answer.status().is_success()) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let log = std::fs::read_to_string(setup.dir.join("keeper.log")).unwrap_or_default();
+        eyre::bail!("the keeper is not ready:\n{log}")
+    }
+
+    /// SIGKILL: no destructor, no farewell.
+    pub fn kill(mut self) -> eyre::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Whether it ended by itself.
+    pub fn ended(&mut self) -> eyre::Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
+    /// SIGTERM, and waits for the end.
+    pub fn stop(mut self) -> eyre::Result<()> {
+        Command::new("kill").arg(self.child.id().to_string()).status()?;
+        let status = self.child.wait()?;
+        ensure!(status.success(), "the keeper ended with {status}");
+        Ok(())
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
