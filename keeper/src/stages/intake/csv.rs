@@ -1,0 +1,172 @@
+//! A file of orders: `idempotency_key,asset,recipient,amount`, in any order, one order per line.
+//!
+//! It is read line by line in bounded memory, so a file may have millions of rows, and a bad line (a megabyte long,
+//! an unclosed quote, bytes that are no text) spoils no other. What is no line of an order is an error with the line's
+//! number and the field.
+//!
+//! - [`submit`]: stores a file, all of it or nothing
+
+pub mod lines;
+pub mod submit;
+
+use super::{FieldError, RawOrder, check::quoted};
+use csv::{ByteRecord, ReaderBuilder};
+use lines::{Line, Lines};
+use serde::Serialize;
+use std::io::BufRead;
+
+/// The columns, each of which a file must have once.
+pub const COLUMNS: [&str; 4] = ["idempotency_key", "asset", "recipient", "amount"];
+
+/// Why a file cannot be read as orders at all. Nothing of it is stored.
+#[derive(Debug, thiserror::Error)]
+pub enum CsvError {
+    #[error("cannot read the file: {0}")]
+    Read(#[from] std::io::Error),
+    #[error("the file is empty; write the header {} and one order per line", COLUMNS.join(","))]
+    Empty,
+    #[error("line {line}, header: {message}")]
+    Header { line: u64, code: &'static str, message: String },
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+}
+
+/// What is wrong with one line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RowError {
+    /// Counted from 1, the header included, as editors do.
+    pub line: u64,
+    #[serde(flatten)]
+    pub error: FieldError,
+}
+
+/// One line of the file.
+#[derive(Debug)]
+pub struct Row {
+    pub line: u64,
+    /// Bytes of the file up to its end.
+    pub bytes: u64,
+    pub order: Result<RawOrder, FieldError>,
+}
+
+/// The orders of a file, in its order.
+#[derive(Debug)]
+pub struct Orders<R> {
+    lines: Lines<R>,
+    /// The place of each of [`COLUMNS`].
+    places: [usize; 4],
+    text: Vec<u8>,
+    record: ByteRecord,
+}
+
+impl<R: BufRead> Orders<R> {
+    /// Reads the header.
+    pub fn open(reader: R) -> Result<Self, CsvError> {
+        let mut lines = Lines::new(reader);
+        let (mut text, mut record) = (Vec::new(), ByteRecord::new());
+        let Some(line) = lines.next(&mut text)? else {
+            return Err(CsvError::Empty);
+        };
+        let fail = |(code, message)| CsvError::Header { line: line.number, code, message };
+        if line.too_long {
+            return Err(fail(("row_too_long", too_long())));
+        }
+        split(&text, &mut record)?;
+        let places = read_header(&record).map_err(fail)?;
+        Ok(Self { lines, places, text, record })
+    }
+
+    fn read(&mut self, line: Line) -> Result<RawOrder, FieldError> {
+        if line.too_long {
+            return Err(FieldError::new("row", "row_too_long", too_long()));
+        }
+        // Reading from memory, so this does not fail; a row that does is a bad row.
+        split(&self.text, &mut self.record)
+            .map_err(|e| FieldError::new("row", "bad_row", format!("{e}; write {}", COLUMNS.join(","))))?;
+        if self.record.len() != COLUMNS.len() {
+            let message = format!(
+                "the row has {} fields, the header has {}; put quotes around a field that contains a comma",
+                self.record.len(),
+                COLUMNS.len()
+            );
+            return Err(FieldError::new("row", "wrong_field_count", message));
+        }
+        let [idempotency_key, asset, recipient, amount] = COLUMNS;
+        Ok(RawOrder {
+            idempotency_key: self.field(idempotency_key)?,
+            asset: self.field(asset)?,
+            recipient: self.field(recipient)?,
+            amount: self.field(amount)?,
+        })
+    }
+
+    fn field(&self, name: &'static str) -> Result<String, FieldError> {
+        let place =
+            COLUMNS.iter().zip(self.places).find(|(column, _)| **column == name).map(|(_, place)| place);
+        let bytes = place.and_then(|p| self.record.get(p)).unwrap_or_default();
+        std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| {
+            let message = "the field holds bytes that are no UTF-8 text; save the file as UTF-8";
+            FieldError::new(name, "invalid_utf8", message)
+        })
+    }
+}
+
+impl<R: BufRead> Iterator for Orders<R> {
+    type Item = std::io::Result<Row>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let line = match self.lines.next(&mut self.text) {
+            Ok(line) => line?,
+            Err(error) => return Some(Err(error)),
+        };
+        Some(Ok(Row { line: line.number, bytes: line.bytes, order: self.read(line) }))
+    }
+}
+
+fn too_long() -> String {
+    format!(
+        "the row is longer than {} bytes, more than any order needs; look for a missing line break or quote",
+        lines::MAX_ROW
+    )
+}
+
+/// Cuts a line into fields.
+fn split(line: &[u8], record: &mut ByteRecord) -> csv::Result<()> {
+    record.clear();
+    let mut reader =
+        ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(512).from_reader(line);
+    reader.read_byte_record(record).map(drop)
+}
+
+impl From<csv::Error> for CsvError {
+    fn from(error: csv::Error) -> Self {
+        Self::Read(error.into())
+    }
+}
+
+/// Where each of [`COLUMNS`] is, or a code and what is wrong.
+fn read_header(record: &ByteRecord) -> Result<[usize; 4], (&'static str, String)> {
+    let wanted = COLUMNS.join(",");
+    let Ok(names) = record.iter().map(std::str::from_utf8).collect::<Result<Vec<_>, _>>() else {
+        return Err(("invalid_utf8", "the file is no UTF-8 text; save it as UTF-8".to_owned()));
+    };
+    let names: Vec<String> = names.iter().map(|n| n.trim().to_ascii_lowercase()).collect();
+    if let Some(unknown) = names.iter().find(|n| !COLUMNS.contains(&n.as_str())) {
+        let message = format!("there is no column {}; the header is {wanted}", quoted(unknown));
+        return Err(("unknown_column", message));
+    }
+    let mut places = [0; 4];
+    for (column, place) in COLUMNS.iter().zip(&mut places) {
+        let mut found = names.iter().enumerate().filter(|(_, n)| n == column).map(|(i, _)| i);
+        *place = found.next().ok_or_else(|| {
+            ("missing_column", format!("the column {column} is missing; the header is {wanted}"))
+        })?;
+        if found.next().is_some() {
+            return Err(("duplicate_column", format!("the column {column} is there twice; keep one")));
+        }
+    }
+    Ok(places)
+}
+
+#[cfg(test)]
+mod tests;

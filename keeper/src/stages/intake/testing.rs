@@ -1,0 +1,57 @@
+//! What the tests of intake and API share. Tests that touch the store take it from [`store`], the one place that
+//! names an engine.
+
+use super::RawOrder;
+use crate::{
+    deployment::Deployment,
+    domain::asset::{Asset, Assets, NATIVE},
+    store::Store,
+};
+use alloy::primitives::{Address, address};
+use std::time::Duration;
+
+pub const TUSD: Address = address!("Dc64a140Aa3E981100a9becA4E685f962f0cF6C9");
+pub const RECIPIENT: Address = address!("70997970C51812dc3A010C7d01b50e0d17dc79C8");
+
+pub fn deployment() -> Deployment {
+    let asset = |symbol: &str, address, decimals| Asset {
+        symbol: symbol.to_owned(),
+        address,
+        decimals,
+        payout_gas: 100_000,
+    };
+    Deployment {
+        chain_id: 31337,
+        block: 1,
+        access_manager: Address::repeat_byte(1),
+        vault: address!("e7f1725E7734CE288F8367e1Bb143E90bb3F0512"),
+        vault_implementation: Address::repeat_byte(2),
+        proxy_admin: Address::repeat_byte(3),
+        exit_delay: Duration::from_secs(86_400),
+        assets: Assets::new(vec![asset("TUSD", TUSD, 6), asset("ETH", NATIVE, 18)]),
+        min_requests: Default::default(),
+        lanes: Vec::new(),
+    }
+}
+
+/// An order to [`RECIPIENT`].
+pub fn raw(key: &str, asset: &str, amount: &str) -> RawOrder {
+    RawOrder {
+        idempotency_key: key.to_owned(),
+        asset: asset.to_owned(),
+        recipient: RECIPIENT.to_string(),
+        amount: amount.to_owned(),
+    }
+}
+
+/// A store of its own for one test, gone with it.
+pub struct TestStore {
+    pub store: Store,
+    _folder: tempfile::TempDir,
+}
+
+pub async fn store() -> TestStore {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", folder.path().join("test.db").display());
+    TestStore { store: Store::open(&url).await.unwrap(), _folder: folder }
+}
