@@ -41,7 +41,7 @@ impl Anvil {
             None => free_port()?,
         };
         let mut command = Command::new(binary()?);
-        command.args(["--silent", "--auto-impersonate", "--no-rate-limit", "--slots-in-an-epoch", "1"]);
+        command.args(["--silent", "--auto-impersonate", "--slots-in-an-epoch", "1"]);
         command.args(["--gas-limit", "300000000", "--enable-tx-gas-limit", "--port"]).arg(port.to_string());
         if let Some(seconds) = options.block_time {
             command.arg("--block-time").arg(seconds.to_string());

@@ -111,7 +111,7 @@ impl World {
         let params: Params = serde_json::from_str(&fs::read_to_string(params)?)?;
         Ok(Self {
             anvil,
-            deployment: Deployment::read(deployment_file)?,
+            deployment: Deployment::load(deployment_file)?,
             deployment_file: deployment_file.to_owned(),
             recipients: params.recipients,
             dir: TempDir::new_in(scratch("runs"))?,
@@ -271,7 +271,7 @@ fn contracts_key() -> eyre::Result<String> {
 async fn deploy(anvil: &Anvil, files: &Files) -> eyre::Result<()> {
     forge_script(anvil, files, "tests/contracts/script/TestAssets.s.sol")?;
     forge_script(anvil, files, "script/Deploy.s.sol")?;
-    let deployment = Deployment::read(&files.deployment)?;
+    let deployment = Deployment::load(&files.deployment)?;
     let provider = &anvil.provider;
     let mut last = None;
     for asset in deployment.assets.iter() {
