@@ -1,12 +1,15 @@
 //! Spillway's keeper: it pays every withdrawal exactly once, in batches, and can prove it.
 
+pub mod api;
 pub mod books;
 pub mod chain;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod crash;
 pub mod deployment;
 pub mod domain;
+pub mod keeper;
 pub mod stages;
 pub mod store;
 pub mod trace;

@@ -1,1 +1,5 @@
-fn main() {}
+//! `spillway`: see [`spillway::cli`].
+
+fn main() -> std::process::ExitCode {
+    spillway::cli::main()
+}

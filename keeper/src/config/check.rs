@@ -1,7 +1,10 @@
 //! What each key may be. An error names the key, the value, and what would be right.
 
 use super::{Config, Finality, MAX_TRANSACTION_GAS};
-use figment::{Figment, error::Kind};
+use figment::{
+    Figment,
+    error::{Actual, Kind},
+};
 use std::{fmt, path::Path, time::Duration};
 use tracing_subscriber::EnvFilter;
 
@@ -240,9 +243,11 @@ fn shown(figment: &Figment, general: &str, key: &str, kind: &Kind) -> String {
     match (text, kind) {
         (Some(text), _) if PARTLY_SECRET.contains(&general) => format!("{:?}", without_secrets(&text)),
         (Some(text), _) => format!("{:?}", text.chars().take(80).collect::<String>()),
-        (None, Kind::InvalidType(actual, _) | Kind::InvalidValue(actual, _) | Kind::Unsupported(actual)) => {
-            actual.to_string()
-        }
+        (None, Kind::InvalidType(actual, _) | Kind::InvalidValue(actual, _)) => match actual {
+            Actual::Unsigned(number) => number.to_string(),
+            Actual::Signed(number) => number.to_string(),
+            other => other.to_string(),
+        },
         (None, other) => other.to_string(),
     }
 }

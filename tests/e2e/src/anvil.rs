@@ -56,7 +56,8 @@ impl Anvil {
         } else {
             command.args(["--chain-id", "31337"]);
         }
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().wrap_err("anvil does not start")?;
+        let child =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().wrap_err("anvil does not start")?;
         let provider = ProviderBuilder::new()
             .disable_recommended_fillers()
             .connect_http(format!("http://127.0.0.1:{port}").parse()?)
@@ -110,6 +111,8 @@ fn binary() -> eyre::Result<PathBuf> {
         .wrap_err_with(|| format!("{}: run `make setup` first", packages.display()))?
         .filter_map(Result::ok)
         .map(|entry| entry.path().join("bin/anvil"))
-        .find(|path| path.is_file() && path.components().any(|c| c.as_os_str().to_string_lossy().starts_with("anvil-")));
+        .find(|path| {
+            path.is_file() && path.components().any(|c| c.as_os_str().to_string_lossy().starts_with("anvil-"))
+        });
     installed.ok_or_else(|| eyre::eyre!("no anvil binary under {}; run `make setup`", packages.display()))
 }

@@ -79,12 +79,7 @@ impl Ledger {
         Ok(ledger)
     }
 
-    async fn add(
-        &mut self,
-        provider: &impl Provider,
-        tx: B256,
-        events: &[IVaultEvents],
-    ) -> eyre::Result<()> {
+    async fn add(&mut self, provider: &impl Provider, tx: B256, events: &[IVaultEvents]) -> eyre::Result<()> {
         let failed: Vec<(Address, u64)> = events
             .iter()
             .filter_map(|e| match e {
@@ -137,9 +132,15 @@ impl Ledger {
         Ok(())
     }
 
-    async fn settlement(&mut self, provider: &impl Provider, tx: B256) -> eyre::Result<alloy::primitives::Bytes> {
-        let found = provider.get_transaction_by_hash(tx).await?.ok_or_eyre("a settlement without transaction")?;
-        let receipt = provider.get_transaction_receipt(tx).await?.ok_or_eyre("a settlement without receipt")?;
+    async fn settlement(
+        &mut self,
+        provider: &impl Provider,
+        tx: B256,
+    ) -> eyre::Result<alloy::primitives::Bytes> {
+        let found =
+            provider.get_transaction_by_hash(tx).await?.ok_or_eyre("a settlement without transaction")?;
+        let receipt =
+            provider.get_transaction_receipt(tx).await?.ok_or_eyre("a settlement without receipt")?;
         self.batches += 1;
         self.gas += receipt.gas_used;
         Ok(found.input().clone())

@@ -96,11 +96,8 @@ impl World {
 
     /// Deploys on a fork of the chain at `url`.
     pub async fn fork(url: &str, block_time: f64) -> eyre::Result<Self> {
-        let options = Options {
-            block_time: Some(block_time),
-            fork_url: Some(url.to_owned()),
-            ..Options::default()
-        };
+        let options =
+            Options { block_time: Some(block_time), fork_url: Some(url.to_owned()), ..Options::default() };
         let anvil = Anvil::start(&options).await?;
         let files = Files::new("fork");
         deploy(&anvil, &files).await?;
@@ -231,7 +228,8 @@ impl Snapshot {
             return Ok(snapshot);
         }
         let partial = folder.join(format!("{key}.partial"));
-        let anvil = Anvil::start(&Options { dump_state: Some(partial.clone()), ..Options::default() }).await?;
+        let anvil =
+            Anvil::start(&Options { dump_state: Some(partial.clone()), ..Options::default() }).await?;
         deploy(&anvil, &files).await?;
         anvil.stop()?;
         fs::rename(partial, &snapshot.state).wrap_err("anvil wrote no state")?;
@@ -243,10 +241,11 @@ impl Snapshot {
 fn contracts_key() -> eyre::Result<String> {
     let root = root();
     let mut sources: Vec<PathBuf> = Vec::new();
-    let mut folders: Vec<PathBuf> = ["contracts", "script", "tests/contracts/mocks", "tests/contracts/script"]
-        .iter()
-        .map(|folder| root.join(folder))
-        .collect();
+    let mut folders: Vec<PathBuf> =
+        ["contracts", "script", "tests/contracts/mocks", "tests/contracts/script"]
+            .iter()
+            .map(|folder| root.join(folder))
+            .collect();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();

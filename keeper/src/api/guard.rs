@@ -1,0 +1,73 @@
+//! What stands before each handler: the log, the time limit, and who may come in.
+
+use super::{ApiState, problem::Problem};
+use crate::trace;
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use std::time::{Duration, Instant};
+use tracing::Instrument;
+
+/// Longer than any commit takes, shorter than a caller's patience.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+
+/// The trace that a request belongs to: its caller's, or a new one.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    pub id: String,
+    /// Whether the caller named it.
+    pub from_caller: bool,
+}
+
+/// Logs a request by method, path, status and time. No headers, no query, no body: they may hold secrets.
+pub async fn log(mut request: Request, next: Next) -> Response {
+    let trace = trace_of(request.headers());
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let span = tracing::info_span!("request", trace_id = %trace.id);
+    request.extensions_mut().insert(trace);
+    let start = Instant::now();
+    let response = next.run(request).instrument(span.clone()).await;
+    let (status, ms) = (response.status().as_u16(), start.elapsed().as_millis());
+    span.in_scope(|| {
+        if response.status().is_server_error() {
+            tracing::warn!(%method, path, status, ms, "request");
+        } else {
+            tracing::debug!(%method, path, status, ms, "request");
+        }
+    });
+    response
+}
+
+fn trace_of(headers: &HeaderMap) -> Trace {
+    let named = headers.get("traceparent").and_then(|v| v.to_str().ok()).and_then(trace::from_traceparent);
+    let from_caller = named.is_some();
+    Trace { id: named.unwrap_or_else(trace::new_id), from_caller }
+}
+
+/// Nobody waits for ever, and no slow caller holds a handler for ever.
+pub async fn limit_time(request: Request, next: Next) -> Response {
+    tokio::time::timeout(TIME_LIMIT, next.run(request))
+        .await
+        .unwrap_or_else(|_| Problem::timeout(TIME_LIMIT.as_secs()).into_response())
+}
+
+/// Lets callers with the token pass; everybody when there is none (then the API listens on loopback only).
+pub async fn authorize(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+    let Some(token) = &state.token else {
+        return next.run(request).await;
+    };
+    match bearer(request.headers()) {
+        Some(presented) if token.matches(presented) => next.run(request).await,
+        Some(_) => Problem::unauthorized("the token is not the right one").into_response(),
+        None => Problem::unauthorized("the request has no bearer token").into_response(),
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}

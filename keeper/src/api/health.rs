@@ -1,0 +1,42 @@
+//! Is it alive, and is it ready?
+
+use super::ApiState;
+use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
+use serde::Serialize;
+
+/// Whether withdrawals are being paid, and if not, why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Readiness {
+    pub ready: bool,
+    /// Empty when ready.
+    pub causes: Vec<String>,
+}
+
+impl Readiness {
+    pub fn ready() -> Self {
+        Self { ready: true, causes: Vec::new() }
+    }
+
+    pub fn not_yet(cause: &str) -> Self {
+        Self { ready: false, causes: vec![cause.to_owned()] }
+    }
+
+    /// Takes on `other`; false when it was so before.
+    pub fn set(&mut self, other: Self) -> bool {
+        let changed = *self != other;
+        *self = other;
+        changed
+    }
+}
+
+/// `GET /v1/health/live`: the process answers.
+pub async fn live() -> impl IntoResponse {
+    Json(serde_json::json!({ "live": true }))
+}
+
+/// `GET /v1/health/ready`: 200 while withdrawals are being paid, otherwise 503 with the causes.
+pub async fn ready(State(state): State<ApiState>) -> impl IntoResponse {
+    let readiness = state.readiness.borrow().clone();
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(readiness))
+}

@@ -1,0 +1,229 @@
+//! Submit one withdrawal, submit many, read one.
+
+use super::{
+    ApiState,
+    body::{JsonBody, Members},
+    guard::Trace,
+    problem::{Problem, RowError},
+    view::{self, WithdrawalView},
+};
+use crate::{
+    domain::withdrawal::{Order, Withdrawal, WithdrawalId},
+    stages::intake::{Answer, FieldError, Rule, check},
+    store::withdrawals::NewWithdrawal,
+    trace,
+};
+use axum::{
+    Extension, Json,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+
+/// Rows of one bulk. A commit of so many takes well under the time limit.
+const MAX_ROWS: usize = 10_000;
+
+/// What was accepted. It does not change while the withdrawal goes its way, so that a repeat gets the same answer.
+#[derive(Serialize)]
+struct Receipt {
+    id: String,
+    idempotency_key: String,
+    asset: String,
+    recipient: String,
+    /// Decimal, in whole tokens.
+    amount: String,
+    /// The asset's smallest units.
+    units: String,
+    trace_id: String,
+    received_at: String,
+    /// Where its state can be read.
+    status_url: String,
+}
+
+/// `POST /v1/withdrawals`: 201 when it is new, 200 with the same answer when it is repeated, 409 when the key stands
+/// for something else.
+pub async fn submit(
+    State(state): State<ApiState>,
+    Extension(trace): Extension<Trace>,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<Members>,
+) -> Result<Response, Problem> {
+    let key = idempotency_key(&headers).map_err(|e| Problem::invalid(vec![e]))?;
+    let order = body.into_order(Some(key)).and_then(|raw| check(&raw, &state.deployment));
+    let order = order.map_err(Problem::invalid)?;
+    let new = NewWithdrawal { order, trace_id: trace.id, request: None };
+    let answer = state.intake.submit(vec![new], Rule::EachAlone).await?.into_iter().next();
+
+    match answer {
+        Some(Answer::New(withdrawal)) => Ok(receipt_response(&state, StatusCode::CREATED, &withdrawal)),
+        Some(Answer::Repeated(withdrawal)) => Ok(receipt_response(&state, StatusCode::OK, &withdrawal)),
+        Some(refused) => Err(refused.refusal().map_or_else(lost_answer, Problem::conflict)),
+        None => Err(lost_answer()),
+    }
+}
+
+/// The header, once, as text. What it may hold is the business of [`check`].
+fn idempotency_key(headers: &HeaderMap) -> Result<String, FieldError> {
+    let mut values = headers.get_all("idempotency-key").iter();
+    let first = values.next().map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
+    if values.next().is_some() {
+        let message = "the header Idempotency-Key is there more than once; send it once";
+        return Err(FieldError::new("idempotency_key", "bad_idempotency_key", message));
+    }
+    Ok(first.unwrap_or_default())
+}
+
+fn receipt_response(state: &ApiState, status: StatusCode, withdrawal: &Withdrawal) -> Response {
+    let receipt = receipt(state, withdrawal);
+    let location = receipt.status_url.clone();
+    (status, [(header::LOCATION, location)], Json(receipt)).into_response()
+}
+
+fn receipt(state: &ApiState, withdrawal: &Withdrawal) -> Receipt {
+    let asset = view::asset(&state.deployment.assets, withdrawal);
+    Receipt {
+        id: withdrawal.id.to_string(),
+        idempotency_key: withdrawal.idempotency_key.clone(),
+        amount: asset.decimal(withdrawal.amount),
+        asset: asset.symbol,
+        recipient: withdrawal.recipient.to_string(),
+        units: withdrawal.amount.to_string(),
+        trace_id: withdrawal.trace_id.clone(),
+        received_at: view::time(withdrawal.received_at),
+        status_url: format!("/v1/withdrawals/{}", withdrawal.id),
+    }
+}
+
+/// The intake answers each withdrawal; if one day it did not, the caller may repeat.
+fn lost_answer() -> Problem {
+    Problem::from(crate::stages::intake::IntakeError::Busy)
+}
+
+/// The body of a bulk.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bulk {
+    withdrawals: Vec<Members>,
+    #[serde(default)]
+    skip_invalid: bool,
+}
+
+/// What became of a bulk, row by row in its order.
+#[derive(Serialize)]
+struct BulkAnswer {
+    new: usize,
+    repeated: usize,
+    rejected: usize,
+    results: Vec<RowAnswer>,
+}
+
+#[derive(Serialize)]
+struct RowAnswer {
+    /// Counted from 1.
+    row: usize,
+    #[serde(flatten)]
+    outcome: Outcome,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+enum Outcome {
+    New(Receipt),
+    Repeated(Receipt),
+    Rejected { errors: Vec<FieldError> },
+}
+
+/// `POST /v1/withdrawals/bulk`: all or nothing, unless `skip_invalid` lets the good rows through.
+pub async fn submit_bulk(
+    State(state): State<ApiState>,
+    Extension(trace): Extension<Trace>,
+    JsonBody(bulk): JsonBody<Bulk>,
+) -> Result<Response, Problem> {
+    let count = bulk.withdrawals.len();
+    if count == 0 || count > MAX_ROWS {
+        return Err(wrong_row_count(count));
+    }
+    let checked: Vec<Result<Order, Vec<FieldError>>> = bulk
+        .withdrawals
+        .into_iter()
+        .map(|row| row.into_order(None).and_then(|raw| check(&raw, &state.deployment)))
+        .collect();
+    if !bulk.skip_invalid && checked.iter().any(Result::is_err) {
+        return Err(Problem::invalid_rows(row_errors(checked.iter().map(|c| c.as_ref().err())), count));
+    }
+
+    let good = checked.iter().filter_map(|c| c.as_ref().ok());
+    let good: Vec<_> = good.map(|order| new_withdrawal(order.clone(), &trace)).collect();
+    let rule = if bulk.skip_invalid { Rule::EachAlone } else { Rule::AllOrNothing };
+    let answers = state.intake.submit(good, rule).await?;
+    let refusals: Vec<_> = answers.iter().map(|a| a.refusal().map(|e| vec![e])).collect();
+    if !bulk.skip_invalid && refusals.iter().any(Option::is_some) {
+        return Err(Problem::invalid_rows(row_errors(refusals.iter().map(Option::as_ref)), count));
+    }
+    Ok(Json(bulk_answer(&state, checked, answers)).into_response())
+}
+
+/// All rows of a caller's trace share it; otherwise each gets its own.
+fn new_withdrawal(order: Order, trace: &Trace) -> NewWithdrawal {
+    let trace_id = if trace.from_caller { trace.id.clone() } else { trace::new_id() };
+    NewWithdrawal { order, trace_id, request: None }
+}
+
+fn row_errors<'a>(rows: impl Iterator<Item = Option<&'a Vec<FieldError>>>) -> Vec<RowError> {
+    rows.enumerate()
+        .flat_map(|(i, errors)| errors.into_iter().flatten().map(move |error| (i, error)))
+        .map(|(i, error)| RowError { row: Some(i + 1), error: error.clone() })
+        .collect()
+}
+
+fn bulk_answer(
+    state: &ApiState,
+    checked: Vec<Result<Order, Vec<FieldError>>>,
+    answers: Vec<Answer>,
+) -> BulkAnswer {
+    let mut answers = answers.into_iter();
+    let mut outcome = |row: Result<Order, Vec<FieldError>>| match row.map(|_| answers.next()) {
+        Ok(Some(Answer::New(w))) => Outcome::New(receipt(state, &w)),
+        Ok(Some(Answer::Repeated(w))) => Outcome::Repeated(receipt(state, &w)),
+        Ok(refused) => {
+            Outcome::Rejected { errors: refused.and_then(|a| a.refusal()).into_iter().collect() }
+        }
+        Err(errors) => Outcome::Rejected { errors },
+    };
+    let results: Vec<_> = checked
+        .into_iter()
+        .enumerate()
+        .map(|(i, row)| RowAnswer { row: i + 1, outcome: outcome(row) })
+        .collect();
+    let count = |is: fn(&Outcome) -> bool| results.iter().filter(|r| is(&r.outcome)).count();
+    BulkAnswer {
+        new: count(|o| matches!(o, Outcome::New(_))),
+        repeated: count(|o| matches!(o, Outcome::Repeated(_))),
+        rejected: count(|o| matches!(o, Outcome::Rejected { .. })),
+        results,
+    }
+}
+
+fn wrong_row_count(count: usize) -> Problem {
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "wrong_row_count",
+        "The bulk has too few or too many rows",
+        format!("the bulk has {count} rows; it may have 1 to {MAX_ROWS}"),
+        "Send it in parts, or submit a file with `spillway submit FILE.csv`; nothing was stored.",
+    )
+}
+
+/// `GET /v1/withdrawals/{id}`: where it stands, why, and how it came there.
+pub async fn read(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<WithdrawalView>, Problem> {
+    let Some(id) = WithdrawalId::parse(&id) else {
+        let next_step = "Use the id of the receipt: wd_ and 32 hexadecimal digits.";
+        return Err(Problem::not_found("this is no id of a withdrawal", next_step));
+    };
+    let Some(withdrawal) = state.store.withdrawal(&id).await? else {
+        let next_step = "Check the id. If the receipt is lost, send the withdrawal again with the same idempotency key.";
+        return Err(Problem::not_found(format!("there is no withdrawal {id}"), next_step));
+    };
+    Ok(Json(view::load(&state.store, &state.deployment.assets, withdrawal).await?))
+}
