@@ -1,0 +1,33 @@
+# `make` alone prints this help.
+.DEFAULT_GOAL := help
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+
+help: ## Show what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+
+setup: node_modules/.package-lock.json ## Install the pinned Solidity toolchain
+
+node_modules/.package-lock.json: package.json package-lock.json
+	npm ci --no-audit --no-fund
+	@touch $@
+
+test: setup ## Contracts, keeper, and end to end on a real anvil
+	forge fmt --check
+	forge build
+	forge test
+	cargo test --workspace
+
+lint: setup ## Formatting, clippy and forge lint, all as errors
+	forge fmt --check
+	forge build
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+fmt: setup ## Format everything
+	forge fmt
+	cargo fmt --all
+
+clean: ## Remove what was built
+	rm -rf target out cache node_modules
+
+.PHONY: help setup test lint fmt clean
