@@ -85,6 +85,3 @@ pub fn router(state: ApiState) -> Router {
         .layer(middleware::from_fn(guard::log))
         .with_state(state)
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,7 +1,7 @@
 //! Each withdrawal is paid exactly once: killed at any instant, at each named step, and with a store that went back.
 
 use alloy::primitives::{Address, U256, keccak256};
-use rand::Rng;
+use rand::RngExt;
 use spillway_e2e::{
     chain_audit::{Expected, Ledger},
     keeper::{Keeper, Setup},
