@@ -33,7 +33,9 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for JsonBody<T> {
         let text = std::str::from_utf8(&bytes).map_err(|e| {
             bad_json(format!("the body is no UTF-8 text: byte {} is wrong", e.valid_up_to() + 1))
         })?;
-        serde_json::from_str(text).map(Self).map_err(|e| bad_json(format!("the body is not as expected: {e}")))
+        serde_json::from_str(text)
+            .map(Self)
+            .map_err(|e| bad_json(format!("the body is not as expected: {e}")))
     }
 }
 
@@ -120,8 +122,11 @@ impl Members {
     /// Reads an order. Without `key` the body names its own, as a row of a bulk does.
     pub fn into_order(self, key: Option<String>) -> Result<RawOrder, Vec<FieldError>> {
         let mut order = RawOrder { idempotency_key: key.clone().unwrap_or_default(), ..RawOrder::default() };
-        let mut wanted =
-            vec![("asset", &mut order.asset), ("recipient", &mut order.recipient), ("amount", &mut order.amount)];
+        let mut wanted = vec![
+            ("asset", &mut order.asset),
+            ("recipient", &mut order.recipient),
+            ("amount", &mut order.amount),
+        ];
         if key.is_none() {
             wanted.push(("idempotency_key", &mut order.idempotency_key));
         }
@@ -140,7 +145,11 @@ impl Members {
             }
         }
         errors.extend(wanted.iter().map(|(field, _)| {
-            FieldError::new(field, "missing_field", format!("the field {field} is missing; add it as a string"))
+            FieldError::new(
+                field,
+                "missing_field",
+                format!("the field {field} is missing; add it as a string"),
+            )
         }));
         if errors.is_empty() { Ok(order) } else { Err(errors) }
     }
@@ -156,6 +165,7 @@ fn no_string(field: &'static str) -> FieldError {
 fn not_wanted(name: &str, names: &str) -> FieldError {
     let short: String = name.chars().take(48).collect();
     let short = short.escape_debug();
-    let message = format!("there is no field '{short}' here, or it is there twice; send each of {names} once");
+    let message =
+        format!("there is no field '{short}' here, or it is there twice; send each of {names} once");
     FieldError::new("body", "unknown_field", message)
 }

@@ -84,16 +84,19 @@ impl Problem {
         bad.dedup();
         let detail = format!("{} of {rows} rows cannot be accepted; nothing was stored", bad.len());
         let title = "The bulk has rows that are not valid";
-        let next_step =
-            "Correct the rows in `errors` and send all again, or send `skip_invalid: true` to store the good rows.";
-        Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_rows", title, detail, next_step) }
+        let next_step = "Correct the rows in `errors` and send all again, or send `skip_invalid: true` to store the good rows.";
+        Self {
+            errors,
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_rows", title, detail, next_step)
+        }
     }
 
     /// The idempotency key stands for something else.
     pub fn conflict(refusal: FieldError) -> Self {
         let (code, detail) = (refusal.code, refusal.message.clone());
         let title = "The idempotency key was used for another withdrawal";
-        let next_step = "Send the first content to repeat it, or a new key for a new withdrawal; nothing was stored.";
+        let next_step =
+            "Send the first content to repeat it, or a new key for a new withdrawal; nothing was stored.";
         let errors = vec![RowError { row: None, error: refusal }];
         Self { errors, ..Self::new(StatusCode::CONFLICT, code, title, detail, next_step) }
     }
@@ -140,7 +143,8 @@ impl Problem {
 
 impl From<IntakeError> for Problem {
     fn from(error: IntakeError) -> Self {
-        let next_step = "Send it again with the same idempotency keys after the time in Retry-After; nothing was stored.";
+        let next_step =
+            "Send it again with the same idempotency keys after the time in Retry-After; nothing was stored.";
         let detail = error.to_string();
         match error {
             IntakeError::Busy => {
@@ -149,7 +153,8 @@ impl From<IntakeError> for Problem {
             }
             IntakeError::Stopping => {
                 let title = "The keeper is stopping";
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", title, detail, next_step).retry_after(5)
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", title, detail, next_step)
+                    .retry_after(5)
             }
             IntakeError::Store(_) => Self::store(),
         }
@@ -165,7 +170,7 @@ impl From<StoreError> for Problem {
 
 impl Problem {
     /// The cause is in the log: a caller has no use for it, and it may name hosts.
-    fn store() -> Self {
+    pub(super) fn store() -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "store_unavailable",

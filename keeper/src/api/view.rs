@@ -93,7 +93,11 @@ pub struct MoveView {
 }
 
 /// Collects what the store knows of a withdrawal.
-pub async fn load(store: &Store, assets: &Assets, withdrawal: Withdrawal) -> Result<WithdrawalView, StoreError> {
+pub async fn load(
+    store: &Store,
+    assets: &Assets,
+    withdrawal: Withdrawal,
+) -> Result<WithdrawalView, StoreError> {
     let stage = match withdrawal.batch.filter(|_| withdrawal.state == WithdrawalState::Batched) {
         Some(batch) => store.batch(batch).await?.map(|b| b.state.to_string()),
         None => None,
@@ -151,7 +155,14 @@ impl From<Move> for MoveView {
                 None => format!("{words}. {reason}"),
             };
         }
-        Self { at: time(step.at), batch: step.batch, from: step.from, to: step.to, reason: step.reason, words }
+        Self {
+            at: time(step.at),
+            batch: step.batch,
+            from: step.from,
+            to: step.to,
+            reason: step.reason,
+            words,
+        }
     }
 }
 

@@ -58,8 +58,9 @@ pub async fn submit(
     match answer {
         Some(Answer::New(withdrawal)) => Ok(receipt_response(&state, StatusCode::CREATED, &withdrawal)),
         Some(Answer::Repeated(withdrawal)) => Ok(receipt_response(&state, StatusCode::OK, &withdrawal)),
-        Some(refused) => Err(refused.refusal().map_or_else(lost_answer, Problem::conflict)),
-        None => Err(lost_answer()),
+        Some(refused) => Err(refused.refusal().map_or_else(Problem::store, Problem::conflict)),
+        // The intake answers each withdrawal; if one day it did not, the caller may repeat.
+        None => Err(Problem::store()),
     }
 }
 
@@ -93,11 +94,6 @@ fn receipt(state: &ApiState, withdrawal: &Withdrawal) -> Receipt {
         received_at: view::time(withdrawal.received_at),
         status_url: format!("/v1/withdrawals/{}", withdrawal.id),
     }
-}
-
-/// The intake answers each withdrawal; if one day it did not, the caller may repeat.
-fn lost_answer() -> Problem {
-    Problem::from(crate::stages::intake::IntakeError::Busy)
 }
 
 /// The body of a bulk.
@@ -186,9 +182,7 @@ fn bulk_answer(
     let mut outcome = |row: Result<Order, Vec<FieldError>>| match row.map(|_| answers.next()) {
         Ok(Some(Answer::New(w))) => Outcome::New(receipt(state, &w)),
         Ok(Some(Answer::Repeated(w))) => Outcome::Repeated(receipt(state, &w)),
-        Ok(refused) => {
-            Outcome::Rejected { errors: refused.and_then(|a| a.refusal()).into_iter().collect() }
-        }
+        Ok(refused) => Outcome::Rejected { errors: refused.and_then(|a| a.refusal()).into_iter().collect() },
         Err(errors) => Outcome::Rejected { errors },
     };
     let results: Vec<_> = checked
@@ -216,13 +210,17 @@ fn wrong_row_count(count: usize) -> Problem {
 }
 
 /// `GET /v1/withdrawals/{id}`: where it stands, why, and how it came there.
-pub async fn read(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<WithdrawalView>, Problem> {
+pub async fn read(
+    State(state): State<ApiState>,
+    Path(id): Path<String>,
+) -> Result<Json<WithdrawalView>, Problem> {
     let Some(id) = WithdrawalId::parse(&id) else {
         let next_step = "Use the id of the receipt: wd_ and 32 hexadecimal digits.";
         return Err(Problem::not_found("this is no id of a withdrawal", next_step));
     };
     let Some(withdrawal) = state.store.withdrawal(&id).await? else {
-        let next_step = "Check the id. If the receipt is lost, send the withdrawal again with the same idempotency key.";
+        let next_step =
+            "Check the id. If the receipt is lost, send the withdrawal again with the same idempotency key.";
         return Err(Problem::not_found(format!("there is no withdrawal {id}"), next_step));
     };
     Ok(Json(view::load(&state.store, &state.deployment.assets, withdrawal).await?))
