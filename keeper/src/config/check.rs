@@ -221,7 +221,8 @@ fn problem(figment: &Figment, error: figment::Error) -> Problem {
             Problem { message: format!("missing; expected {}", expected(&general(&key))), key, value: None }
         }
         Kind::UnknownField(name, known) => Problem {
-            key: under(name.strip_prefix(&format!("{key}.")).unwrap_or(name)),
+            // With an environment variable the path ends with the unknown key, with a file above it.
+            key: if error.path.last() == Some(name) { key.clone() } else { under(name) },
             value: None,
             message: format!("no such key; known here: {}{from}", known.join(", ")),
         },

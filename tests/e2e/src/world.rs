@@ -223,7 +223,7 @@ impl Snapshot {
         };
         // Tests run in several processes: the lock lets one build and the others wait.
         let lock = fs::File::create(folder.join("lock"))?;
-        tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await??;
+        let _held = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await??;
         if snapshot.state.is_file() && snapshot.deployment.is_file() {
             return Ok(snapshot);
         }
