@@ -10,6 +10,7 @@ pub mod crash;
 pub mod deployment;
 pub mod domain;
 pub mod keeper;
+pub mod observe;
 pub mod stages;
 pub mod store;
 pub mod trace;

@@ -85,3 +85,6 @@ pub fn router(state: ApiState) -> Router {
         .layer(middleware::from_fn(guard::log))
         .with_state(state)
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,7 +54,8 @@ impl Api {
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, 1 << 24).await.unwrap();
         let body = serde_json::from_slice(&bytes).unwrap_or_else(|e| panic!("{e}: {bytes:?}"));
-        let problem = parts.headers.get(header::CONTENT_TYPE).is_some_and(|t| t == "application/problem+json");
+        let problem =
+            parts.headers.get(header::CONTENT_TYPE).is_some_and(|t| t == "application/problem+json");
         let health = Value::is_boolean(&body["ready"]);
         assert_eq!(problem, !parts.status.is_success() && !health, "{body}");
         if problem {
@@ -194,9 +195,9 @@ async fn bodies_that_are_no_json_text_are_refused() {
 async fn a_body_beyond_the_limit_is_not_read() {
     let api = Api::start().await;
     // Announced: refused before a byte is asked for.
-    let unread = Body::from_stream(futures::stream::poll_fn(|_| -> std::task::Poll<Option<Result<Bytes, axum::Error>>> {
-        panic!("the body was read")
-    }));
+    let unread = Body::from_stream(futures::stream::poll_fn(
+        |_| -> std::task::Poll<Option<Result<Bytes, axum::Error>>> { panic!("the body was read") },
+    ));
     let request = Request::post("/v1/withdrawals/bulk")
         .header("content-type", "application/json")
         .header("content-length", 100 << 20)
@@ -211,7 +212,8 @@ async fn a_body_beyond_the_limit_is_not_read() {
         assert!(left > 1_000, "far more than the limit was read");
         std::task::Poll::Ready(Some(Ok::<_, axum::Error>(Bytes::from(vec![b' '; 1 << 10]))))
     }));
-    let request = Request::post("/v1/withdrawals/bulk").header("content-type", "application/json").body(endless);
+    let request =
+        Request::post("/v1/withdrawals/bulk").header("content-type", "application/json").body(endless);
     let answer = api.send(request.unwrap()).await;
     assert_eq!((answer.status.as_u16(), answer.code()), (413, "body_too_large"));
 }
@@ -239,7 +241,8 @@ async fn a_bulk_is_stored_whole_or_not_at_all() {
     let rows = [row("a", "1"), row("b", "0"), row("c", "1"), json!({ "idempotency_key": "d", "amount": 1 })];
     let refused = api.bulk(&rows, false).await;
     assert_eq!((refused.status.as_u16(), refused.code()), (422, "invalid_rows"));
-    let told: Vec<_> = refused.body["errors"].as_array().unwrap().iter().map(|e| (&e["row"], &e["code"])).collect();
+    let told: Vec<_> =
+        refused.body["errors"].as_array().unwrap().iter().map(|e| (&e["row"], &e["code"])).collect();
     let told = serde_json::to_value(told).unwrap();
     assert_eq!(
         told,
@@ -259,7 +262,10 @@ async fn a_bulk_is_stored_whole_or_not_at_all() {
 
     let conflict = api.bulk(&[row("f", "1"), row("a", "2")], false).await;
     assert_eq!((conflict.status.as_u16(), conflict.code()), (422, "invalid_rows"));
-    assert_eq!((&conflict.body["row"], &conflict.body["errors"][0]["code"]), (&json!(2), &"idempotency_conflict".into()));
+    assert_eq!(
+        (&conflict.body["row"], &conflict.body["errors"][0]["code"]),
+        (&json!(2), &"idempotency_conflict".into())
+    );
     assert_eq!(api.stored().await, 3);
     let empty = api.bulk(&[], false).await;
     assert_eq!(empty.code(), "wrong_row_count");
@@ -358,7 +364,14 @@ async fn health_says_what_is_missing() {
 #[tokio::test]
 async fn a_panic_is_caught() {
     let app = Router::new()
-        .route("/", get(|| async { if true { panic!("secret") } }))
+        .route(
+            "/",
+            get(|| async {
+                if true {
+                    panic!("secret")
+                }
+            }),
+        )
         .layer(CatchPanicLayer::custom(problem::from_panic));
     let response = app.oneshot(Request::get("/").body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);

@@ -1,99 +1,209 @@
-//! `spillway status`.
+//! `spillway status [ID]`.
 
-use super::print;
+use super::{args::StatusArgs, exit::Exit, open_store, output};
 use crate::{
-    api::view,
+    api::view::{self, WithdrawalView},
     config::Config,
     deployment::Deployment,
-    domain::{batch::BatchState, withdrawal::WithdrawalId},
-    store::Store,
+    domain::{
+        asset::Assets,
+        batch::{Batch, BatchKind, BatchState},
+        withdrawal::{WithdrawalId, WithdrawalState},
+    },
+    store::{
+        Store,
+        lanes::Lane,
+        progress::{BlockMark, Verdict},
+    },
 };
-use comfy_table::Table;
-use serde_json::{Map, Value, json};
+use eyre::{bail, ensure};
+use serde_json::{Value, json};
+use std::path::Path;
 
-pub(super) async fn run(
-    id: Option<&str>,
-    as_json: bool,
-    config: &Config,
-    deployment: &Deployment,
-) -> eyre::Result<u8> {
-    let store = Store::open(&config.store.url).await?;
-    let code = match id {
-        Some(id) => one(&store, id, as_json, deployment).await?,
-        None => all(&store, as_json).await?,
-    };
+pub(super) async fn run(args: &StatusArgs, config: &Config, deployment: &Deployment) -> eyre::Result<Exit> {
+    require_store(&config.store.url)?;
+    let store = open_store(config, deployment).await?;
+    match &args.id {
+        Some(id) => one(&store, id, args.json, deployment).await?,
+        None => all(&store, args.json, deployment).await?,
+    }
     store.close().await;
-    Ok(code)
+    Ok(Exit::Done)
 }
 
-async fn one(store: &Store, id: &str, as_json: bool, deployment: &Deployment) -> eyre::Result<u8> {
+/// Asking must not make an empty store where the path is mistyped.
+fn require_store(url: &str) -> eyre::Result<()> {
+    if let Some(file) = url.strip_prefix("sqlite:") {
+        let file = file.trim_start_matches("//").split('?').next().unwrap_or_default();
+        ensure!(
+            Path::new(file).exists(),
+            "there is no store at {file} yet; start the keeper or submit a file first"
+        );
+    }
+    Ok(())
+}
+
+async fn one(store: &Store, id: &str, as_json: bool, deployment: &Deployment) -> eyre::Result<()> {
     let wanted = WithdrawalId::parse(id).unwrap_or_else(|| WithdrawalId::from_key(id));
     let Some(withdrawal) = store.withdrawal(&wanted).await? else {
-        eyre::bail!("no withdrawal has the id or idempotency key '{id}'");
+        bail!("no withdrawal has the id or idempotency key '{id}'");
     };
     let view = view::load(store, &deployment.assets, withdrawal).await?;
-    let value = serde_json::to_value(&view)?;
     if as_json {
-        print(&value.to_string());
-        return Ok(0);
+        return output::json(&view);
     }
-    let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
-    print(&format!("{}  {}", text("id"), text("state")));
-    print(&format!("{} {} to {}", view.amount, view.asset.symbol, text("recipient")));
-    for step in &view.history {
-        print(&format!("  {}  {}", step.at, step.words));
-    }
-    Ok(0)
+    tell_one(&view);
+    Ok(())
 }
 
-async fn all(store: &Store, as_json: bool) -> eyre::Result<u8> {
-    let counts = store.counts().await?;
-    let open = [
-        BatchState::Planned,
-        BatchState::Priced,
-        BatchState::Funded,
-        BatchState::Signed,
-        BatchState::Broadcast,
-        BatchState::Mined,
-    ];
-    let open = store.batches_in(&open).await?;
-    let (batches, payouts, gas) = store.final_batches().await?;
-    let (cursor, verdict) = (store.cursor().await?, store.last_verdict().await?);
-    let unmatched = store.unmatched_payouts().await?;
-    if as_json {
-        let withdrawals: Map<String, Value> =
-            counts.iter().map(|(state, n)| (state.to_string(), json!(n))).collect();
-        let lanes: Vec<Value> = store
-            .lanes()
-            .await?
-            .iter()
-            .map(|l| json!({ "address": l.address, "next": l.position.next, "nonce": l.nonce, "fencing": l.fencing_since.is_some() }))
-            .collect();
-        let document = json!({
-            "withdrawals": withdrawals,
-            "batches": { "open": open.len(), "final": batches, "payouts": payouts, "gas": gas },
-            "lanes": lanes,
-            "final_block": cursor.map(|c| c.number),
-            "unmatched_payouts": unmatched,
-            "reconciliation": verdict,
-        });
-        print(&document.to_string());
-        return Ok(0);
+fn tell_one(view: &WithdrawalView) {
+    let stage = view.stage.as_ref().map(|stage| format!(", its batch is {stage}")).unwrap_or_default();
+    output::line(format!("{} is {}{stage}", view.id, view.state));
+    if let Some(reason) = &view.reason {
+        output::line(reason.message);
     }
-    let mut table = Table::new();
-    table.set_header(["withdrawals", "count"]);
-    for (state, n) in &counts {
+    output::line(format!("{} {} to {}", view.amount, view.asset.symbol, view.recipient));
+    output::line(format!("idempotency key {}, received {}", view.idempotency_key, view.received_at));
+    if let Some(paid) = &view.transaction {
+        output::line(format!("transaction {} in block {}", paid.hash, paid.block));
+    }
+    output::line("");
+    for step in &view.history {
+        output::line(format!("{}  {}", step.at, step.words));
+    }
+}
+
+/// What stands where.
+struct Overview {
+    counts: Vec<(WithdrawalState, u64)>,
+    open: Vec<Batch>,
+    /// Final batches, their payouts, their gas.
+    settled: (u64, u64, u64),
+    lanes: Vec<Lane>,
+    cursor: Option<BlockMark>,
+    unmatched: u64,
+    verdict: Option<Verdict>,
+}
+
+async fn all(store: &Store, as_json: bool, deployment: &Deployment) -> eyre::Result<()> {
+    let open: Vec<_> = BatchState::ALL
+        .into_iter()
+        .filter(|s| !matches!(s, BatchState::Final | BatchState::Dissolved))
+        .collect();
+    let overview = Overview {
+        counts: store.counts().await?,
+        open: store.batches_in(&open).await?,
+        settled: store.final_batches().await?,
+        lanes: store.lanes().await?,
+        cursor: store.cursor().await?,
+        unmatched: store.unmatched_payouts().await?,
+        verdict: store.last_verdict().await?,
+    };
+    if as_json {
+        return output::json(&document(&overview, &deployment.assets));
+    }
+    tell_all(&overview, &deployment.assets);
+    Ok(())
+}
+
+fn document(overview: &Overview, assets: &Assets) -> Value {
+    let (batches, payouts, gas) = overview.settled;
+    let withdrawals: serde_json::Map<_, _> =
+        overview.counts.iter().map(|(state, n)| (state.to_string(), json!(n))).collect();
+    let open: Vec<_> = overview
+        .open
+        .iter()
+        .map(|b| {
+            json!({
+                "batch": b.row, "kind": b.kind.as_str(), "state": b.state.as_str(), "payouts": b.count,
+                "asset": assets.get(b.asset).map(|a| a.symbol.as_str()), "units": b.total.to_string(),
+                "lane": b.content.as_ref().map(|c| c.lane), "reason": b.reason,
+            })
+        })
+        .collect();
+    let lanes: Vec<_> = overview
+        .lanes
+        .iter()
+        .map(|l| {
+            json!({
+                "address": l.address, "next": l.position.next, "nonce": l.nonce, "fencing": l.fencing_since.is_some(),
+            })
+        })
+        .collect();
+    json!({
+        "withdrawals": withdrawals,
+        "batches": { "open": open.len(), "final": batches, "payouts": payouts, "gas": gas },
+        "open_batches": open,
+        "lanes": lanes,
+        "final_block": overview.cursor.map(|c| c.number),
+        "unmatched_payouts": overview.unmatched,
+        "reconciliation": overview.verdict,
+    })
+}
+
+fn tell_all(overview: &Overview, assets: &Assets) {
+    let mut table = output::table(["withdrawals", ""]);
+    for (state, n) in &overview.counts {
         table.add_row([state.to_string(), n.to_string()]);
     }
-    print(&table.to_string());
-    for batch in &open {
-        let reason = batch.reason.as_deref().unwrap_or_default();
-        print(&format!("batch {}: {} payouts, {} {reason}", batch.row, batch.count, batch.state));
+    output::line(table);
+
+    if !overview.open.is_empty() {
+        let mut table = output::table(["batch", "kind", "state", "payouts", "total", "waits for"]);
+        for batch in &overview.open {
+            let total = match batch.kind {
+                BatchKind::Void => String::new(),
+                _ => assets.show(batch.asset, batch.total),
+            };
+            table.add_row([
+                batch.row.to_string(),
+                batch.kind.as_str().to_owned(),
+                batch.state.to_string(),
+                batch.count.to_string(),
+                total,
+                batch.reason.clone().unwrap_or_default(),
+            ]);
+        }
+        output::line(table);
     }
-    print(&format!("{batches} final batches with {payouts} payouts, {gas} gas"));
-    if let Some(verdict) = verdict {
-        let said = if verdict.ok { "agree" } else { "DIFFER: see spillway reconcile" };
-        print(&format!("block {}: chain and books {said}", verdict.block));
+
+    if !overview.lanes.is_empty() {
+        let mut table = output::table(["lane", "next number", "next nonce", ""]);
+        for lane in &overview.lanes {
+            let fencing = if lane.fencing_since.is_some() { "fencing: gives no new numbers" } else { "" };
+            table.add_row([
+                lane.address.to_string(),
+                lane.position.next.to_string(),
+                lane.nonce.to_string(),
+                fencing.to_owned(),
+            ]);
+        }
+        output::line(table);
     }
-    Ok(0)
+
+    let (batches, payouts, gas) = overview.settled;
+    let each = gas.checked_div(payouts).map(|each| format!(", {each} gas each")).unwrap_or_default();
+    output::line(format!("{batches} final batches with {payouts} payouts{each}"));
+    match overview.cursor {
+        Some(block) => output::line(format!("books follow the chain to block {}", block.number)),
+        None => output::line("books do not follow the chain yet; start the keeper"),
+    }
+    if overview.unmatched > 0 {
+        output::line(format!(
+            "{} payouts on chain belong to withdrawals that this store forgot; their senders repeat them",
+            overview.unmatched
+        ));
+    }
+    match &overview.verdict {
+        Some(verdict) if verdict.ok => {
+            output::line(format!("chain and books agree at block {}", verdict.block));
+        }
+        Some(verdict) => {
+            output::line(format!(
+                "chain and books DIFFER at block {}: see spillway reconcile",
+                verdict.block
+            ));
+        }
+        None => output::line("chain and books were not compared yet"),
+    }
 }

@@ -1,55 +1,71 @@
-//! `spillway submit`.
+//! `spillway submit FILE.csv`.
 
-use super::{Submit, print};
+use super::{args::SubmitArgs, exit::Exit, open_store, output};
 use crate::{
     config::Config,
     deployment::Deployment,
     stages::intake::{
         Rule,
-        csv::submit::{Progress, submit},
+        csv::submit::{Progress, Report, submit},
     },
-    store::Store,
 };
 use eyre::WrapErr;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::{fs::File, io::BufReader};
+use std::fs::File;
 
-pub(super) async fn run(args: &Submit, config: &Config, deployment: &Deployment) -> eyre::Result<u8> {
-    let file = File::open(&args.file).wrap_err_with(|| args.file.display().to_string())?;
-    let length = file.metadata()?.len();
-    let store = Store::open(&config.store.url).await?;
-    store.bind_to_vault(deployment.chain_id, deployment.vault).await?;
-    let bar = ProgressBar::new(length).with_style(
-        ProgressStyle::with_template("{msg:9} {wide_bar} {bytes}/{total_bytes} {eta}")?,
-    );
+pub(super) async fn run(args: &SubmitArgs, config: &Config, deployment: &Deployment) -> eyre::Result<Exit> {
+    let shown = || args.file.display().to_string();
+    let mut file = File::open(&args.file).wrap_err_with(shown)?;
+    let bar = progress_bar(file.metadata().wrap_err_with(shown)?.len())?;
+    let store = open_store(config, deployment).await?;
     let rule = if args.skip_invalid { Rule::EachAlone } else { Rule::AllOrNothing };
-    let report = submit(&store, deployment, &mut BufReader::new(file), rule, |progress| match progress {
-        Progress::Checking { bytes } => {
-            bar.set_message("checking");
-            bar.set_position(bytes);
-        }
-        Progress::Storing { bytes } => {
-            bar.set_message("storing");
-            bar.set_position(bytes);
-        }
-    })
-    .await?;
+    let report = submit(&store, deployment, &mut file, rule, |progress| show(&bar, progress)).await;
     bar.finish_and_clear();
     store.close().await;
+
+    let report = report.wrap_err_with(shown)?;
     if args.json {
-        print(&serde_json::to_string(&report)?);
+        output::json(&report)?;
     } else {
-        for row in &report.errors {
-            print(&format!("line {}: {}: {}", row.line, row.error.field, row.error.message));
-        }
-        print(&format!(
-            "{} rows: {} new, {} repeated, {} refused{}",
-            report.rows,
-            report.new,
-            report.repeated,
-            report.rejected,
-            if report.stored { "" } else { "; nothing was stored" }
+        tell(&report);
+    }
+    Ok(match (report.rejected, report.stored) {
+        (0, _) => Exit::Done,
+        (_, true) => Exit::PartlyRejected,
+        (_, false) => Exit::Failed,
+    })
+}
+
+/// Drawn on standard error, and only on a terminal.
+fn progress_bar(bytes: u64) -> eyre::Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{msg:8} {wide_bar} {bytes}/{total_bytes}, {eta} left")?;
+    Ok(ProgressBar::new(bytes).with_style(style))
+}
+
+fn show(bar: &ProgressBar, progress: Progress) {
+    let (what, bytes) = match progress {
+        Progress::Checking { bytes } => ("checking", bytes),
+        Progress::Storing { bytes } => ("storing", bytes),
+    };
+    bar.set_message(what);
+    bar.set_position(bytes);
+}
+
+fn tell(report: &Report) {
+    for row in &report.errors {
+        output::note(format!(
+            "line {}, {}: {} [{}]",
+            row.line, row.error.field, row.error.message, row.error.code
         ));
     }
-    Ok(if report.rejected == 0 { 0 } else { 3 })
+    let listed = report.errors.last().map_or(0, |last| last.line);
+    let beyond = report.errors.len() >= crate::stages::intake::csv::submit::MAX_ERRORS;
+    if beyond {
+        output::note(format!("more errors after line {listed} are not listed"));
+    }
+    let Report { rows, new, repeated, rejected, .. } = report;
+    output::line(format!("{rows} rows: {new} new, {repeated} repeated, {rejected} rejected"));
+    if !report.stored {
+        output::line("nothing was stored; correct the rows, or store the good ones with --skip-invalid");
+    }
 }

@@ -1,0 +1,40 @@
+//! `spillway config check`.
+
+use super::{exit::Exit, output};
+use crate::{config::Config, deployment::Deployment};
+use serde_json::json;
+use std::path::Path;
+
+/// Configuration and deployment are loaded and so checked already: the lanes' keys remain.
+pub(super) fn run(
+    as_json: bool,
+    file: &Path,
+    config: &Config,
+    deployment: &Deployment,
+) -> eyre::Result<Exit> {
+    let lanes: Vec<_> = config.signers()?.iter().map(|s| s.address()).collect();
+    let unknown: Vec<_> = lanes.iter().filter(|lane| !deployment.lanes.contains(lane)).collect();
+    if as_json {
+        output::json(&json!({
+            "config": file,
+            "chain_id": config.chain.chain_id,
+            "vault": deployment.vault,
+            "assets": deployment.assets.iter().map(|a| a.symbol.as_str()).collect::<Vec<_>>(),
+            "lanes": lanes,
+            "lanes_not_in_deployment": unknown,
+        }))?;
+        return Ok(Exit::Done);
+    }
+    output::line(format!("{} is valid", file.display()));
+    output::line(format!("vault  {} on chain {}", deployment.vault, deployment.chain_id));
+    output::line(format!("assets {}", deployment.assets.symbols()));
+    for lane in &lanes {
+        output::line(format!("lane   {lane}"));
+    }
+    for lane in unknown {
+        output::note(format!(
+            "note: {lane} had no lane when the vault was deployed; governance must enable it"
+        ));
+    }
+    Ok(Exit::Done)
+}
