@@ -7,8 +7,8 @@ use crate::{
     config::Config,
     deployment::Deployment,
     stages::{
-        GasModel, Line, StageError, Worked, batch, broadcast, confirm, fence, finalize, fund,
-        intake::Intake, policy, price, reconcile, sign,
+        GasModel, Line, StageError, Worked, batch, broadcast, confirm, fence, finalize, fund, intake::Intake,
+        policy, price, reconcile, sign,
     },
     store::{Store, generation::GenerationFile, holder::Holder, progress::Verdict},
 };
@@ -38,9 +38,9 @@ pub async fn run(config: Config, deployment: Deployment) -> eyre::Result<()> {
 
     let wake = Arc::new(Notify::new());
     let mut tasks = JoinSet::new();
-    let listener = TcpListener::bind(config.api.listen)
-        .await
-        .wrap_err_with(|| format!("api.listen = {}: cannot be opened; choose another port", config.api.listen))?;
+    let listener = TcpListener::bind(config.api.listen).await.wrap_err_with(|| {
+        format!("api.listen = {}: cannot be opened; choose another port", config.api.listen)
+    })?;
     let intake = Intake::spawn(line.store.clone(), wake.clone(), stop.clone());
     let state = ApiState::new(line.store.clone(), deployment.clone(), intake, ready, &config.api);
     tracing::info!(listen = %listener.local_addr()?, vault = %deployment.vault, chain = deployment.chain_id, "keeper starts");
@@ -76,10 +76,13 @@ pub async fn reconcile_once(config: &Config, deployment: &Deployment) -> eyre::R
             Ok(reconcile::compare(&line, &balances, last_final).await?)
         }
         // A keeper runs here: it brings the books up and compares, this only tells what it said last.
-        Err(held) => match line.store.last_verdict().await? {
-            Some(verdict) => Ok(verdict),
-            None => Err(eyre::Report::new(held).wrap_err("the running keeper has not compared yet; try again soon")),
-        },
+        Err(held) => {
+            match line.store.last_verdict().await? {
+                Some(verdict) => Ok(verdict),
+                None => Err(eyre::Report::new(held)
+                    .wrap_err("the running keeper has not compared yet; try again soon")),
+            }
+        }
     }
 }
 
@@ -156,7 +159,8 @@ fn spawn_stages(line: &Arc<Line>, tasks: &mut JoinSet<()>, wake: &Arc<Notify>, s
         };
     }
     let notify = || Arc::new(Notify::new());
-    let (to_batch, to_price, to_fund, to_sign, to_broadcast) = (notify(), notify(), notify(), notify(), notify());
+    let (to_batch, to_price, to_fund, to_sign, to_broadcast) =
+        (notify(), notify(), notify(), notify(), notify());
     let end = notify();
     stage!("policy", policy, wake.clone(), to_batch.clone());
     stage!("batch", batch, to_batch, to_price.clone());

@@ -53,7 +53,7 @@ impl Api {
         let response = self.app.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, 1 << 24).await.unwrap();
-        let body = serde_json::from_slice(&bytes).unwrap_or_else(|e| panic!("{e}: {bytes:?}"));
+        let body: Value = serde_json::from_slice(&bytes).unwrap_or_else(|e| panic!("{e}: {bytes:?}"));
         let problem =
             parts.headers.get(header::CONTENT_TYPE).is_some_and(|t| t == "application/problem+json");
         let health = Value::is_boolean(&body["ready"]);

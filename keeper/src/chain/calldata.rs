@@ -62,9 +62,7 @@ pub fn settle_requests(asset: Address, audit_head: B256, withdrawals: &[Withdraw
 
 /// The calldata that gives up the next number of `lane`.
 pub fn void_next(lane: Address, position: LanePosition) -> Bytes {
-    IVault::voidNumbersCall { lane, first: position.next, head: position.head, count: 1 }
-        .abi_encode()
-        .into()
+    IVault::voidNumbersCall { lane, first: position.next, head: position.head, count: 1 }.abi_encode().into()
 }
 
 /// Where a settlement of orders expects its lane; none for other calldata.
@@ -90,13 +88,20 @@ pub fn requests(calldata: &[u8]) -> Option<Vec<Request>> {
     IVault::settleRequestsCall::abi_decode(calldata).ok().map(|call| call.requests)
 }
 
-fn with_references(payouts: impl ExactSizeIterator<Item = (Address, Amount)>, refs: &[u8]) -> Option<Vec<Payout>> {
+fn with_references(
+    payouts: impl ExactSizeIterator<Item = (Address, Amount)>,
+    refs: &[u8],
+) -> Option<Vec<Payout>> {
     if refs.len() != payouts.len() * 8 {
         return None;
     }
     let payouts = payouts
         .zip(refs.chunks_exact(8))
-        .map(|((recipient, amount), reference)| Payout { recipient, amount, reference: Reference::from_slice(reference) })
+        .map(|((recipient, amount), reference)| Payout {
+            recipient,
+            amount,
+            reference: Reference::from_slice(reference),
+        })
         .collect();
     Some(payouts)
 }

@@ -12,11 +12,7 @@ pub mod signer;
 
 use crate::{
     config::{ChainConfig, Finality},
-    domain::{
-        amount::Amount,
-        asset::NATIVE,
-        lane::LanePosition,
-    },
+    domain::{amount::Amount, asset::NATIVE, lane::LanePosition},
     store::progress::BlockMark,
 };
 use abi::{IERC20, IVault};
@@ -50,7 +46,9 @@ pub enum ChainError {
     Contract(#[from] alloy::contract::Error),
     #[error("the RPC endpoint has no {0}; it may lag or prune, and is asked again")]
     Missing(String),
-    #[error("log {index} of transaction {tx} is no event of the vault's interface; is the deployment file the right one?")]
+    #[error(
+        "log {index} of transaction {tx} is no event of the vault's interface; is the deployment file the right one?"
+    )]
     UnknownEvent { tx: B256, index: u64 },
     #[error("{0}")]
     Refused(#[from] Refusal),
@@ -59,11 +57,17 @@ pub enum ChainError {
 /// The RPC endpoint serves something else than the configuration says: nothing may run on it.
 #[derive(Debug, thiserror::Error)]
 pub enum WrongChain {
-    #[error("chain.chain_id is {configured}, the endpoint chain.rpc_url serves chain {served}; use the endpoint of chain {configured}")]
+    #[error(
+        "chain.chain_id is {configured}, the endpoint chain.rpc_url serves chain {served}; use the endpoint of chain {configured}"
+    )]
     ChainId { configured: u64, served: u64 },
-    #[error("the deployment file is for chain {deployed}, chain.chain_id is {configured}; use the file of this chain")]
+    #[error(
+        "the deployment file is for chain {deployed}, chain.chain_id is {configured}; use the file of this chain"
+    )]
     Deployment { configured: u64, deployed: u64 },
-    #[error("there is no vault at {0}: the address has no code or does not answer as a vault; check the deployment file")]
+    #[error(
+        "there is no vault at {0}: the address has no code or does not answer as a vault; check the deployment file"
+    )]
     NoVault(Address),
 }
 
@@ -324,7 +328,11 @@ fn lane_word(position: LanePosition) -> B256 {
 
 /// Events of the proxy and of access management: no money moves with them.
 fn is_administrative(topic: Option<&B256>) -> bool {
-    const NAMES: [&str; 4] =
-        ["Upgraded(address)", "AdminChanged(address,address)", "Initialized(uint64)", "AuthorityUpdated(address)"];
+    const NAMES: [&str; 4] = [
+        "Upgraded(address)",
+        "AdminChanged(address,address)",
+        "Initialized(uint64)",
+        "AuthorityUpdated(address)",
+    ];
     topic.is_some_and(|t| NAMES.iter().any(|name| keccak256(name) == *t))
 }

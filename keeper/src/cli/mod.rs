@@ -2,10 +2,10 @@
 //!
 //! Results go to standard output, logs and progress to standard error. With `--json` a result is one JSON document.
 //!
-//! - [`args`]: the commands, their help and examples
-//! - [`submit`], [`status`], [`reconcile`], [`check`]: one file per command; `run` is [`crate::keeper`]
-//! - [`exit`]: the exit codes
-//! - [`output`]: printing
+//! - [`args`] holds the commands, their help and examples
+//! - [`submit`], [`status`], [`reconcile`] and [`check`] are a command each; `run` is [`crate::keeper`]
+//! - [`exit`] holds the exit codes
+//! - [`output`] prints
 
 pub mod args;
 mod check;

@@ -179,9 +179,9 @@ mod signers {
             password_file: Some(password.clone()),
             ..Default::default()
         };
-        assert_eq!(load(&[lane.clone()], |_| None).unwrap()[0].address(), key.address());
+        assert_eq!(load(std::slice::from_ref(&lane), |_| None).unwrap()[0].address(), key.address());
         std::fs::write(&password, "wrong").unwrap();
-        let error = load(&[lane.clone()], |_| None).unwrap_err().to_string();
+        let error = load(std::slice::from_ref(&lane), |_| None).unwrap_err().to_string();
         assert!(error.contains("lanes[0].keystore") && !error.contains("wrong\""), "{error}");
         std::fs::remove_file(&store).unwrap();
         assert!(load(&[lane], |_| None).unwrap_err().to_string().contains("lanes[0].keystore"));

@@ -17,7 +17,13 @@ const FILL_PERCENT: u64 = 90;
 pub async fn step(line: &Line) -> Result<Worked, StageError> {
     let on_the_way = line
         .store
-        .batches_in(&[BatchState::Planned, BatchState::Priced, BatchState::Funded, BatchState::Signed, BatchState::Broadcast])
+        .batches_in(&[
+            BatchState::Planned,
+            BatchState::Priced,
+            BatchState::Funded,
+            BatchState::Signed,
+            BatchState::Broadcast,
+        ])
         .await?
         .len();
     let mut room = (line.signers.lanes().count() * line.batch.max_in_flight).saturating_sub(on_the_way);

@@ -14,8 +14,14 @@ const REBROADCAST_MS: i64 = 10_000;
 
 /// Sends what is due, in the order of the lanes' nonces.
 pub async fn step(line: &Line) -> Result<Worked, StageError> {
-    let fencing: HashSet<Address> =
-        line.store.lanes().await?.into_iter().filter(|l| l.fencing_since.is_some()).map(|l| l.address).collect();
+    let fencing: HashSet<Address> = line
+        .store
+        .lanes()
+        .await?
+        .into_iter()
+        .filter(|l| l.fencing_since.is_some())
+        .map(|l| l.address)
+        .collect();
     let mut worked = false;
     for batch in line.store.batches_in(&[BatchState::Signed, BatchState::Broadcast]).await? {
         let fenced = batch.content.as_ref().is_some_and(|c| fencing.contains(&c.lane));

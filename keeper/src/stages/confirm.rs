@@ -11,7 +11,7 @@ use crate::{
     store::batches::Inclusion,
 };
 use alloy::primitives::Address;
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 /// An attempt that died is followed by another after so long, doubled each time.
 const RETRY_MS: i64 = 1_000;
@@ -33,10 +33,11 @@ pub async fn step(line: &Line, tip: Block, last_final: Block) -> Result<Worked, 
     let mut worked = false;
     for batch in batches {
         let Some(lane) = batch.content.as_ref().map(|c| c.lane) else { continue };
-        if !views.contains_key(&lane) {
-            views.insert(lane, view(line, lane, tip, last_final).await?);
-        }
-        worked |= check(line, &batch, &views[&lane]).await?;
+        let view = match views.entry(lane) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(view(line, lane, tip, last_final).await?),
+        };
+        worked |= check(line, &batch, view).await?;
     }
     Ok(worked.into())
 }
@@ -104,12 +105,7 @@ async fn reverted(line: &Line, attempts: &[Attempt]) -> Result<bool, StageError>
     Ok(false)
 }
 
-async fn mined(
-    line: &Line,
-    batch: &Batch,
-    attempt: &Attempt,
-    receipt: Receipt,
-) -> Result<bool, StageError> {
+async fn mined(line: &Line, batch: &Batch, attempt: &Attempt, receipt: Receipt) -> Result<bool, StageError> {
     crate::crash::point("mined.seen");
     let detail = serde_json::json!({ "batch": batch.row, "tx": attempt.hash, "block": receipt.block });
     let mut unit = line.unit("confirm", "batch.mined", detail).await?;
@@ -124,8 +120,7 @@ async fn mined(
 /// The block is gone: the same attempts are sent again.
 async fn reorged(line: &Line, batch: &Batch) -> Result<bool, StageError> {
     tracing::warn!(batch = batch.row, "reorganised out of the chain; sent again");
-    let mut unit =
-        line.unit("confirm", "batch.reorged", serde_json::json!({ "batch": batch.row })).await?;
+    let mut unit = line.unit("confirm", "batch.reorged", serde_json::json!({ "batch": batch.row })).await?;
     unit.move_batch(batch, BatchState::Broadcast, Some(Code::Reorged.as_str())).await?;
     for attempt in line.store.attempts(batch.row).await? {
         if attempt.state == AttemptState::Mined {

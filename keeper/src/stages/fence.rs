@@ -9,10 +9,7 @@ use crate::{
     chain::{Block, calldata},
     clock::now_ms,
     domain::batch::{BatchKind, BatchState, Content},
-    store::{
-        generation::History,
-        lanes::Lane,
-    },
+    store::{generation::History, lanes::Lane},
 };
 use alloy::primitives::Address;
 
@@ -30,11 +27,13 @@ pub async fn start(line: &Line) -> Result<Findings, StageError> {
     let everything = match history {
         History::Continuous => false,
         History::WentBack { stored, seen } => {
-            findings.push(format!("the database went back in time (generation {stored}, {seen} was reached)"));
+            findings
+                .push(format!("the database went back in time (generation {stored}, {seen} was reached)"));
             true
         }
         History::Unknown { stored } => {
-            findings.push(format!("the generation file is missing (database at {stored}): the past is unknown"));
+            findings
+                .push(format!("the generation file is missing (database at {stored}): the past is unknown"));
             true
         }
     };

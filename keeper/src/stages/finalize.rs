@@ -35,8 +35,7 @@ pub async fn step(line: &Line, last_final: Block) -> Result<Worked, StageError> 
     }
     let to = last_final.number.min(from + line.chain.max_log_range() - 1);
     let caught_up = to == last_final.number;
-    let end =
-        if caught_up { last_final } else { line.chain.block(BlockNumberOrTag::Number(to)).await? };
+    let end = if caught_up { last_final } else { line.chain.block(BlockNumberOrTag::Number(to)).await? };
     let range = Range::read(line, from, to).await?;
     let lanes = if caught_up { read_lanes(line, last_final).await? } else { Vec::new() };
 
@@ -63,7 +62,8 @@ pub async fn receive_float(line: &Line, balances: &mut Balances, block: Block) -
         if more.is_zero() {
             continue;
         }
-        let detail = serde_json::json!({ "asset": asset.symbol, "amount": more.to_string(), "block": block.number });
+        let detail =
+            serde_json::json!({ "asset": asset.symbol, "amount": more.to_string(), "block": block.number });
         let mut unit = line.unit("finalize", "float.received", detail).await?;
         unit.post(asset.address, Sides::FLOAT_RECEIVED, more).await?;
         unit.commit().await?;

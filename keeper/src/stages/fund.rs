@@ -45,12 +45,17 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
 
 /// The enabled lane of ours with the fewest batches on the way, if one has room.
 async fn pick_lane(line: &Line, tip: Block) -> Result<Option<Lane>, StageError> {
-    let open = line.store.batches_in(&[BatchState::Funded, BatchState::Signed, BatchState::Broadcast]).await?;
-    let load = |lane: Address| {
-        open.iter().filter(|b| b.content.as_ref().is_some_and(|c| c.lane == lane)).count()
-    };
-    let mut lanes: Vec<_> =
-        line.store.lanes().await?.into_iter().filter(|l| line.signers.lanes().any(|s| s == l.address)).collect();
+    let open =
+        line.store.batches_in(&[BatchState::Funded, BatchState::Signed, BatchState::Broadcast]).await?;
+    let load =
+        |lane: Address| open.iter().filter(|b| b.content.as_ref().is_some_and(|c| c.lane == lane)).count();
+    let mut lanes: Vec<_> = line
+        .store
+        .lanes()
+        .await?
+        .into_iter()
+        .filter(|l| line.signers.lanes().any(|s| s == l.address))
+        .collect();
     lanes.sort_by_key(|l| load(l.address));
     for lane in lanes {
         if load(lane.address) >= line.batch.max_in_flight {
@@ -147,12 +152,7 @@ fn beyond(withdrawals: &[Withdrawal], available: Amount) -> Vec<Withdrawal> {
     short
 }
 
-async fn hold(
-    line: &Line,
-    batch: &Batch,
-    short: &[Withdrawal],
-    available: Amount,
-) -> Result<(), StageError> {
+async fn hold(line: &Line, batch: &Batch, short: &[Withdrawal], available: Amount) -> Result<(), StageError> {
     let detail = serde_json::json!({
         "batch": batch.row, "held": short.len(), "available": available.to_string(),
     });
@@ -179,8 +179,9 @@ async fn halve(line: &Line, batch: &Batch, withdrawals: &[Withdrawal]) -> Result
 async fn delay(line: &Line, batch: &Batch, refusal: &Refusal) -> Result<bool, StageError> {
     let reason = refusal.to_string();
     tracing::warn!(batch = batch.row, %reason, "batch waits");
-    let mut unit =
-        line.unit("fund", "batch.delayed", serde_json::json!({ "batch": batch.row, "reason": reason })).await?;
+    let mut unit = line
+        .unit("fund", "batch.delayed", serde_json::json!({ "batch": batch.row, "reason": reason }))
+        .await?;
     unit.delay_batch(batch.row, now_ms() + RETRY_MS, &reason).await?;
     unit.commit().await?;
     Ok(false)

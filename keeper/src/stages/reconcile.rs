@@ -1,12 +1,7 @@
 //! Reconcile: chain and books, compared to the unit at one final block.
 
 use super::{Line, StageError};
-use crate::{
-    books::balances::Balances,
-    chain::Block,
-    clock::now_ms,
-    store::progress::Verdict,
-};
+use crate::{books::balances::Balances, chain::Block, clock::now_ms, store::progress::Verdict};
 
 /// Compares, and keeps the verdict. To be called when the books are at `block` and the float was received.
 pub async fn compare(line: &Line, balances: &Balances, block: Block) -> Result<Verdict, StageError> {

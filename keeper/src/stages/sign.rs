@@ -21,8 +21,11 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
     let fees = capped(line, line.chain.fees().await?);
     let mut worked = false;
     for lane in line.store.lanes().await? {
-        let mut of_lane: Vec<_> =
-            funded.iter().filter_map(|b| Some((b, b.content.as_ref()?))).filter(|(_, c)| c.lane == lane.address).collect();
+        let mut of_lane: Vec<_> = funded
+            .iter()
+            .filter_map(|b| Some((b, b.content.as_ref()?)))
+            .filter(|(_, c)| c.lane == lane.address)
+            .collect();
         of_lane.sort_by_key(|(batch, content)| (content.first, batch.row));
         let mut nonce = lane.nonce;
         for (batch, content) in of_lane {
@@ -85,7 +88,11 @@ async fn sign(
 }
 
 /// Replaces an attempt that is stuck: same nonce and content, higher fees. None when the ceiling is reached.
-pub(super) async fn replace(line: &Line, batch: &Batch, stuck: &Attempt) -> Result<Option<Attempt>, StageError> {
+pub(super) async fn replace(
+    line: &Line,
+    batch: &Batch,
+    stuck: &Attempt,
+) -> Result<Option<Attempt>, StageError> {
     let Some(content) = &batch.content else { return Ok(None) };
     let now = line.chain.fees().await?;
     // Clients take a replacement from 10 % more on; an eighth leaves room for their rounding.

@@ -211,8 +211,9 @@ impl Unit {
 impl Unit {
     /// The batch here that a settlement of `lane` ending with `head` is.
     pub async fn batch_by_head(&mut self, lane: Address, head: Head) -> Result<Option<Batch>, StoreError> {
-        let statement =
-            format!("SELECT {COLUMNS} FROM batches WHERE lane = $1 AND head_after = $2 AND kind <> 'requests'");
+        let statement = format!(
+            "SELECT {COLUMNS} FROM batches WHERE lane = $1 AND head_after = $2 AND kind <> 'requests'"
+        );
         let found = sqlx::query(AssertSqlSafe(statement))
             .bind(sql::address(lane))
             .bind(sql::hex(head))

@@ -21,9 +21,10 @@ pub struct Lane {
 
 impl Store {
     pub async fn lanes(&self) -> Result<Vec<Lane>, StoreError> {
-        let rows = sqlx::query("SELECT address, nonce, next, head, fencing_since FROM lanes ORDER BY address")
-            .fetch_all(&self.reader)
-            .await?;
+        let rows =
+            sqlx::query("SELECT address, nonce, next, head, fencing_since FROM lanes ORDER BY address")
+                .fetch_all(&self.reader)
+                .await?;
         rows.iter()
             .map(|r| {
                 Ok(Lane {
@@ -44,29 +45,32 @@ impl Store {
 impl Unit {
     /// Stores a lane that is new here.
     pub async fn add_lane(&mut self, lane: &Lane) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO lanes (address, nonce, next, head, fencing_since) VALUES ($1, $2, $3, $4, $5)")
-            .bind(sql::address(lane.address))
-            .bind(sql::int(lane.nonce))
-            .bind(sql::int(lane.position.next))
-            .bind(sql::hex(lane.position.head))
-            .bind(lane.fencing_since)
-            .execute(self.connection())
-            .await?;
+        sqlx::query(
+            "INSERT INTO lanes (address, nonce, next, head, fencing_since) VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(sql::address(lane.address))
+        .bind(sql::int(lane.nonce))
+        .bind(sql::int(lane.position.next))
+        .bind(sql::hex(lane.position.head))
+        .bind(lane.fencing_since)
+        .execute(self.connection())
+        .await?;
         self.note();
         Ok(())
     }
 
     /// Moves the position that funded batches lead to, from where `lane` has it.
     pub async fn move_lane_position(&mut self, lane: &Lane, to: LanePosition) -> Result<(), StoreError> {
-        let moved =
-            sqlx::query("UPDATE lanes SET next = $1, head = $2 WHERE address = $3 AND next = $4 AND head = $5")
-                .bind(sql::int(to.next))
-                .bind(sql::hex(to.head))
-                .bind(sql::address(lane.address))
-                .bind(sql::int(lane.position.next))
-                .bind(sql::hex(lane.position.head))
-                .execute(self.connection())
-                .await?;
+        let moved = sqlx::query(
+            "UPDATE lanes SET next = $1, head = $2 WHERE address = $3 AND next = $4 AND head = $5",
+        )
+        .bind(sql::int(to.next))
+        .bind(sql::hex(to.head))
+        .bind(sql::address(lane.address))
+        .bind(sql::int(lane.position.next))
+        .bind(sql::hex(lane.position.head))
+        .execute(self.connection())
+        .await?;
         self.moved(moved.rows_affected(), lane.address)
     }
 

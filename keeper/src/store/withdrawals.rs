@@ -156,7 +156,10 @@ impl Unit {
     }
 
     /// The withdrawals that came from these requests on chain.
-    pub async fn withdrawals_by_request(&mut self, ids: &[u64]) -> Result<HashMap<u64, Withdrawal>, StoreError> {
+    pub async fn withdrawals_by_request(
+        &mut self,
+        ids: &[u64],
+    ) -> Result<HashMap<u64, Withdrawal>, StoreError> {
         let mut found = HashMap::new();
         for piece in pieces(ids) {
             let statement = format!(

@@ -23,7 +23,12 @@ fn orders(world: &World, from: usize, n: usize) -> Vec<Expected> {
             } else {
                 Address::from_slice(&keccak256(i.to_be_bytes())[..20])
             };
-            Expected { key: format!("order-{i}"), asset: asset.address, recipient, amount: U256::from(1_000_000 + i) }
+            Expected {
+                key: format!("order-{i}"),
+                asset: asset.address,
+                recipient,
+                amount: U256::from(1_000_000 + i),
+            }
         })
         .collect()
 }
