@@ -23,3 +23,20 @@ contract ReturnBomb {
         }
     }
 }
+
+/// @notice Calls back into `target` when it is paid, and takes the money all the same.
+contract Reentrant {
+    address private target;
+    bytes private data;
+    /// Whether a call from inside a payment ever succeeded.
+    bool public reentered;
+
+    function setReentry(address target_, bytes calldata data_) external {
+        (target, data) = (target_, data_);
+    }
+
+    receive() external payable {
+        (bool ok,) = target.call(data);
+        if (ok) reentered = true;
+    }
+}

@@ -18,6 +18,10 @@ contract PlainToken is ERC20 {
     function mint(address to, uint256 amount) external {
         _mint(to, amount);
     }
+
+    function burn(uint256 amount) external {
+        _burn(msg.sender, amount);
+    }
 }
 
 /// @notice In the manner of USDT: transfers return nothing, and addresses can be blocked.
@@ -43,6 +47,12 @@ contract NoReturnToken {
         emit Transfer(address(0), to, amount);
     }
 
+    function burn(uint256 amount) external {
+        totalSupply -= amount;
+        balanceOf[msg.sender] -= amount;
+        emit Transfer(msg.sender, address(0), amount);
+    }
+
     function setBlocked(address account, bool blocked) external {
         isBlocked[account] = blocked;
     }
@@ -66,5 +76,71 @@ contract NoReturnToken {
         balanceOf[from] -= amount;
         balanceOf[to] += amount;
         emit Transfer(from, to, amount);
+    }
+}
+
+/// @notice An ERC-20 whose transfers fail in the way that was last chosen.
+contract MoodyToken is PlainToken {
+    enum Mood {
+        Honest,
+        ReturnsFalse, // and moves nothing
+        Reverts,
+        BurnsGas,
+        ReturnsMegabyte, // and moves nothing
+        ReturnsTwo, // no boolean
+        MovesAndReverts, // in a frame whose effects are undone
+        TakesDouble, // from the sender
+        Reenters
+    }
+
+    Mood public mood;
+    address private target;
+    bytes private data;
+
+    constructor() PlainToken("Moody", "MOODY", 18) {}
+
+    function setMood(Mood mood_) external {
+        mood = mood_;
+    }
+
+    /// @notice What `Reenters` calls from inside a transfer; it must fail.
+    function setReentry(address target_, bytes calldata data_) external {
+        (target, data) = (target_, data_);
+    }
+
+    function transfer(address to, uint256 amount) public override returns (bool) {
+        if (mood == Mood.ReturnsFalse) return false;
+        if (mood == Mood.Reverts) revert("not today");
+        if (mood == Mood.BurnsGas) while (true) {}
+        if (mood == Mood.ReturnsMegabyte) {
+            assembly {
+                return(0, 1000000)
+            }
+        }
+        if (mood == Mood.ReturnsTwo) {
+            assembly {
+                mstore(0, 2)
+                return(0, 32)
+            }
+        }
+        _transfer(msg.sender, to, amount);
+        if (mood == Mood.MovesAndReverts) revert("moved, and taken back");
+        if (mood == Mood.TakesDouble) _burn(msg.sender, amount);
+        if (mood == Mood.Reenters) {
+            (bool ok,) = target.call(data);
+            require(!ok, "reentered");
+        }
+        return true;
+    }
+}
+
+/// @notice An ERC-20 that keeps a hundredth of each transfer, from what arrives.
+contract FeeToken is PlainToken {
+    constructor() PlainToken("Fee", "FEE", 18) {}
+
+    function _update(address from, address to, uint256 amount) internal override {
+        if (from == address(0) || to == address(0)) return super._update(from, to, amount);
+        super._update(from, to, amount - amount / 100);
+        super._update(from, address(0), amount / 100);
     }
 }

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+import {Initializable} from "@openzeppelin/contracts/proxy/utils/Initializable.sol";
+import {ERC1967Utils} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Utils.sol";
+import {ProxyAdmin} from "@openzeppelin/contracts/proxy/transparent/ProxyAdmin.sol";
+import {
+    ITransparentUpgradeableProxy
+} from "@openzeppelin/contracts/proxy/transparent/TransparentUpgradeableProxy.sol";
+
+import {Vault} from "contracts/Vault.sol";
+import {IVault} from "contracts/interfaces/IVault.sol";
+import {Assets} from "contracts/libraries/Assets.sol";
+import {Roles} from "contracts/libraries/Roles.sol";
+import {Deploy} from "script/Deploy.s.sol";
+import {Fixture} from "tests/contracts/Fixture.sol";
+
+/// @notice Who may do what after script/Deploy.s.sol, and which parameters it refuses.
+contract DeployTest is Fixture {
+    address private immutable STRANGER = makeAddr("stranger");
+
+    function setUp() public {
+        deployVault();
+    }
+
+    function _assertOnly(address[] memory allowed, bytes memory data) private {
+        address[4] memory all = [GOVERNANCE, GUARDIAN, LANE, STRANGER];
+        for (uint256 i = 0; i < all.length; ++i) {
+            bool may;
+            for (uint256 k = 0; k < allowed.length; ++k) {
+                if (allowed[k] == all[i]) may = true;
+            }
+            uint256 state = vm.snapshotState();
+            vm.prank(all[i]);
+            (bool ok, bytes memory reason) = address(vault).call(data);
+            vm.revertToState(state);
+            if (may) {
+                assertTrue(ok, vm.toString(data));
+            } else {
+                assertEq(
+                    reason,
+                    abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, all[i]),
+                    vm.toString(data)
+                );
+            }
+        }
+    }
+
+    function test_governance_alone_adds_and_prolongs() public {
+        address[] memory governance = new address[](1);
+        governance[0] = GOVERNANCE;
+        _assertOnly(governance, abi.encodeCall(IVault.extendPause, (IVault.Scope.Orders, 1)));
+        _assertOnly(governance, abi.encodeCall(IVault.extendAssetPause, (Assets.NATIVE, 1)));
+        _assertOnly(governance, abi.encodeCall(IVault.unpause, (IVault.Scope.Orders)));
+        _assertOnly(governance, abi.encodeCall(IVault.unpauseAsset, (Assets.NATIVE)));
+        _assertOnly(governance, abi.encodeCall(IVault.enableLane, (STRANGER)));
+        _assertOnly(
+            governance,
+            abi.encodeCall(IVault.configureAsset, (Assets.NATIVE, IVault.AssetConfig(true, 50_000, 1)))
+        );
+    }
+
+    function test_guardians_alone_reduce() public {
+        address[] memory guardians = new address[](1);
+        guardians[0] = GUARDIAN;
+        _assertOnly(guardians, abi.encodeCall(IVault.pause, (IVault.Scope.Orders, 1)));
+        _assertOnly(guardians, abi.encodeCall(IVault.pauseAsset, (Assets.NATIVE, 1)));
+        _assertOnly(guardians, abi.encodeCall(IVault.disableLane, (LANE)));
+    }
+
+    /// @notice A function that is neither open to all nor given to a role would be the admin's by default.
+    function test_the_deployer_keeps_nothing() public {
+        Deploy script = new Deploy();
+        Deploy.Deployed memory d = script.deploy(params(), address(script));
+        uint64[3] memory roles = [d.manager.ADMIN_ROLE(), Roles.GOVERNANCE, Roles.GUARDIAN];
+        for (uint256 i = 0; i < roles.length; ++i) {
+            (bool member,) = d.manager.hasRole(roles[i], address(script));
+            assertFalse(member);
+        }
+    }
+
+    function test_governance_acts_with_its_delay() public {
+        Deploy script = new Deploy();
+        Deploy.Params memory p = params();
+        p.governanceDelay = 2 days;
+        Deploy.Deployed memory d = script.deploy(p, address(script));
+        bytes memory data = abi.encodeCall(IVault.enableLane, (STRANGER));
+        vm.startPrank(GOVERNANCE);
+        vm.expectRevert();
+        d.vault.enableLane(STRANGER);
+        d.manager.schedule(address(d.vault), data, uint48(block.timestamp + 2 days));
+        vm.warp(block.timestamp + 2 days);
+        d.vault.enableLane(STRANGER);
+        vm.stopPrank();
+        (bool enabled,,) = d.vault.laneOf(STRANGER);
+        assertTrue(enabled);
+    }
+
+    function test_governance_alone_upgrades_through_the_manager() public {
+        address implementation = address(new Vault());
+        bytes memory data = abi.encodeCall(
+            ProxyAdmin.upgradeAndCall, (ITransparentUpgradeableProxy(address(vault)), implementation, "")
+        );
+        vm.prank(STRANGER);
+        vm.expectRevert();
+        manager.execute(proxyAdmin, data);
+        vm.prank(GOVERNANCE);
+        manager.execute(proxyAdmin, data);
+        address now_ = address(uint160(uint256(vm.load(address(vault), ERC1967Utils.IMPLEMENTATION_SLOT))));
+        assertEq(now_, implementation);
+    }
+
+    function test_nobody_initializes_again() public {
+        vm.expectRevert(Initializable.InvalidInitialization.selector);
+        vault.initialize(STRANGER, 1 days, 1 days, 1 days);
+        Vault implementation = new Vault();
+        vm.expectRevert(Initializable.InvalidInitialization.selector);
+        implementation.initialize(STRANGER, 1 days, 1 days, 1 days);
+    }
+
+    function test_times_have_bounds() public {
+        Deploy script = new Deploy();
+        Deploy.Params memory p = params();
+        p.exitDelay = 31 days;
+        vm.expectRevert(abi.encodeWithSelector(IVault.OutOfRange.selector, 31 days, 1 hours, 30 days));
+        script.deploy(p, address(script));
+        p = params();
+        p.pauseCooldown = p.maxPause - 1;
+        vm.expectRevert(
+            abi.encodeWithSelector(IVault.OutOfRange.selector, p.maxPause - 1, p.maxPause, 90 days)
+        );
+        script.deploy(p, address(script));
+    }
+
+    function test_assets_have_code_and_a_sane_gas_allowance() public {
+        vm.startPrank(GOVERNANCE);
+        vm.expectRevert(abi.encodeWithSelector(IVault.AssetNotListed.selector, STRANGER));
+        vault.configureAsset(STRANGER, IVault.AssetConfig(true, TOKEN_GAS, 1));
+        vm.expectRevert(abi.encodeWithSelector(IVault.OutOfRange.selector, 24_999, 25_000, 1_000_000));
+        vault.configureAsset(address(dai), IVault.AssetConfig(true, 24_999, 1));
+        vm.stopPrank();
+    }
+
+    function _refuses(Deploy script, Deploy.Params memory p, string memory key, string memory problem)
+        private
+    {
+        vm.expectRevert(abi.encodeWithSelector(Deploy.BadParameter.selector, key, problem));
+        script.check(p);
+    }
+
+    function test_the_script_refuses_bad_parameters_by_name() public {
+        Deploy script = new Deploy();
+        Deploy.Params memory p = params();
+        p.governance = address(0);
+        _refuses(script, p, "governance", "is zero: use a Safe or a timelock");
+        p = params();
+        p.guardians = new address[](0);
+        _refuses(script, p, "guardians", "is empty: nobody could pause");
+        p = params();
+        p.guardians[0] = GOVERNANCE;
+        _refuses(script, p, "guardians", "names governance: no account may hold two powers");
+        p = params();
+        p.assets[1].decimals = 6;
+        _refuses(script, p, "TDAI", "the token says other decimals");
+        p = params();
+        p.assets[1].token = STRANGER;
+        _refuses(script, p, "TDAI", "no code at its address");
+        p = params();
+        p.assets[0].decimals = 6;
+        _refuses(script, p, "ETH", "ETH has 18 decimals");
+    }
+
+    function test_the_example_parameters_are_read_and_refused_until_filled_in() public {
+        Deploy script = new Deploy();
+        Deploy.Params memory p = script.read(vm.readFile("script/params/example.json"));
+        assertEq(p.assets[0].symbol, "ETH");
+        assertEq(p.exitDelay, 1 days);
+        _refuses(script, p, "governance", "is zero: use a Safe or a timelock");
+    }
+}

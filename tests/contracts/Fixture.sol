@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {Test} from "forge-std/Test.sol";
+
+import {Vault} from "contracts/Vault.sol";
+import {IVault} from "contracts/interfaces/IVault.sol";
+import {Assets} from "contracts/libraries/Assets.sol";
+import {Deploy} from "script/Deploy.s.sol";
+import {MoodyToken, NoReturnToken, PlainToken} from "tests/contracts/mocks/Tokens.sol";
+
+/// @notice The vault as script/Deploy.s.sol deploys it, with four assets, two lanes and two guardians.
+abstract contract Fixture is Test {
+    uint32 internal constant EXIT_DELAY = 1 days;
+    uint32 internal constant MAX_PAUSE = 3 days;
+    uint32 internal constant PAUSE_COOLDOWN = 7 days;
+    uint32 internal constant ETH_GAS = 50_000;
+    uint32 internal constant TOKEN_GAS = 100_000;
+
+    address internal immutable GOVERNANCE = makeAddr("governance");
+    address internal immutable LANE = makeAddr("lane");
+    address internal immutable OTHER_LANE = makeAddr("other lane");
+    address internal immutable GUARDIAN = makeAddr("guardian");
+    address internal immutable OTHER_GUARDIAN = makeAddr("other guardian");
+
+    Vault internal vault;
+    AccessManager internal manager;
+    address internal proxyAdmin;
+    /// An honest ERC-20.
+    PlainToken internal dai;
+    /// An ERC-20 that returns nothing, and blocks whom it likes.
+    NoReturnToken internal usd;
+    /// An ERC-20 whose transfers fail in the way that a test chooses.
+    MoodyToken internal moody;
+
+    function deployVault() internal {
+        vm.warp(1_800_000_000);
+        dai = new PlainToken("Test DAI", "TDAI", 18);
+        usd = new NoReturnToken("Test USD", "TUSD", 6);
+        moody = new MoodyToken();
+        Deploy script = new Deploy();
+        Deploy.Params memory p = params();
+        script.check(p);
+        Deploy.Deployed memory d = script.deploy(p, address(script));
+        (vault, manager, proxyAdmin) = (d.vault, d.manager, d.proxyAdmin);
+    }
+
+    function params() internal view returns (Deploy.Params memory p) {
+        p.governance = GOVERNANCE;
+        (p.guardians, p.lanes) = (_two(GUARDIAN, OTHER_GUARDIAN), _two(LANE, OTHER_LANE));
+        (p.exitDelay, p.maxPause, p.pauseCooldown) = (EXIT_DELAY, MAX_PAUSE, PAUSE_COOLDOWN);
+        p.assets = new Deploy.AssetParams[](4);
+        p.assets[0] = Deploy.AssetParams("ETH", Assets.NATIVE, 18, ETH_GAS, 1);
+        p.assets[1] = Deploy.AssetParams("TDAI", address(dai), 18, TOKEN_GAS, 1);
+        p.assets[2] = Deploy.AssetParams("TUSD", address(usd), 6, TOKEN_GAS, 1);
+        p.assets[3] = Deploy.AssetParams("MOODY", address(moody), 18, TOKEN_GAS, 1);
+    }
+
+    function _two(address a, address b) private pure returns (address[] memory list) {
+        list = new address[](2);
+        (list[0], list[1]) = (a, b);
+    }
+
+    /// @dev Adds `amount` of `asset` to what `to` has.
+    function give(address asset, address to, uint256 amount) internal {
+        if (asset == Assets.NATIVE) vm.deal(to, to.balance + amount);
+        else PlainToken(asset).mint(to, amount);
+    }
+
+    /// @dev By the caller that is set at the moment, whether the token answers or not.
+    function approve(address asset, uint256 amount) internal {
+        SafeERC20.forceApprove(IERC20(asset), address(vault), amount);
+    }
+
+    function fundAll(uint256 amount) internal {
+        give(Assets.NATIVE, address(vault), amount);
+        give(address(dai), address(vault), amount);
+        give(address(usd), address(vault), amount);
+        give(address(moody), address(vault), amount);
+    }
+
+    /// @dev The packed form: recipient, then amount.
+    function pack(address recipient, uint96 amount) internal pure returns (bytes32) {
+        return bytes32((uint256(uint160(recipient)) << 96) | amount);
+    }
+
+    function one(address recipient, uint96 amount) internal pure returns (bytes32[] memory payouts) {
+        payouts = new bytes32[](1);
+        payouts[0] = pack(recipient, amount);
+    }
+
+    /// @dev Settles one payout over `LANE`, at its present place.
+    function settleOne(address asset, address to, uint96 amount) internal {
+        (, uint64 next, bytes24 head) = vault.laneOf(LANE);
+        vm.prank(LANE);
+        vault.settle(asset, next, head, amount, 0, one(to, amount), new bytes(8));
+    }
+
+    function depositFor(address account, address asset, uint256 amount) internal {
+        give(asset, account, amount);
+        vm.startPrank(account);
+        if (asset == Assets.NATIVE) {
+            vault.deposit{value: amount}(asset, amount, account);
+        } else {
+            approve(asset, amount);
+            vault.deposit(asset, amount, account);
+        }
+        vm.stopPrank();
+    }
+
+    function requestFrom(address owner, address asset, uint256 amount, address recipient)
+        internal
+        returns (IVault.Request memory r)
+    {
+        vm.prank(owner);
+        uint64 id = vault.request(asset, amount, recipient);
+        return IVault.Request(id, owner, asset, recipient, amount, uint64(block.timestamp));
+    }
+
+    function listOf(IVault.Request memory r) internal pure returns (IVault.Request[] memory requests) {
+        requests = new IVault.Request[](1);
+        requests[0] = r;
+    }
+}

@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {Vm} from "forge-std/Vm.sol";
+
+import {IVault} from "contracts/interfaces/IVault.sol";
+import {Assets} from "contracts/libraries/Assets.sol";
+import {Fixture} from "tests/contracts/Fixture.sol";
+import {GasBurner, Reentrant, ReturnBomb, Reverter} from "tests/contracts/mocks/Recipients.sol";
+import {MoodyToken} from "tests/contracts/mocks/Tokens.sol";
+
+/// @notice Orders: the lane ledger, the packed form against the wide one, claims for pushes that fail.
+contract SettleTest is Fixture {
+    address private immutable ALICE = makeAddr("alice");
+    address private immutable BOB = makeAddr("bob");
+    uint256 private constant FUNDS = 1e27;
+
+    function setUp() public {
+        deployVault();
+        fundAll(FUNDS);
+    }
+
+    // ------------------------------------------------------------------------------------------ the ledger
+
+    function test_pays_and_moves_the_lane() public {
+        settleOne(Assets.NATIVE, ALICE, 1 ether);
+        assertEq(ALICE.balance, 1 ether);
+        (, uint64 next,) = vault.laneOf(LANE);
+        assertEq(next, 2);
+    }
+
+    function test_a_lane_begins_at_one_with_a_head_of_its_own() public view {
+        (bool enabled, uint64 next, bytes24 head) = vault.laneOf(LANE);
+        (,, bytes24 other) = vault.laneOf(OTHER_LANE);
+        assertTrue(enabled);
+        assertEq(next, 1);
+        assertEq(head, bytes24(keccak256(abi.encode(block.chainid, address(vault), LANE))));
+        assertTrue(head != other);
+    }
+
+    function test_refuses_a_number_twice() public {
+        (, uint64 first, bytes24 head) = vault.laneOf(LANE);
+        settleOne(Assets.NATIVE, ALICE, 1 ether);
+        (, uint64 next, bytes24 now_) = vault.laneOf(LANE);
+        vm.prank(LANE);
+        vm.expectRevert(abi.encodeWithSelector(IVault.LaneMismatch.selector, next, now_));
+        vault.settle(Assets.NATIVE, first, head, 1, 0, one(ALICE, 1), new bytes(8));
+    }
+
+    function test_refuses_a_head_that_is_not_the_chains() public {
+        (, uint64 next, bytes24 head) = vault.laneOf(LANE);
+        vm.prank(LANE);
+        vm.expectRevert(abi.encodeWithSelector(IVault.LaneMismatch.selector, next, head));
+        vault.settle(Assets.NATIVE, next, bytes24(uint192(1)), 1, 0, one(ALICE, 1), new bytes(8));
+    }
+
+    function test_refuses_another_lanes_batch() public {
+        (, uint64 next, bytes24 head) = vault.laneOf(LANE);
+        (,, bytes24 other) = vault.laneOf(OTHER_LANE);
+        vm.prank(OTHER_LANE);
+        vm.expectRevert(abi.encodeWithSelector(IVault.LaneMismatch.selector, 1, other));
+        vault.settle(Assets.NATIVE, next, head, 1, 0, one(ALICE, 1), new bytes(8));
+    }
+
+    function test_only_a_lane_settles() public {
+        (, uint64 next, bytes24 head) = vault.laneOf(LANE);
+        vm.startPrank(GOVERNANCE);
+        vm.expectRevert(abi.encodeWithSelector(IVault.NotALane.selector, GOVERNANCE));
+        vault.settle(Assets.NATIVE, next, head, 1, 0, one(ALICE, 1), new bytes(8));
+        vm.expectRevert(abi.encodeWithSelector(IVault.NotALane.selector, GOVERNANCE));
+        vault.settleWide(Assets.NATIVE, next, head, 1, 0, new IVault.Payout[](1), new bytes(8));
+        vm.expectRevert(abi.encodeWithSelector(IVault.NotALane.selector, GOVERNANCE));
+        vault.settleRequests(Assets.NATIVE, 0, new IVault.Request[](1));
+        vm.expectRevert(abi.encodeWithSelector(IVault.NotALane.selector, GOVERNANCE));
+        vault.voidNumbers(LANE, next, head, 1);
+        vm.stopPrank();
+    }
+
+    function test_refuses_what_does_not_fit_together() public {
+        (, uint64 next, bytes24 head) = vault.laneOf(LANE);
+        vm.startPrank(LANE);
+        vm.expectRevert(IVault.EmptyBatch.selector);
+        vault.settle(Assets.NATIVE, next, head, 0, 0, new bytes32[](0), "");
+        vm.expectRevert(abi.encodeWithSelector(IVault.ReferencesLength.selector, 7, 8));
+        vault.settle(Assets.NATIVE, next, head, 1, 0, one(ALICE, 1), new bytes(7));
+        vm.expectRevert(abi.encodeWithSelector(IVault.TotalMismatch.selector, 2, 1));
+        vault.settle(Assets.NATIVE, next, head, 2, 0, one(ALICE, 1), new bytes(8));
+        vm.expectRevert(abi.encodeWithSelector(IVault.AssetNotListed.selector, BOB));
+        vault.settle(BOB, next, head, 1, 0, one(ALICE, 1), new bytes(8));
+        vm.stopPrank();
+    }
+
+    function testFuzz_refuses_more_than_the_float(uint96 amount, uint96 owned) public {
+        owned = uint96(bound(owned, 1, FUNDS));
+        depositFor(BOB, Assets.NATIVE, owned); // raises the balance, not the float
+        amount = uint96(bound(amount, FUNDS + 1, type(uint96).max));
+        (, uint64 next, bytes24 head) = vault.laneOf(LANE);
+        vm.prank(LANE);
+        vm.expectRevert(
+            abi.encodeWithSelector(IVault.InsufficientFloat.selector, Assets.NATIVE, amount, FUNDS)
+        );
+        vault.settle(Assets.NATIVE, next, head, amount, 0, one(ALICE, amount), new bytes(8));
+    }
+
+    /// @notice One packed batch and its wide twin pay the same, and each head is the hash of its calldata.
+    function testFuzz_packed_and_wide_pay_the_same(
+        uint160[12] memory to,
+        uint96[12] memory raw,
+        uint256 count
+    ) public {
+        count = bound(count, 1, 12);
+        bytes32[] memory packed = new bytes32[](count);
+        IVault.Payout[] memory wide = new IVault.Payout[](count);
+        uint256 total;
+        for (uint256 i = 0; i < count; ++i) {
+            // High addresses: neither precompiles nor contracts of the fixture.
+            address recipient = address(uint160(bound(to[i], 1 << 150, type(uint160).max)));
+            uint96 amount = uint96(bound(raw[i], 0, FUNDS / 64));
+            (packed[i], wide[i]) = (pack(recipient, amount), IVault.Payout(recipient, amount));
+            total += amount;
+        }
+        uint256[] memory once = _pay(
+            abi.encodeCall(IVault.settle, (address(dai), 1, _head(), total, 0, packed, new bytes(8 * count))),
+            wide
+        );
+        (, uint64 next,) = vault.laneOf(LANE);
+        uint256[] memory again = _pay(
+            abi.encodeCall(
+                IVault.settleWide, (address(dai), next, _head(), total, 0, wide, new bytes(8 * count))
+            ),
+            wide
+        );
+        for (uint256 i = 0; i < count; ++i) {
+            assertEq(again[i], 2 * once[i]);
+            assertGe(once[i], wide[i].amount);
+        }
+        assertEq(dai.balanceOf(address(vault)), FUNDS - 2 * total);
+        (, next,) = vault.laneOf(LANE);
+        assertEq(next, 1 + 2 * count);
+    }
+
+    function _head() private view returns (bytes24 head) {
+        (,, head) = vault.laneOf(LANE);
+    }
+
+    function _pay(bytes memory data, IVault.Payout[] memory payouts) private returns (uint256[] memory held) {
+        vm.prank(LANE);
+        (bool ok,) = address(vault).call(data);
+        assertTrue(ok);
+        assertEq(_head(), bytes24(keccak256(data)));
+        held = new uint256[](payouts.length);
+        for (uint256 i = 0; i < held.length; ++i) {
+            held[i] = dai.balanceOf(payouts[i].recipient);
+        }
+    }
+
+    function test_wide_amounts_exceed_96_bits() public {
+        uint256 amount = uint256(type(uint96).max) + 1;
+        give(address(dai), address(vault), amount);
+        IVault.Payout[] memory payouts = new IVault.Payout[](1);
+        payouts[0] = IVault.Payout(ALICE, amount);
+        bytes24 head = _head();
+        vm.prank(LANE);
+        vault.settleWide(address(dai), 1, head, amount, 0, payouts, new bytes(8));
+        assertEq(dai.balanceOf(ALICE), amount);
+    }
+
+    function test_wide_sums_do_not_wrap() public {
+        IVault.Payout[] memory payouts = new IVault.Payout[](2);
+        (payouts[0], payouts[1]) = (IVault.Payout(ALICE, type(uint256).max), IVault.Payout(BOB, 2));
+        bytes24 head = _head();
+        vm.prank(LANE);
+        vm.expectRevert();
+        vault.settleWide(address(dai), 1, head, 1, 0, payouts, new bytes(16));
+        assertEq(dai.balanceOf(BOB), 0);
+    }
+
+    function test_one_event_per_batch() public {
+        bytes32[] memory payouts = new bytes32[](3);
+        for (uint256 i = 0; i < 3; ++i) {
+            payouts[i] = pack(address(uint160(0xA11CE000 + i)), 1);
+        }
+        bytes24 head = _head();
+        vm.recordLogs();
+        vm.prank(LANE);
+        vault.settle(Assets.NATIVE, 1, head, 3, bytes32("audit"), payouts, new bytes(24));
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        assertEq(logs.length, 1);
+        assertEq(logs[0].topics[0], IVault.Settled.selector);
+        assertEq(logs[0].data, abi.encode(uint64(1), uint64(3), uint256(3), _head(), bytes32("audit")));
+    }
+
+    /// @dev The keeper simulates a batch by overriding this slot.
+    function test_lane_slot_is_where_the_keeper_looks() public view {
+        bytes32 base = 0x95e2cca9ad2449ce3d9a8dcf9e6c5c2f28dd677809853e6aef4668ad09818800;
+        (bool enabled, uint64 next, bytes24 head) = vault.laneOf(LANE);
+        uint256 word = uint256(uint192(head)) << 64 | uint256(next) << 8 | (enabled ? 1 : 0);
+        assertEq(uint256(vm.load(address(vault), keccak256(abi.encode(LANE, base)))), word);
+    }
+
+    // ------------------------------------------------------------------------------------------ void numbers
+
+    function test_a_zero_amount_voids_its_number() public {
+        settleOne(Assets.NATIVE, ALICE, 0);
+        (, uint64 next,) = vault.laneOf(LANE);
+        assertEq(next, 2);
+        assertEq(ALICE.balance, 0);
+    }
+
+    function test_any_lane_voids_for_any_other_even_a_disabled_one() public {
+        vm.prank(GUARDIAN);
+        vault.disableLane(LANE);
+        bytes24 head = _head();
+        vm.prank(OTHER_LANE);
+        vault.voidNumbers(LANE, 1, head, 5);
+        (bool enabled, uint64 next,) = vault.laneOf(LANE);
+        assertEq(next, 6);
+        assertFalse(enabled);
+        assertEq(_head(), bytes24(keccak256(abi.encodeCall(IVault.voidNumbers, (LANE, 1, head, 5)))));
+    }
+
+    function test_what_was_signed_before_a_void_cannot_pass_after() public {
+        bytes24 head = _head();
+        vm.prank(OTHER_LANE);
+        vault.voidNumbers(LANE, 1, head, 1);
+        bytes24 after_ = _head();
+        vm.prank(LANE);
+        vm.expectRevert(abi.encodeWithSelector(IVault.LaneMismatch.selector, 2, after_));
+        vault.settle(Assets.NATIVE, 1, head, 1, 0, one(ALICE, 1), new bytes(8));
+    }
+
+    function test_voids_are_bounded_and_only_of_lanes() public {
+        bytes24 head = _head();
+        vm.startPrank(LANE);
+        vm.expectRevert(abi.encodeWithSelector(IVault.OutOfRange.selector, 65_536, 1, 65_535));
+        vault.voidNumbers(LANE, 1, head, 65_536);
+        vm.expectRevert(IVault.EmptyBatch.selector);
+        vault.voidNumbers(LANE, 1, head, 0);
+        vm.expectRevert(abi.encodeWithSelector(IVault.NotALane.selector, ALICE));
+        vault.voidNumbers(ALICE, 0, 0, 1);
+        vm.stopPrank();
+    }
+
+    // ------------------------------------------------------------------------------------------------ claims
+
+    function test_hostile_recipients_get_a_claim_and_block_nobody() public {
+        address[3] memory hostile =
+            [address(new Reverter()), address(new GasBurner()), address(new ReturnBomb())];
+        bytes32[] memory payouts = new bytes32[](4);
+        for (uint256 i = 0; i < 3; ++i) {
+            payouts[i] = pack(hostile[i], 1 ether);
+        }
+        payouts[3] = pack(ALICE, 1 ether);
+        bytes24 head = _head();
+        vm.expectEmit(address(vault));
+        emit IVault.PayoutFailed(
+            Assets.NATIVE, hostile[0], 1 ether, LANE, 1, bytes32(abi.encodeWithSignature("Error(string)", ""))
+        );
+        vm.prank(LANE);
+        vault.settle(Assets.NATIVE, 1, head, 4 ether, 0, payouts, new bytes(32));
+        assertEq(ALICE.balance, 1 ether);
+        for (uint256 i = 0; i < 3; ++i) {
+            assertEq(vault.claimOf(Assets.NATIVE, hostile[i]), 1 ether);
+        }
+        assertEq(vault.liabilitiesOf(Assets.NATIVE), 3 ether);
+        assertEq(vault.floatOf(Assets.NATIVE), FUNDS - 4 ether);
+    }
+
+    function test_a_claim_is_pulled_once_to_wherever_its_owner_says() public {
+        address reverter = address(new Reverter());
+        settleOne(Assets.NATIVE, reverter, 1 ether);
+        vm.startPrank(reverter);
+        vm.expectPartialRevert(IVault.TransferFailed.selector);
+        vault.claim(Assets.NATIVE, reverter);
+        vm.expectRevert(abi.encodeWithSelector(IVault.BadRecipient.selector, address(vault)));
+        vault.claim(Assets.NATIVE, address(vault));
+        assertEq(vault.claim(Assets.NATIVE, ALICE), 1 ether);
+        assertEq(ALICE.balance, 1 ether);
+        vm.expectRevert(abi.encodeWithSelector(IVault.NothingToClaim.selector, Assets.NATIVE, reverter));
+        vault.claim(Assets.NATIVE, ALICE);
+        vm.stopPrank();
+        assertEq(vault.liabilitiesOf(Assets.NATIVE), 0);
+    }
+
+    function test_a_blocked_recipient_gets_a_claim() public {
+        usd.setBlocked(ALICE, true);
+        settleOne(address(usd), ALICE, 5e6);
+        assertEq(vault.claimOf(address(usd), ALICE), 5e6);
+        vm.prank(ALICE);
+        vault.claim(address(usd), BOB);
+        assertEq(usd.balanceOf(BOB), 5e6);
+    }
+
+    /// @notice A token that fails in whatever way: a claim, and not a unit moved.
+    function test_every_way_in_which_a_token_can_fail_becomes_a_claim() public {
+        MoodyToken.Mood[6] memory moods = [
+            MoodyToken.Mood.ReturnsFalse,
+            MoodyToken.Mood.Reverts,
+            MoodyToken.Mood.BurnsGas,
+            MoodyToken.Mood.ReturnsMegabyte,
+            MoodyToken.Mood.ReturnsTwo,
+            MoodyToken.Mood.MovesAndReverts
+        ];
+        for (uint96 i = 0; i < 6; ++i) {
+            moody.setMood(moods[i]);
+            settleOne(address(moody), ALICE, 7);
+            assertEq(moody.balanceOf(ALICE), 0);
+            assertEq(vault.claimOf(address(moody), ALICE), 7 * (i + 1));
+        }
+        moody.setMood(MoodyToken.Mood.Honest);
+        vm.prank(ALICE);
+        vault.claim(address(moody), ALICE);
+        assertEq(moody.balanceOf(ALICE), 42);
+    }
+
+    function test_a_token_that_takes_more_than_was_paid_is_not_paid_with() public {
+        moody.setMood(MoodyToken.Mood.TakesDouble);
+        bytes24 head = _head();
+        vm.prank(LANE);
+        vm.expectRevert(abi.encodeWithSelector(IVault.TokenTookMore.selector, address(moody), 5, 10));
+        vault.settle(address(moody), 1, head, 5, 0, one(ALICE, 5), new bytes(8));
+    }
+
+    function test_nobody_reenters() public {
+        Reentrant recipient = new Reentrant();
+        settleOne(Assets.NATIVE, address(new Reverter()), 1 ether);
+        bytes24 head = _head();
+        bytes[4] memory calls = [
+            abi.encodeCall(IVault.claim, (Assets.NATIVE, address(recipient))),
+            abi.encodeCall(IVault.deposit, (Assets.NATIVE, 0, address(recipient))),
+            abi.encodeCall(IVault.request, (Assets.NATIVE, 1, address(recipient))),
+            abi.encodeCall(IVault.voidNumbers, (LANE, 2, head, 1))
+        ];
+        for (uint256 i = 0; i < calls.length; ++i) {
+            recipient.setReentry(address(vault), calls[i]);
+            settleOne(Assets.NATIVE, address(recipient), 1 ether);
+            moody.setMood(MoodyToken.Mood.Reenters);
+            moody.setReentry(address(vault), calls[i]);
+            settleOne(address(moody), ALICE, 1);
+        }
+        assertFalse(recipient.reentered());
+        assertEq(address(recipient).balance, 4 ether);
+        assertEq(moody.balanceOf(ALICE), 4);
+    }
+
+    /// @notice A lane that is short of gas cannot turn a payment into a claim: it pays, or it reverts.
+    function testFuzz_short_of_gas_pays_or_reverts(uint256 gas) public {
+        gas = bound(gas, 30_000, 400_000);
+        bytes24 head = _head();
+        // Needs most of its allowance.
+        address payable recipient = payable(address(new Spender()));
+        vm.prank(LANE);
+        (bool ok,) = address(vault).call{gas: gas}(
+            abi.encodeCall(
+                IVault.settle, (Assets.NATIVE, 1, head, 1 ether, 0, one(recipient, 1 ether), new bytes(8))
+            )
+        );
+        assertEq(recipient.balance, ok ? 1 ether : 0);
+        assertEq(vault.claimOf(Assets.NATIVE, recipient), 0);
+    }
+}
+
+/// @notice Uses nearly all of what an ETH push may use: a fresh slot and some.
+contract Spender {
+    uint256 private count;
+
+    receive() external payable {
+        ++count;
+        uint256 until = 28_000;
+        while (gasleft() > until) {}
+    }
+}
