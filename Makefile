@@ -11,6 +11,10 @@ node_modules/.package-lock.json: package.json package-lock.json
 	npm ci --no-audit --no-fund
 	@touch $@
 
+demo: setup ## A thousand withdrawals on a local chain, the keeper killed midway; DEMO_HEADLESS=1 ends by itself, FORK_URL forks a chain
+	@cargo build --quiet -p spillway-keeper
+	@cargo run --quiet -p spillway-e2e --bin demo
+
 test: setup ## Contracts, keeper, and end to end on a real anvil
 	forge fmt --check
 	forge build
@@ -30,4 +34,4 @@ fmt: setup ## Format everything
 clean: ## Remove what was built
 	rm -rf target out cache node_modules
 
-.PHONY: help setup test lint fmt clean
+.PHONY: help setup demo test lint fmt clean

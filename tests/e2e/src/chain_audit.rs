@@ -172,13 +172,45 @@ impl Ledger {
         outcome
     }
 
-    /// What each recipient must hold of each asset when every payout on chain reached it, once.
-    pub fn received(&self) -> HashMap<(Address, Address), U256> {
-        let mut sums: HashMap<(Address, Address), U256> = HashMap::new();
-        let payouts = self.orders.values().flatten().chain(self.requests.values().flatten());
-        for payout in payouts.filter(|p| !p.claim) {
-            *sums.entry((payout.asset, payout.recipient)).or_default() += payout.amount;
+    /// Compares requests, each of which had a recipient of its own, with what was asked.
+    pub fn compare_requests(&self, expected: &[Expected]) -> Outcome {
+        let mut outcome = Outcome::default();
+        for request in expected {
+            let to = |p: &&OnChain| p.recipient == request.recipient && p.asset == request.asset;
+            let found: Vec<_> = self.requests.values().flatten().filter(to).collect();
+            match found[..] {
+                [] => outcome.missing.push(request.key.clone()),
+                [one] if one.amount != request.amount => outcome.wrong.push(request.key.clone()),
+                [one] if one.claim => outcome.claims += 1,
+                [_] => outcome.paid += 1,
+                _ => outcome.paid_twice.push(request.key.clone()),
+            }
         }
-        sums
+        outcome
     }
+}
+
+/// What recipients hold, and may claim from the vault, against what they were owed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holdings {
+    /// Recipients with less.
+    pub short: u64,
+    /// Recipients with more.
+    pub over: u64,
+}
+
+/// Asks each token, and the vault, about each recipient. They held nothing before.
+pub async fn holdings(world: &World, expected: &[Expected]) -> eyre::Result<Holdings> {
+    let mut owed: HashMap<(Address, Address), U256> = HashMap::new();
+    for one in expected {
+        *owed.entry((one.asset, one.recipient)).or_default() += one.amount;
+    }
+    let vault = IVault::new(world.vault(), world.provider());
+    let mut holdings = Holdings::default();
+    for ((asset, recipient), owed) in owed {
+        let has = world.balance(asset, recipient).await? + vault.claimOf(asset, recipient).call().await?;
+        holdings.short += u64::from(has < owed);
+        holdings.over += u64::from(has > owed);
+    }
+    Ok(holdings)
 }

@@ -4,11 +4,13 @@
 //! - [`anvil`]: a local chain per test
 //! - [`world`]: the contracts, test assets and money on it
 //! - [`keeper`]: the keeper as a process that can be killed
+//! - [`orders`]: files of orders
 //! - [`chain_audit`]: what the chain says was paid
 
 pub mod anvil;
 pub mod chain_audit;
 pub mod keeper;
+pub mod orders;
 pub mod world;
 
 use std::{

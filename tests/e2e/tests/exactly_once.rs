@@ -5,6 +5,7 @@ use rand::RngExt;
 use spillway_e2e::{
     chain_audit::{Expected, Ledger},
     keeper::{Keeper, Setup},
+    orders::write_csv,
     world::World,
 };
 use std::{fs, path::Path, time::Duration};
@@ -31,16 +32,6 @@ fn orders(world: &World, from: usize, n: usize) -> Vec<Expected> {
             }
         })
         .collect()
-}
-
-fn write_csv(world: &World, path: &Path, orders: &[Expected]) -> eyre::Result<()> {
-    let mut text = "idempotency_key,asset,recipient,amount\n".to_owned();
-    for order in orders {
-        let asset = world.deployment.assets.get(order.asset).expect("a test asset");
-        let amount = spillway::domain::amount::Amount(order.amount).to_decimal(asset.decimals);
-        text += &format!("{},{},{},{amount}\n", order.key, asset.symbol, order.recipient);
-    }
-    Ok(fs::write(path, text)?)
 }
 
 fn submit(world: &World, setup: &Setup, orders: &[Expected]) -> eyre::Result<()> {

@@ -1,0 +1,40 @@
+//! Files of orders, as clients write them.
+
+use crate::{chain_audit::Expected, world::World};
+use spillway::domain::amount::Amount;
+use std::{fs, path::Path};
+
+/// The header of a file of orders.
+pub const HEADER: &str = "idempotency_key,asset,recipient,amount";
+
+/// The amount as people write it, in whole coins.
+pub fn decimal(world: &World, order: &Expected) -> String {
+    let asset = world.deployment.assets.get(order.asset).expect("a test asset");
+    Amount(order.amount).to_decimal(asset.decimals)
+}
+
+/// The symbol of what an order pays.
+pub fn symbol(world: &World, order: &Expected) -> String {
+    world.deployment.assets.get(order.asset).expect("a test asset").symbol.clone()
+}
+
+/// One line of a file.
+pub fn csv_row(world: &World, order: &Expected) -> String {
+    format!("{},{},{},{}", order.key, symbol(world, order), order.recipient, decimal(world, order))
+}
+
+/// Writes a file of orders.
+pub fn write_csv(world: &World, path: &Path, orders: &[Expected]) -> eyre::Result<()> {
+    let rows = orders.iter().map(|order| csv_row(world, order));
+    write_rows(path, rows)
+}
+
+/// Writes a file of lines under the header.
+pub fn write_rows(path: &Path, rows: impl IntoIterator<Item = String>) -> eyre::Result<()> {
+    let mut text = format!("{HEADER}\n");
+    rows.into_iter().for_each(|row| {
+        text += &row;
+        text += "\n";
+    });
+    Ok(fs::write(path, text)?)
+}
