@@ -21,6 +21,16 @@ test: setup ## Contracts, keeper, and end to end on a real anvil
 	forge test
 	cargo test --workspace
 
+bench: bench-gas bench-keeper ## All figures, as lines and as JSON in target/e2e/bench
+
+bench-gas: setup ## Gas per payout, beside the floor and single transfers
+	@forge build --quiet
+	@cargo run --quiet --release -p spillway-e2e --bin bench-gas
+
+bench-keeper: setup ## Payouts per second
+	@cargo build --quiet --release -p spillway-keeper
+	@cargo run --quiet --release -p spillway-e2e --bin bench-keeper
+
 lint: setup ## Formatting, clippy and forge lint, all as errors
 	forge fmt --check
 	forge build
@@ -34,4 +44,4 @@ fmt: setup ## Format everything
 clean: ## Remove what was built
 	rm -rf target out cache node_modules
 
-.PHONY: help setup demo test lint fmt clean
+.PHONY: help setup demo test bench bench-gas bench-keeper lint fmt clean

@@ -6,8 +6,10 @@
 //! - [`keeper`]: the keeper as a process that can be killed
 //! - [`orders`]: files of orders
 //! - [`chain_audit`]: what the chain says was paid
+//! - [`bench`]: figures
 
 pub mod anvil;
+pub mod bench;
 pub mod chain_audit;
 pub mod keeper;
 pub mod orders;
