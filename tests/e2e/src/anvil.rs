@@ -23,6 +23,8 @@ pub struct Options {
     pub fork_url: Option<String>,
     /// A fixed port, to come back on.
     pub port: Option<u16>,
+    /// Lets a transaction use more than the 16,777,216 gas of EIP-7825.
+    pub uncapped: bool,
 }
 
 /// A running anvil.
@@ -42,7 +44,10 @@ impl Anvil {
         };
         let mut command = Command::new(binary()?);
         command.args(["--silent", "--auto-impersonate", "--slots-in-an-epoch", "1"]);
-        command.args(["--gas-limit", "300000000", "--enable-tx-gas-limit", "--port"]).arg(port.to_string());
+        command.args(["--gas-limit", "300000000", "--port"]).arg(port.to_string());
+        if !options.uncapped {
+            command.arg("--enable-tx-gas-limit");
+        }
         if let Some(seconds) = options.block_time {
             command.arg("--block-time").arg(seconds.to_string());
         }

@@ -164,6 +164,11 @@ impl Keeper {
         Ok(())
     }
 
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Whether it ended by itself.
     pub fn ended(&mut self) -> eyre::Result<bool> {
         Ok(self.child.try_wait()?.is_some())

@@ -84,12 +84,13 @@ struct Params {
 impl World {
     /// Loads a chain that produces a block every `block_time` seconds.
     pub async fn start(block_time: f64) -> eyre::Result<Self> {
+        Self::start_with(Options { block_time: Some(block_time), ..Options::default() }).await
+    }
+
+    /// Loads a chain that behaves as `options` say.
+    pub async fn start_with(options: Options) -> eyre::Result<Self> {
         let snapshot = Snapshot::prepare().await?;
-        let options = Options {
-            block_time: Some(block_time),
-            load_state: Some(snapshot.state.clone()),
-            ..Options::default()
-        };
+        let options = Options { load_state: Some(snapshot.state.clone()), ..options };
         let anvil = Anvil::start(&options).await?;
         Self::new(anvil, &snapshot.deployment, &snapshot.params)
     }
@@ -162,6 +163,11 @@ impl World {
         ensure!(receipt.status(), "the request of {depositor} reverted");
         Ok(())
     }
+}
+
+/// The file of the state that each chain begins with.
+pub async fn snapshot_state() -> eyre::Result<PathBuf> {
+    Ok(Snapshot::prepare().await?.state)
 }
 
 type Pending = alloy::providers::PendingTransactionBuilder<alloy::network::Ethereum>;
