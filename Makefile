@@ -20,6 +20,11 @@ test: setup ## Contracts, keeper, and end to end on a real anvil
 	forge build
 	forge test
 	cargo test --workspace
+	@echo "Left out: the long random runs (make test-long)."
+
+test-long: setup ## Millions of random calls on the contracts, hundreds of kills of the keeper
+	FOUNDRY_PROFILE=long forge test
+	SPILLWAY_KILLS=500 cargo test -p spillway-e2e --test exactly_once killed_at_random_instants
 
 bench: bench-gas bench-keeper ## All figures, as lines and as JSON in target/e2e/bench
 
@@ -44,4 +49,4 @@ fmt: setup ## Format everything
 clean: ## Remove what was built
 	rm -rf target out cache node_modules
 
-.PHONY: help setup demo test bench bench-gas bench-keeper lint fmt clean
+.PHONY: help setup demo test test-long bench bench-gas bench-keeper lint fmt clean
