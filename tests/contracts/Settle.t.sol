@@ -115,6 +115,7 @@ contract SettleTest is Fixture {
         for (uint256 i = 0; i < count; ++i) {
             // High addresses: neither precompiles nor contracts of the fixture.
             address recipient = address(uint160(bound(to[i], 1 << 150, type(uint160).max)));
+            vm.assume(recipient.code.length == 0);
             uint96 amount = uint96(bound(raw[i], 0, FUNDS / 64));
             (packed[i], wide[i]) = (pack(recipient, amount), IVault.Payout(recipient, amount));
             total += amount;

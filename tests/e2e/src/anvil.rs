@@ -42,7 +42,7 @@ impl Anvil {
             Some(port) => port,
             None => free_port()?,
         };
-        let mut command = Command::new(binary()?);
+        let mut command = Command::new(root().join("script/bin/anvil"));
         command.args(["--silent", "--auto-impersonate", "--slots-in-an-epoch", "1"]);
         command.args(["--gas-limit", "300000000", "--port"]).arg(port.to_string());
         if !options.uncapped {
@@ -61,8 +61,11 @@ impl Anvil {
         } else {
             command.args(["--chain-id", "31337"]);
         }
-        let child =
-            command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().wrap_err("anvil does not start")?;
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .wrap_err("anvil does not start; run `make setup`")?;
         let provider = ProviderBuilder::new()
             .disable_recommended_fillers()
             .connect_http(format!("http://127.0.0.1:{port}").parse()?)
@@ -107,17 +110,4 @@ impl Drop for Anvil {
 /// A port that was free a moment ago.
 pub fn free_port() -> eyre::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
-
-/// The native binary: the launcher in `.bin` is a script whose child would outlive it.
-fn binary() -> eyre::Result<PathBuf> {
-    let packages = root().join("node_modules/@foundry-rs");
-    let installed = std::fs::read_dir(&packages)
-        .wrap_err_with(|| format!("{}: run `make setup` first", packages.display()))?
-        .filter_map(Result::ok)
-        .map(|entry| entry.path().join("bin/anvil"))
-        .find(|path| {
-            path.is_file() && path.components().any(|c| c.as_os_str().to_string_lossy().starts_with("anvil-"))
-        });
-    installed.ok_or_else(|| eyre::eyre!("no anvil binary under {}; run `make setup`", packages.display()))
 }

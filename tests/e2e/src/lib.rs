@@ -6,7 +6,7 @@
 //! - [`keeper`]: the keeper as a process that can be killed
 //! - [`orders`]: files of orders
 //! - [`chain_audit`]: what the chain says was paid
-//! - [`bench`]: figures
+//! - [`bench`][]: figures
 
 pub mod anvil;
 pub mod bench;

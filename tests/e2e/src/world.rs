@@ -298,7 +298,7 @@ async fn deploy(anvil: &Anvil, files: &Files) -> eyre::Result<()> {
 
 fn forge_script(anvil: &Anvil, files: &Files, script: &str) -> eyre::Result<()> {
     let lanes: Vec<String> = LANES.iter().map(|(lane, _)| lane.to_string()).collect();
-    let output = Command::new(root().join("node_modules/.bin/forge"))
+    let output = Command::new(root().join("script/bin/forge"))
         .current_dir(root())
         .args(["script", script, "--rpc-url", &anvil.url(), "--broadcast", "--private-key", DEPLOYER_KEY])
         .env("SPILLWAY_PARAMS", &files.params)

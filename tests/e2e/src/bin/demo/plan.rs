@@ -91,7 +91,7 @@ fn order(world: &World, door: &str, i: usize) -> Expected {
         // A token without blocklist calls no recipient: everybody takes it.
         _ => "reverter",
     };
-    let recipient = if i % HOSTILE_EVERY == 0 { world.recipients[hostile] } else { fresh(door, i) };
+    let recipient = if i.is_multiple_of(HOSTILE_EVERY) { world.recipients[hostile] } else { fresh(door, i) };
     // A thousandth of a coin and some.
     let unit = U256::from(10).pow(U256::from(asset.decimals - 3));
     Expected {
