@@ -11,12 +11,17 @@ import {Script} from "forge-std/Script.sol";
 import {stdJson} from "forge-std/StdJson.sol";
 import {console2} from "forge-std/console2.sol";
 
+import {Approvers} from "contracts/Approvers.sol";
 import {Vault} from "contracts/Vault.sol";
+import {VaultExtension} from "contracts/VaultExtension.sol";
+import {VaultGate} from "contracts/VaultGate.sol";
+import {VersionRegistry} from "contracts/VersionRegistry.sol";
 import {IVault} from "contracts/interfaces/IVault.sol";
 import {Assets} from "contracts/libraries/Assets.sol";
 import {Roles} from "contracts/libraries/Roles.sol";
 
-/// @title Deploys Spillway: AccessManager, Vault behind its proxy, roles, lanes, assets.
+/// @title Deploys Spillway: AccessManager, Vault behind its proxy, VersionRegistry, Approvers, roles,
+/// lanes, assets with their limits.
 /// @notice The same script for a local chain, a fork and mainnet. Parameters come from the JSON file that
 /// SPILLWAY_PARAMS names; addresses go to the JSON file that SPILLWAY_DEPLOYMENT names (deployments/CHAINID.json
 /// unless set), which the keeper reads.
@@ -31,25 +36,43 @@ contract Deploy is Script {
         address token;
         uint8 decimals;
         uint32 payoutGas;
-        uint128 minRequest;
+        uint128 minRequest; // amounts in units
+        IVault.AssetLimits limits;
+        uint128 minFloat;
+        uint128 highWater;
     }
 
     struct Params {
         address governance;
         address[] guardians;
         address[] lanes;
-        uint32 governanceDelay; // seconds
-        uint32 exitDelay; // seconds
-        uint32 maxPause; // seconds
-        uint32 pauseCooldown; // seconds
+        address[] approvers; // ascending; none: nothing above the instant tier is approved
+        uint256 approvals; // M of them must sign
+        address cold; // zero: nothing is swept
+        address oracleGuard; // zero: no prices, unpricedShare counts
+        uint32 governanceDelay; // seconds, as all times
+        uint32 exitDelay;
+        uint32 maxPause;
+        uint32 pauseCooldown;
+        uint32 announceDelay;
+        uint32 upgradeDelay;
+        uint32 probation;
+        uint32 priceLife;
+        uint32 usdCapacity; // whole USD
+        uint32 usdWindow;
+        uint8 hardMultiple;
         AssetParams[] assets;
     }
 
     struct Deployed {
         AccessManager manager;
-        Vault vault;
+        IVault vault;
         address implementation;
-        address proxyAdmin;
+        address extension;
+        ProxyAdmin proxyAdmin;
+        VersionRegistry registry;
+        VaultGate gate;
+        Approvers approvers;
     }
 
     error BadParameter(string key, string problem);
@@ -71,21 +94,39 @@ contract Deploy is Script {
         params.governance = json.readAddress(".governance");
         params.guardians = json.readAddressArray(".guardians");
         params.lanes = json.readAddressArray(".lanes");
+        params.approvers = json.readAddressArray(".approvers");
+        params.approvals = json.readUint(".approvals");
+        params.cold = json.readAddress(".cold");
+        params.oracleGuard = json.readAddress(".oracleGuard");
         params.governanceDelay = uint32(json.readUint(".governanceDelay"));
         params.exitDelay = uint32(json.readUint(".exitDelay"));
         params.maxPause = uint32(json.readUint(".maxPause"));
         params.pauseCooldown = uint32(json.readUint(".pauseCooldown"));
+        params.announceDelay = uint32(json.readUint(".announceDelay"));
+        params.upgradeDelay = uint32(json.readUint(".upgradeDelay"));
+        params.probation = uint32(json.readUint(".probation"));
+        params.priceLife = uint32(json.readUint(".priceLife"));
+        params.usdCapacity = uint32(json.readUint(".usdCapacity"));
+        params.usdWindow = uint32(json.readUint(".usdWindow"));
+        params.hardMultiple = uint8(json.readUint(".hardMultiple"));
         uint256 count;
         while (json.keyExists(_at(count, ""))) ++count;
         params.assets = new AssetParams[](count);
         for (uint256 i = 0; i < count; ++i) {
-            params.assets[i] = AssetParams({
-                symbol: json.readString(_at(i, ".symbol")),
-                token: json.readAddress(_at(i, ".address")),
-                decimals: uint8(json.readUint(_at(i, ".decimals"))),
-                payoutGas: uint32(json.readUint(_at(i, ".payoutGas"))),
-                minRequest: uint128(json.readUint(_at(i, ".minRequest")))
-            });
+            AssetParams memory a = params.assets[i];
+            a.symbol = json.readString(_at(i, ".symbol"));
+            a.token = json.readAddress(_at(i, ".address"));
+            a.decimals = uint8(json.readUint(_at(i, ".decimals")));
+            a.payoutGas = uint32(json.readUint(_at(i, ".payoutGas")));
+            a.minRequest = uint128(json.readUint(_at(i, ".minRequest")));
+            a.limits.capacity = json.readUint(_at(i, ".capacity"));
+            a.limits.window = uint32(json.readUint(_at(i, ".window")));
+            a.limits.unpricedShare = uint8(json.readUint(_at(i, ".unpricedShare")));
+            a.limits.instantPerPayout = json.readUint(_at(i, ".instantPerPayout"));
+            a.limits.instantPerDay = json.readUint(_at(i, ".instantPerDay"));
+            a.limits.approvedPerPayout = uint128(json.readUint(_at(i, ".approvedPerPayout")));
+            a.minFloat = uint128(json.readUint(_at(i, ".minFloat")));
+            a.highWater = uint128(json.readUint(_at(i, ".highWater")));
         }
     }
 
@@ -106,8 +147,19 @@ contract Deploy is Script {
                 revert BadParameter("guardians", "names governance: no account may hold two powers");
             }
         }
+        if (params.governanceDelay > params.maxPause) {
+            revert BadParameter(
+                "governanceDelay", "is above maxPause: governance could not act within a pause"
+            );
+        }
+        if (params.approvals > params.approvers.length) {
+            revert BadParameter("approvals", "is more than there are approvers");
+        }
         for (uint256 i = 0; i < params.assets.length; ++i) {
             AssetParams memory asset = params.assets[i];
+            if (asset.limits.capacity == 0) {
+                revert BadParameter(asset.symbol, "has no capacity: nothing could be paid");
+            }
             if (asset.token == Assets.NATIVE) {
                 if (asset.decimals != 18) revert BadParameter(asset.symbol, "ETH has 18 decimals");
                 continue;
@@ -123,32 +175,22 @@ contract Deploy is Script {
     /// @notice Deploys and wires. The deployer is admin only within this call: governance is after.
     function deploy(Params memory params, address deployer) public returns (Deployed memory d) {
         d.manager = new AccessManager(deployer);
-        d.implementation = address(new Vault());
+        d.extension = address(new VaultExtension());
+        d.implementation = address(new Vault(d.extension));
+        d.registry = new VersionRegistry(address(d.manager), params.upgradeDelay, params.probation);
+        d.gate = new VaultGate();
+        d.approvers = new Approvers(address(d.manager));
         bytes memory init = abi.encodeCall(
-            Vault.initialize, (address(d.manager), params.exitDelay, params.maxPause, params.pauseCooldown)
+            VaultExtension.initialize,
+            (address(d.manager), params.exitDelay, params.maxPause, params.pauseCooldown)
         );
-        // The manager owns the proxy's admin, so that an upgrade is a scheduled operation of governance.
-        d.vault = Vault(
-            payable(address(new TransparentUpgradeableProxy(d.implementation, address(d.manager), init)))
-        );
-        d.proxyAdmin = address(uint160(uint256(vm.load(address(d.vault), ERC1967Utils.ADMIN_SLOT))));
+        // The registry owns the proxy's admin: nothing is upgraded but through it.
+        d.vault =
+            IVault(address(new TransparentUpgradeableProxy(d.implementation, address(d.registry), init)));
+        d.proxyAdmin =
+            ProxyAdmin(address(uint160(uint256(vm.load(address(d.vault), ERC1967Utils.ADMIN_SLOT)))));
 
-        // Set up as governance without delay, before the delay begins.
-        d.manager.setTargetFunctionRole(address(d.vault), governanceSelectors(), Roles.GOVERNANCE);
-        d.manager.setTargetFunctionRole(address(d.vault), guardianSelectors(), Roles.GUARDIAN);
-        d.manager
-            .setTargetFunctionRole(d.proxyAdmin, _one(ProxyAdmin.upgradeAndCall.selector), Roles.GOVERNANCE);
-        d.manager.grantRole(Roles.GOVERNANCE, deployer, 0);
-        for (uint256 i = 0; i < params.assets.length; ++i) {
-            AssetParams memory a = params.assets[i];
-            d.vault.configureAsset(a.token, IVault.AssetConfig(true, a.payoutGas, a.minRequest));
-        }
-        for (uint256 i = 0; i < params.lanes.length; ++i) {
-            d.vault.enableLane(params.lanes[i]);
-        }
-        for (uint256 i = 0; i < params.guardians.length; ++i) {
-            d.manager.grantRole(Roles.GUARDIAN, params.guardians[i], 0);
-        }
+        _setUp(params, deployer, d);
 
         d.manager.labelRole(Roles.GOVERNANCE, "GOVERNANCE");
         d.manager.labelRole(Roles.GUARDIAN, "GUARDIAN");
@@ -160,23 +202,74 @@ contract Deploy is Script {
         }
     }
 
+    /// @dev As governance without delay, before the delay begins.
+    function _setUp(Params memory params, address deployer, Deployed memory d) private {
+        (address vault, address registry) = (address(d.vault), address(d.registry));
+        d.manager.setTargetFunctionRole(vault, governanceSelectors(), Roles.GOVERNANCE);
+        d.manager.setTargetFunctionRole(vault, guardianSelectors(), Roles.GUARDIAN);
+        d.manager.setTargetFunctionRole(registry, registrySelectors(), Roles.GOVERNANCE);
+        d.manager.setTargetFunctionRole(registry, _one(VersionRegistry.cancel.selector), Roles.GUARDIAN);
+        d.manager.setTargetFunctionRole(registry, _one(VersionRegistry.rollback.selector), Roles.GUARDIAN);
+        d.manager
+            .setTargetFunctionRole(
+                address(d.approvers), _one(Approvers.setApprovers.selector), Roles.GOVERNANCE
+            );
+        d.manager.grantRole(Roles.GOVERNANCE, deployer, 0);
+        for (uint256 i = 0; i < params.guardians.length; ++i) {
+            d.manager.grantRole(Roles.GUARDIAN, params.guardians[i], 0);
+        }
+        bytes32 layoutHash = keccak256(bytes(vm.readFile("contracts/layout/Vault.txt")));
+        d.registry.register(vault, d.proxyAdmin, d.vault.version(), d.implementation, layoutHash);
+        if (params.approvals != 0) d.approvers.setApprovers(params.approvers, params.approvals);
+        d.vault.setApprovals(address(d.approvers), params.announceDelay);
+        d.vault.setUsdLimit(params.usdCapacity, params.usdWindow, params.hardMultiple);
+        d.vault.setOracle(params.oracleGuard, params.priceLife);
+        d.vault.setCold(params.cold);
+        for (uint256 i = 0; i < params.assets.length; ++i) {
+            AssetParams memory a = params.assets[i];
+            d.vault.configureAsset(a.token, IVault.AssetConfig(true, a.payoutGas, a.minRequest));
+            d.vault.setLimits(a.token, a.limits);
+            d.vault.setMarks(a.token, a.minFloat, a.highWater);
+        }
+        for (uint256 i = 0; i < params.lanes.length; ++i) {
+            d.vault.enableLane(params.lanes[i]);
+        }
+    }
+
     /// @notice What governance alone may call on the vault.
     function governanceSelectors() public pure returns (bytes4[] memory list) {
-        list = new bytes4[](6);
+        list = new bytes4[](12);
         list[0] = IVault.extendPause.selector;
         list[1] = IVault.extendAssetPause.selector;
         list[2] = IVault.unpause.selector;
         list[3] = IVault.unpauseAsset.selector;
         list[4] = IVault.enableLane.selector;
         list[5] = IVault.configureAsset.selector;
+        list[6] = IVault.setLimits.selector;
+        list[7] = IVault.setUsdLimit.selector;
+        list[8] = IVault.setOracle.selector;
+        list[9] = IVault.setApprovals.selector;
+        list[10] = IVault.setCold.selector;
+        list[11] = IVault.setMarks.selector;
     }
 
     /// @notice What guardians may call on the vault: all of it reduces.
     function guardianSelectors() public pure returns (bytes4[] memory list) {
-        list = new bytes4[](3);
+        list = new bytes4[](6);
         list[0] = IVault.pause.selector;
         list[1] = IVault.pauseAsset.selector;
         list[2] = IVault.disableLane.selector;
+        list[3] = IVault.lowerLimits.selector;
+        list[4] = IVault.lowerUsdLimit.selector;
+        list[5] = IVault.veto.selector;
+    }
+
+    /// @notice What governance alone may call on the registry.
+    function registrySelectors() public pure returns (bytes4[] memory list) {
+        list = new bytes4[](3);
+        list[0] = VersionRegistry.register.selector;
+        list[1] = VersionRegistry.propose.selector;
+        list[2] = VersionRegistry.activate.selector;
     }
 
     function _one(bytes4 selector) private pure returns (bytes4[] memory list) {
@@ -191,7 +284,11 @@ contract Deploy is Script {
         vm.serializeAddress(o, "accessManager", address(d.manager));
         vm.serializeAddress(o, "vault", address(d.vault));
         vm.serializeAddress(o, "vaultImplementation", d.implementation);
-        vm.serializeAddress(o, "proxyAdmin", d.proxyAdmin);
+        vm.serializeAddress(o, "vaultExtension", d.extension);
+        vm.serializeAddress(o, "proxyAdmin", address(d.proxyAdmin));
+        vm.serializeAddress(o, "versionRegistry", address(d.registry));
+        vm.serializeAddress(o, "vaultGate", address(d.gate));
+        vm.serializeAddress(o, "approvers", address(d.approvers));
         vm.serializeUint(o, "exitDelay", params.exitDelay);
         string[] memory assets = new string[](params.assets.length);
         for (uint256 i = 0; i < params.assets.length; ++i) {

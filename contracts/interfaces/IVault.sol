@@ -13,7 +13,12 @@ pragma solidity 0.8.30;
 ///
 /// A push that fails becomes a claim in the same transaction, so that no payment can block another.
 ///
-/// Amounts are in the asset's own smallest unit (wei for ETH). Nothing in this contract rounds.
+/// The breaker bounds what leaves in a time: per asset in units, over all assets in USD. Orders have three tiers by
+/// their amount: instant (the keeper alone), approved (M of N signatures), delayed (announced, then payable unless a
+/// guardian vetoed it).
+///
+/// Amounts are in the asset's own smallest unit (wei for ETH). Payments are exact; what a payment takes from a bucket
+/// is rounded up, what a bucket has left is rounded down.
 /// ETH is written as the address of ERC-7528, `0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE`.
 interface IVault {
     // ------------------------------------------------------------------------------------------------ types
@@ -49,6 +54,58 @@ interface IVault {
         bool listed; // unlisted: no new deposit, request or order; what is owed stays payable
         uint32 payoutGas; // gas that one push to a recipient may use
         uint128 minRequest; // the smallest request, in units: dust must not cost the keeper more than it moves
+    }
+
+    /// @notice A batch in the wide form.
+    struct Batch {
+        address asset; // listed
+        uint64 first; // the lane's next number, as the keeper's books expect it
+        bytes24 head; // the lane's head, as the keeper's books expect it
+        uint256 total; // the sum of the amounts, checked
+        bytes32 auditHead; // of the keeper's audit ledger
+        Payout[] payouts; // amount 0 settles the number as void
+        bytes refs; // 8 bytes per payout, in order: the withdrawals' references
+    }
+
+    /// @notice One approver's signature: ECDSA, or what a contract accepts by ERC-1271.
+    struct Approval {
+        address approver;
+        bytes signature;
+    }
+
+    /// @notice Which bucket.
+    enum Limit {
+        Asset, // what leaves of one asset, in units
+        Usd, // what leaves of all assets that have a sane price, in USD with 18 decimals
+        Instant // what leaves of one asset by the keeper alone, in units, per day
+    }
+
+    /// @notice What governance sets and guardians may lower. Amounts in units; capacity, instantPerPayout and
+    /// instantPerDay have at most 12 significant decimal digits between them.
+    struct AssetLimits {
+        uint256 capacity; // of the asset's bucket
+        uint32 window; // seconds in which an empty bucket fills: 1 hour to 30 days, whole minutes
+        uint8 unpricedShare; // percent of the capacity that counts while the asset has no sane price: 1 to 100
+        uint256 instantPerPayout; // above: approval
+        uint256 instantPerDay; // of all instant payouts together
+        uint128 approvedPerPayout; // above: announcement
+    }
+
+    /// @notice A bucket now.
+    struct LimitState {
+        uint256 capacity;
+        uint256 window; // seconds
+        uint256 left; // rounded down
+        uint256 fullAt; // unix seconds, rounded up; in the past when it is full
+    }
+
+    /// @notice An asset's float between its marks, in units.
+    struct TreasuryState {
+        uint256 minFloat; // below it a refill is due
+        uint256 highWater; // above it there is surplus
+        uint256 coldBalance; // swept less refilled
+        uint256 surplus; // may be swept
+        uint256 shortfall; // that a refill should bring
     }
 
     // ----------------------------------------------------------------------------------------------- events
@@ -112,6 +169,42 @@ interface IVault {
     event LaneEnabled(address indexed lane, uint64 next, bytes24 head);
     event LaneDisabled(address indexed lane, address by);
 
+    /// @notice The breaker tripped: the batch was far beyond `limit`. Nothing was settled, and the asset (limits Asset)
+    /// or `scope` (limit Usd) is paused until `until`.
+    /// @param asked What the batch asked for, and `left` what the limit had left: units, or USD with 18 decimals.
+    event Tripped(
+        Limit indexed limit,
+        address indexed asset,
+        Scope scope,
+        uint256 asked,
+        uint256 left,
+        uint48 until,
+        address by
+    );
+    event LimitsSet(address indexed asset, AssetLimits limits, address by);
+    event UsdLimitSet(uint32 capacity, uint32 window, uint8 hardMultiple, address by);
+    event OracleSet(address guard, uint32 priceLife);
+    /// @notice `price / 10^decimals` USD per unit is what the USD bucket counts with until `until`; nothing when not
+    /// `sane`.
+    event Poked(address indexed asset, bool sane, uint256 price, uint8 decimals, uint32 until);
+
+    event ApprovalsSet(address approvers, uint32 announceDelay);
+    event Announced(
+        bytes32 indexed id,
+        address indexed lane,
+        address indexed asset,
+        address recipient,
+        uint256 amount,
+        bytes8 ref,
+        uint48 payableFrom
+    );
+    event AnnouncementVetoed(bytes32 indexed id, address by);
+
+    event Swept(address indexed asset, address indexed cold, uint256 amount, address by);
+    event Refilled(address indexed asset, address indexed from, uint256 amount);
+    event ColdSet(address cold);
+    event MarksSet(address indexed asset, uint128 minFloat, uint128 highWater);
+
     // ----------------------------------------------------------------------------------------------- errors
 
     error ZeroAddress();
@@ -150,6 +243,23 @@ interface IVault {
     error GuardianCoolingDown(address guardian, uint48 from);
     error PauseTooLong(uint48 until, uint48 latest);
     error LaneAlreadyEnabled(address lane);
+
+    /// @notice More than the bucket has left. From `retryAt` on (unix seconds) it fits if nothing else is paid; the
+    /// largest number means never. `asked` and `left` are units, or USD with 18 decimals.
+    error AboveLimit(Limit limit, address asset, uint256 asked, uint256 left, uint256 retryAt);
+    /// @notice A payout is above what this tier may pay.
+    error AboveTier(address asset, uint256 amount, uint256 most);
+    error ApprovalExpired(uint64 deadline);
+    error AlreadyAnnounced(bytes32 id);
+    error NotAnnounced(bytes32 id);
+    error NotYetPayable(bytes32 id, uint48 payableFrom);
+    error Vetoed(bytes32 id);
+    /// @notice A guardian's limit must not exceed the present one in anything.
+    error NotLower();
+    /// @notice `value` is left of an amount when all three are divided by their common powers of ten: too many digits.
+    error LimitTooPrecise(address asset, uint256 value);
+    error NotWholeMinutes(uint256 window);
+    error NoSurplus(address asset, uint256 asked, uint256 surplus);
 
     // ------------------------------------------------------------------------------------- a depositor's life
 
@@ -208,15 +318,22 @@ interface IVault {
     ) external;
 
     /// @notice {settle} for amounts that need more than 96 bits.
-    function settleWide(
-        address asset,
-        uint64 first,
-        bytes24 head,
-        uint256 total,
-        bytes32 auditHead,
-        Payout[] calldata payouts,
-        bytes calldata refs
-    ) external;
+    function settleWide(Batch calldata b) external;
+
+    /// @notice Settles a batch that approvers have signed: payouts up to `approvedPerPayout`, not counted against
+    /// the instant tier's day.
+    /// @param deadline Unix seconds, part of what is signed.
+    function settleApproved(Batch calldata b, uint64 deadline, Approval[] calldata approvals) external;
+
+    /// @notice Says that an order will be paid by the caller's lane. It is payable `announceDelay` later, for 7 days,
+    /// unless a guardian vetoed it or the lane was disabled meanwhile. Only an enabled lane.
+    /// @param ref The withdrawal's reference.
+    function announce(address asset, address recipient, uint256 amount, bytes8 ref)
+        external
+        returns (bytes32 id);
+
+    /// @notice Settles announced orders of any amount, each once, not counted against the instant tier's day.
+    function settleAnnounced(Batch calldata b) external;
 
     /// @notice Pays requests of one asset. One that is no longer owed is skipped, so that nobody can block the
     /// others by cancelling.
@@ -252,6 +369,41 @@ interface IVault {
     /// @notice Governance: lists or unlists an asset and sets its parameters.
     function configureAsset(address asset, AssetConfig calldata config) external;
 
+    /// @notice Governance: sets an asset's limits. What is spent stays spent: buckets keep the time until they are full.
+    function setLimits(address asset, AssetLimits calldata limits) external;
+    /// @notice Guardian: the same, with nothing above what it was and no shorter window.
+    function lowerLimits(address asset, AssetLimits calldata limits) external;
+    /// @notice Governance: the bucket over all assets that have a sane price.
+    /// @param capacity In whole USD. @param window Seconds: 1 hour to 30 days, whole minutes.
+    /// @param hardMultiple A batch beyond this multiple of a limit's capacity trips the breaker: 1 to 100.
+    function setUsdLimit(uint32 capacity, uint32 window, uint8 hardMultiple) external;
+    /// @notice Guardian: the same, not higher and no shorter window.
+    function lowerUsdLimit(uint32 capacity, uint32 window) external;
+    /// @notice Governance: who judges prices, and how long one that was poked counts (1 minute to 1 day).
+    function setOracle(address guard, uint32 priceLife) external;
+    /// @notice Takes the guard's price of `asset` into the vault, or forgets the one it has when the guard has none
+    /// that is sane: then the asset's bucket counts with `unpricedShare` of its capacity. Anyone.
+    function poke(address asset) external returns (bool sane);
+
+    /// @notice Governance: who approves, and how long announced orders wait (1 hour to 30 days).
+    function setApprovals(address approvers_, uint32 announceDelay_) external;
+    /// @notice Guardian: an announced order will never be paid.
+    function veto(bytes32 id) external;
+
+    // ------------------------------------------------------------------------------------------------ treasury
+
+    /// @notice Sends surplus (float above the high-water mark) to the cold address. Only an enabled lane. Reverts while
+    /// `Everything` or the asset is paused.
+    function sweep(address asset, uint256 amount) external;
+    /// @notice Brings money back from cold into the float, and books it as such. Anyone; plain transfers to the vault
+    /// reach the float as well, unbooked.
+    /// @return arrived In units, measured.
+    function refill(address asset, uint256 amount) external payable returns (uint256 arrived);
+    /// @notice Governance: the one destination of sweeps.
+    function setCold(address cold_) external;
+    /// @notice Governance: below `minFloat` a refill is due, above `highWater` there is surplus. In units.
+    function setMarks(address asset, uint128 minFloat, uint128 highWater) external;
+
     // ------------------------------------------------------------------------------------------------ views
 
     function balanceOf(address asset, address account) external view returns (uint256);
@@ -272,4 +424,29 @@ interface IVault {
     function exitDelay() external view returns (uint32);
     function maxPause() external view returns (uint32);
     function pauseCooldown() external view returns (uint32);
+    /// @notice A bucket now. For `Limit.Usd` the asset does not matter.
+    function limitState(address asset, Limit limit) external view returns (LimitState memory);
+    /// @notice When `amount` will fit the buckets if nothing else is paid: now, a later second, or the largest number
+    /// when it never fits. `instant` asks the instant tier's bucket too.
+    function retryAt(address asset, uint256 amount, bool instant) external view returns (uint256);
+    function assetLimits(address asset) external view returns (AssetLimits memory);
+    function usdLimit() external view returns (uint32 capacity, uint32 window, uint8 hardMultiple);
+    /// @notice USD per unit times 1e36, and until when (unix seconds) it counts.
+    function priceOf(address asset) external view returns (uint256 price, uint256 until);
+    function approvals() external view returns (address approvers_, uint32 announceDelay_);
+    function announcementId(address lane, address asset, address recipient, uint256 amount, bytes8 ref)
+        external
+        pure
+        returns (bytes32);
+    /// @notice Zeros when it is not announced, or was paid.
+    function announcementOf(bytes32 id)
+        external
+        view
+        returns (uint48 announcedAt, uint48 payableFrom, bool vetoed);
+    function cold() external view returns (address);
+    function treasuryOf(address asset) external view returns (TreasuryState memory);
+    /// @notice Every asset that ever was listed.
+    function assets() external view returns (address[] memory);
+    /// @notice The implementation's version.
+    function version() external pure returns (uint64);
 }

@@ -3,13 +3,9 @@ pragma solidity 0.8.30;
 
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 import {Initializable} from "@openzeppelin/contracts/proxy/utils/Initializable.sol";
-import {ERC1967Utils} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Utils.sol";
-import {ProxyAdmin} from "@openzeppelin/contracts/proxy/transparent/ProxyAdmin.sol";
-import {
-    ITransparentUpgradeableProxy
-} from "@openzeppelin/contracts/proxy/transparent/TransparentUpgradeableProxy.sol";
 
 import {Vault} from "contracts/Vault.sol";
+import {VaultExtension} from "contracts/VaultExtension.sol";
 import {IVault} from "contracts/interfaces/IVault.sol";
 import {Assets} from "contracts/libraries/Assets.sol";
 import {Roles} from "contracts/libraries/Roles.sol";
@@ -97,26 +93,25 @@ contract DeployTest is Fixture {
         assertTrue(enabled);
     }
 
-    function test_governance_alone_upgrades_through_the_manager() public {
-        address implementation = address(new Vault());
-        bytes memory data = abi.encodeCall(
-            ProxyAdmin.upgradeAndCall, (ITransparentUpgradeableProxy(address(vault)), implementation, "")
-        );
-        vm.prank(STRANGER);
-        vm.expectRevert();
-        manager.execute(proxyAdmin, data);
-        vm.prank(GOVERNANCE);
-        manager.execute(proxyAdmin, data);
-        address now_ = address(uint160(uint256(vm.load(address(vault), ERC1967Utils.IMPLEMENTATION_SLOT))));
-        assertEq(now_, implementation);
+    function test_nobody_initializes_again() public {
+        address[3] memory all = [address(vault), implementation, Vault(payable(implementation)).EXTENSION()];
+        for (uint256 i = 0; i < all.length; ++i) {
+            vm.expectRevert(Initializable.InvalidInitialization.selector);
+            VaultExtension(all[i]).initialize(STRANGER, 1 days, 1 days, 1 days);
+        }
     }
 
-    function test_nobody_initializes_again() public {
-        vm.expectRevert(Initializable.InvalidInitialization.selector);
-        vault.initialize(STRANGER, 1 days, 1 days, 1 days);
-        Vault implementation = new Vault();
-        vm.expectRevert(Initializable.InvalidInitialization.selector);
-        implementation.initialize(STRANGER, 1 days, 1 days, 1 days);
+    /// @notice The two halves together have every function of IVault, and share none.
+    function test_the_vault_is_whole() public view {
+        string memory all = vm.readFile("out/IVault.sol/IVault.json");
+        string memory first = vm.readFile("out/Vault.sol/Vault.json");
+        string memory second = vm.readFile("out/VaultExtension.sol/VaultExtension.json");
+        string[] memory names = vm.parseJsonKeys(all, ".methodIdentifiers");
+        assertGt(names.length, 40);
+        for (uint256 i = 0; i < names.length; ++i) {
+            string memory key = string.concat(".methodIdentifiers['", names[i], "']");
+            assertTrue(vm.keyExistsJson(first, key) != vm.keyExistsJson(second, key), names[i]);
+        }
     }
 
     function test_times_have_bounds() public {

@@ -6,7 +6,9 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Test} from "forge-std/Test.sol";
 
-import {Vault} from "contracts/Vault.sol";
+import {Approvers} from "contracts/Approvers.sol";
+import {VaultGate} from "contracts/VaultGate.sol";
+import {VersionRegistry} from "contracts/VersionRegistry.sol";
 import {IVault} from "contracts/interfaces/IVault.sol";
 import {Assets} from "contracts/libraries/Assets.sol";
 import {Deploy} from "script/Deploy.s.sol";
@@ -21,13 +23,18 @@ abstract contract Fixture is Test {
     uint32 internal constant TOKEN_GAS = 100_000;
 
     address internal immutable GOVERNANCE = makeAddr("governance");
+    address internal immutable COLD = makeAddr("cold");
     address internal immutable LANE = makeAddr("lane");
     address internal immutable OTHER_LANE = makeAddr("other lane");
     address internal immutable GUARDIAN = makeAddr("guardian");
     address internal immutable OTHER_GUARDIAN = makeAddr("other guardian");
 
-    Vault internal vault;
+    IVault internal vault;
     AccessManager internal manager;
+    VersionRegistry internal registry;
+    VaultGate internal gate;
+    Approvers internal approvers;
+    address internal implementation;
     address internal proxyAdmin;
     /// An honest ERC-20.
     PlainToken internal dai;
@@ -45,18 +52,42 @@ abstract contract Fixture is Test {
         Deploy.Params memory p = params();
         script.check(p);
         Deploy.Deployed memory d = script.deploy(p, address(script));
-        (vault, manager, proxyAdmin) = (d.vault, d.manager, d.proxyAdmin);
+        (vault, manager, registry, gate) = (d.vault, d.manager, d.registry, d.gate);
+        (approvers, implementation, proxyAdmin) = (d.approvers, d.implementation, address(d.proxyAdmin));
     }
 
     function params() internal view returns (Deploy.Params memory p) {
         p.governance = GOVERNANCE;
         (p.guardians, p.lanes) = (_two(GUARDIAN, OTHER_GUARDIAN), _two(LANE, OTHER_LANE));
         (p.exitDelay, p.maxPause, p.pauseCooldown) = (EXIT_DELAY, MAX_PAUSE, PAUSE_COOLDOWN);
+        (p.announceDelay, p.upgradeDelay, p.probation, p.priceLife) = (1 days, 2 days, 7 days, 1 hours);
+        (p.usdCapacity, p.usdWindow, p.hardMultiple) = (1_000_000, 1 days, 2);
+        p.cold = COLD;
         p.assets = new Deploy.AssetParams[](4);
-        p.assets[0] = Deploy.AssetParams("ETH", Assets.NATIVE, 18, ETH_GAS, 1);
-        p.assets[1] = Deploy.AssetParams("TDAI", address(dai), 18, TOKEN_GAS, 1);
-        p.assets[2] = Deploy.AssetParams("TUSD", address(usd), 6, TOKEN_GAS, 1);
-        p.assets[3] = Deploy.AssetParams("MOODY", address(moody), 18, TOKEN_GAS, 1);
+        p.assets[0] = _asset("ETH", Assets.NATIVE, 18, ETH_GAS);
+        p.assets[1] = _asset("TDAI", address(dai), 18, TOKEN_GAS);
+        p.assets[2] = _asset("TUSD", address(usd), 6, TOKEN_GAS);
+        p.assets[3] = _asset("MOODY", address(moody), 18, TOKEN_GAS);
+    }
+
+    /// @dev Limits that are there and do not bind: tests of the breaker set their own.
+    function _asset(string memory symbol, address token, uint8 decimals, uint32 payoutGas)
+        internal
+        pure
+        returns (Deploy.AssetParams memory)
+    {
+        return Deploy.AssetParams(symbol, token, decimals, payoutGas, 1, unbound(), 0, 1e30);
+    }
+
+    function unbound() internal pure returns (IVault.AssetLimits memory) {
+        return IVault.AssetLimits({
+            capacity: 1e36,
+            window: 1 days,
+            unpricedShare: 100,
+            instantPerPayout: 1e36,
+            instantPerDay: 1e36,
+            approvedPerPayout: 1e36
+        });
     }
 
     function _two(address a, address b) private pure returns (address[] memory list) {

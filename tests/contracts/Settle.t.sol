@@ -68,7 +68,7 @@ contract SettleTest is Fixture {
         vm.expectRevert(abi.encodeWithSelector(IVault.NotALane.selector, GOVERNANCE));
         vault.settle(Assets.NATIVE, next, head, 1, 0, one(ALICE, 1), new bytes(8));
         vm.expectRevert(abi.encodeWithSelector(IVault.NotALane.selector, GOVERNANCE));
-        vault.settleWide(Assets.NATIVE, next, head, 1, 0, new IVault.Payout[](1), new bytes(8));
+        vault.settleWide(IVault.Batch(Assets.NATIVE, next, head, 1, 0, new IVault.Payout[](1), new bytes(8)));
         vm.expectRevert(abi.encodeWithSelector(IVault.NotALane.selector, GOVERNANCE));
         vault.settleRequests(Assets.NATIVE, 0, new IVault.Request[](1));
         vm.expectRevert(abi.encodeWithSelector(IVault.NotALane.selector, GOVERNANCE));
@@ -127,7 +127,8 @@ contract SettleTest is Fixture {
         (, uint64 next,) = vault.laneOf(LANE);
         uint256[] memory again = _pay(
             abi.encodeCall(
-                IVault.settleWide, (address(dai), next, _head(), total, 0, wide, new bytes(8 * count))
+                IVault.settleWide,
+                (IVault.Batch(address(dai), next, _head(), total, 0, wide, new bytes(8 * count)))
             ),
             wide
         );
@@ -162,7 +163,7 @@ contract SettleTest is Fixture {
         payouts[0] = IVault.Payout(ALICE, amount);
         bytes24 head = _head();
         vm.prank(LANE);
-        vault.settleWide(address(dai), 1, head, amount, 0, payouts, new bytes(8));
+        vault.settleWide(IVault.Batch(address(dai), 1, head, amount, 0, payouts, new bytes(8)));
         assertEq(dai.balanceOf(ALICE), amount);
     }
 
@@ -172,7 +173,7 @@ contract SettleTest is Fixture {
         bytes24 head = _head();
         vm.prank(LANE);
         vm.expectRevert();
-        vault.settleWide(address(dai), 1, head, 1, 0, payouts, new bytes(16));
+        vault.settleWide(IVault.Batch(address(dai), 1, head, 1, 0, payouts, new bytes(16)));
         assertEq(dai.balanceOf(BOB), 0);
     }
 

@@ -191,7 +191,8 @@ contract VaultHandler is Fixture {
             payouts[i] = IVault.Payout(o.recipients[i], o.amounts[i]);
         }
         bytes memory data = abi.encodeCall(
-            IVault.settleWide, (o.asset, o.first, o.head, o.total, bytes32(seed), payouts, new bytes(o.refs))
+            IVault.settleWide,
+            (IVault.Batch(o.asset, o.first, o.head, o.total, bytes32(seed), payouts, new bytes(o.refs)))
         );
         if (_trySettle(o, data)) ++done[Verb.SettleWide];
     }

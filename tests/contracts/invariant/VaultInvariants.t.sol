@@ -3,7 +3,7 @@ pragma solidity 0.8.30;
 
 import {Test} from "forge-std/Test.sol";
 
-import {Vault} from "contracts/Vault.sol";
+import {IVault} from "contracts/interfaces/IVault.sol";
 import {Assets} from "contracts/libraries/Assets.sol";
 import {VaultHandler} from "tests/contracts/invariant/VaultHandler.sol";
 
@@ -13,11 +13,11 @@ import {VaultHandler} from "tests/contracts/invariant/VaultHandler.sol";
 /// forge-config: long.invariant.fail_on_revert = true
 contract VaultInvariants is Test {
     VaultHandler private handler;
-    Vault private vault;
+    IVault private vault;
 
     function setUp() public {
         handler = new VaultHandler();
-        vault = Vault(handler.vaultAddress());
+        vault = IVault(handler.vaultAddress());
         targetContract(address(handler));
     }
 

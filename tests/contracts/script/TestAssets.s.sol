@@ -40,6 +40,17 @@ contract TestAssets is Script {
         vm.serializeUint(o, "exitDelay", uint256(1 days));
         vm.serializeUint(o, "maxPause", uint256(3 days));
         vm.serializeUint(o, "pauseCooldown", uint256(7 days));
+        vm.serializeUint(o, "announceDelay", uint256(1 days));
+        vm.serializeUint(o, "upgradeDelay", uint256(2 days));
+        vm.serializeUint(o, "probation", uint256(7 days));
+        vm.serializeUint(o, "priceLife", uint256(1 hours));
+        vm.serializeUint(o, "usdCapacity", uint256(1_000_000_000));
+        vm.serializeUint(o, "usdWindow", uint256(1 days));
+        vm.serializeUint(o, "hardMultiple", uint256(2));
+        vm.serializeAddress(o, "approvers", new address[](0));
+        vm.serializeUint(o, "approvals", uint256(0));
+        vm.serializeAddress(o, "cold", vm.envOr("SPILLWAY_COLD", GOVERNANCE));
+        vm.serializeAddress(o, "oracleGuard", address(0));
         vm.serializeString(o, "recipients", recipients);
         string[] memory assets = new string[](3);
         assets[0] = _asset("ETH", Assets.NATIVE, 18, 50_000);
@@ -56,6 +67,16 @@ contract TestAssets is Script {
         vm.serializeAddress(symbol, "address", token);
         vm.serializeUint(symbol, "decimals", decimals);
         vm.serializeUint(symbol, "payoutGas", payoutGas);
+        // Above all that a run pays: the limits are there, and do not bind.
+        string memory capacity = vm.toString(10_000_000 * 10 ** decimals);
+        vm.serializeString(symbol, "capacity", capacity);
+        vm.serializeUint(symbol, "window", uint256(1 days));
+        vm.serializeUint(symbol, "unpricedShare", uint256(100));
+        vm.serializeString(symbol, "instantPerPayout", capacity);
+        vm.serializeString(symbol, "instantPerDay", capacity);
+        vm.serializeString(symbol, "approvedPerPayout", capacity);
+        vm.serializeString(symbol, "minFloat", "0");
+        vm.serializeString(symbol, "highWater", capacity);
         return vm.serializeString(symbol, "minRequest", "1");
     }
 

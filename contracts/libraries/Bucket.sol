@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+
+/// @notice A token bucket kept as one moment: when it will be full again. Spending moves the moment away, time comes
+/// closer by itself. This is the virtual-scheduling form of the generic cell rate algorithm (ITU-T I.371, annex A).
+///
+/// A bucket that is empty now is full after its window. Moments and costs are in ticks of 1/65,536 second, so that
+/// unix time fits 48 bits until 2106. A cost is rounded up: against whoever spends.
+library Bucket {
+    /// @notice Ticks per second.
+    uint256 internal constant TICKS = 1 << 16;
+
+    /// @notice What `amount` costs a bucket of `capacity` that fills in `window` seconds, in ticks.
+    /// @dev `amount` below 2^170. A bucket without capacity lets nothing through.
+    function cost(uint256 amount, uint256 capacity, uint256 window) internal pure returns (uint256) {
+        if (amount == 0) return 0;
+        if (capacity == 0) return type(uint128).max;
+        return Math.ceilDiv(amount * window * TICKS, capacity);
+    }
+
+    /// @notice Takes `ticks` from the bucket that is full at `fullAt`.
+    /// @return fits Whether it held as much.
+    /// @return next When it is full after that.
+    function spend(uint256 fullAt, uint256 ticks, uint256 window)
+        internal
+        view
+        returns (bool fits, uint256 next)
+    {
+        uint256 current = block.timestamp * TICKS;
+        next = (fullAt > current ? fullAt : current) + ticks;
+        fits = next <= current + window * TICKS;
+    }
+
+    /// @notice Takes `ticks`, or all that is left.
+    function drain(uint256 fullAt, uint256 ticks, uint256 window) internal view returns (uint48) {
+        (bool fits, uint256 next) = spend(fullAt, ticks, window);
+        return uint48(fits ? next : (block.timestamp + window) * TICKS);
+    }
+
+    /// @notice What is in the bucket now, rounded down.
+    function left(uint256 fullAt, uint256 capacity, uint256 window) internal view returns (uint256) {
+        uint256 current = block.timestamp * TICKS;
+        if (fullAt <= current) return capacity;
+        uint256 missing = fullAt - current;
+        uint256 whole = window * TICKS;
+        return missing >= whole ? 0 : Math.mulDiv(capacity, whole - missing, whole);
+    }
+
+    /// @notice The first second in which `ticks` fit if nothing else is taken; the largest number if they never do.
+    function fitsAt(uint256 fullAt, uint256 ticks, uint256 window) internal view returns (uint256) {
+        if (ticks > window * TICKS) return type(uint256).max;
+        (bool fits, uint256 next) = spend(fullAt, ticks, window);
+        return fits ? block.timestamp : Math.ceilDiv(next - window * TICKS, TICKS);
+    }
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {IApprovers} from "../interfaces/IApprovers.sol";
+import {IVault} from "../interfaces/IVault.sol";
+import {Announcements} from "./Announcements.sol";
+import {Depositors} from "./Depositors.sol";
+
+/// @notice A lane's life: batches of orders in three tiers, requests, voids. See {IVault}.
+abstract contract Orders is Depositors, Announcements {
+    /// @dev A void can only refuse, but a lane has only 2^56 numbers: a mad keeper must not burn them all.
+    uint64 private constant MAX_VOID = 65_535;
+
+    /// @notice See {IVault-settle}.
+    function settle(
+        address asset,
+        uint64 first,
+        bytes24 head,
+        uint256 total,
+        bytes32 auditHead,
+        bytes32[] calldata payouts,
+        bytes calldata refs
+    ) external nonReentrant {
+        Payment memory p = _open(Opening(asset, first, head, total, payouts.length, refs.length, true));
+        if (p.asset == address(0)) return;
+        uint256 sum = _payPacked(p, payouts, _instantPerPayout(asset));
+        _close(p, sum, total, payouts.length, auditHead);
+    }
+
+    /// @notice See {IVault-settleWide}.
+    function settleWide(IVault.Batch calldata b) external nonReentrant {
+        Payment memory p = _openWide(b, true);
+        if (p.asset != address(0)) _payWide(p, b, _instantPerPayout(b.asset));
+    }
+
+    /// @notice See {IVault-settleApproved}.
+    function settleApproved(IVault.Batch calldata b, uint64 deadline, IVault.Approval[] calldata signed)
+        external
+        nonReentrant
+    {
+        Layout storage $ = _vault();
+        if (block.timestamp > deadline) revert IVault.ApprovalExpired(deadline);
+        IApprovers.Settlement memory s = IApprovers.Settlement({
+            vault: address(this),
+            lane: msg.sender,
+            asset: b.asset,
+            first: b.first,
+            head: b.head,
+            total: b.total,
+            payouts: keccak256(abi.encode(b.payouts)),
+            refs: keccak256(b.refs),
+            deadline: deadline
+        });
+        IApprovers($.approvers).check(s, signed);
+        Payment memory p = _openWide(b, false);
+        if (p.asset != address(0)) _payWide(p, b, $.assets[b.asset].approvedPerPayout);
+    }
+
+    /// @notice See {IVault-settleAnnounced}.
+    function settleAnnounced(IVault.Batch calldata b) external nonReentrant {
+        Payment memory p = _openWide(b, false);
+        if (p.asset == address(0)) return;
+        Layout storage $ = _vault();
+        for (uint256 i = 0; i < b.payouts.length; ++i) {
+            // A void number was never announced.
+            if (b.payouts[i].amount == 0) continue;
+            bytes8 ref = bytes8(b.refs[8 * i:8 * i + 8]);
+            bytes32 id =
+                _announcementId(msg.sender, b.asset, b.payouts[i].recipient, b.payouts[i].amount, ref);
+            Announcement storage a = $.announcements[id];
+            if (a.vetoed) revert IVault.Vetoed(id);
+            if (!_standing(a, msg.sender)) revert IVault.NotAnnounced(id);
+            if (block.timestamp < a.payableFrom) revert IVault.NotYetPayable(id, a.payableFrom);
+            delete $.announcements[id];
+        }
+        _payWide(p, b, type(uint256).max);
+    }
+
+    struct Opening {
+        address asset;
+        uint64 first;
+        bytes24 head;
+        uint256 total;
+        uint256 count;
+        uint256 refsLength;
+        bool instant;
+    }
+
+    /// @dev Checks everything that a batch of orders needs, takes it from the buckets and moves the lane. A payment of
+    /// asset zero when it tripped the breaker: then nothing happened.
+    function _open(Opening memory o) private returns (Payment memory p) {
+        Layout storage $ = _vault();
+        Lane memory l = $.lanes[msg.sender];
+        if (!l.enabled) revert IVault.NotALane(msg.sender);
+        if (o.first != l.next || o.head != l.head) revert IVault.LaneMismatch(l.next, l.head);
+        if (o.count == 0) revert IVault.EmptyBatch();
+        if (o.refsLength != 8 * o.count) revert IVault.ReferencesLength(o.refsLength, 8 * o.count);
+        Asset storage a = $.assets[o.asset];
+        Hot memory hot = a.hot;
+        _requireActive($.gates.everything, $.gates.orders, IVault.Scope.Orders, o.asset, hot.pausedUntil);
+        _requireListed(o.asset);
+
+        Payment memory begun = _begin(o.asset, a.limits.payoutGas);
+        uint256 available = _available(begun.balance, hot.liabilities);
+        if (o.total > available) revert IVault.InsufficientFloat(o.asset, o.total, available);
+        if (!_take(o.asset, o.total, o.instant, IVault.Scope.Orders)) return p;
+        (begun.lane, begun.number) = (msg.sender, o.first);
+
+        // The calldata holds the head before, so the heads are a chain over everything that was settled.
+        $.lanes[msg.sender] = Lane(true, l.next + uint56(o.count), bytes24(keccak256(msg.data)));
+        return begun;
+    }
+
+    function _openWide(IVault.Batch calldata b, bool instant) private returns (Payment memory) {
+        return _open(Opening(b.asset, b.first, b.head, b.total, b.payouts.length, b.refs.length, instant));
+    }
+
+    function _payWide(Payment memory p, IVault.Batch calldata b, uint256 most) private {
+        uint256 sum;
+        for (uint256 i = 0; i < b.payouts.length; ++i) {
+            uint256 amount = b.payouts[i].amount;
+            if (amount > most) revert IVault.AboveTier(b.asset, amount, most);
+            sum += amount;
+            if (amount != 0) _pay(p, b.payouts[i].recipient, amount, p.number + uint64(i));
+        }
+        _close(p, sum, b.total, b.payouts.length, b.auditHead);
+    }
+
+    function _close(Payment memory p, uint256 sum, uint256 total, uint256 count, bytes32 auditHead) private {
+        if (sum != total) revert IVault.TotalMismatch(total, sum);
+        _end(p);
+        bytes24 head = _vault().lanes[p.lane].head;
+        emit IVault.Settled(p.lane, p.asset, p.number, uint64(count), total, head, auditHead);
+    }
+
+    function _instantPerPayout(address asset) private view returns (uint256) {
+        Limits storage limits = _vault().assets[asset].limits;
+        return limits.instantPerPayout * 10 ** uint256(limits.exponent);
+    }
+
+    /// @notice See {IVault-settleRequests}.
+    function settleRequests(address asset, bytes32 auditHead, IVault.Request[] calldata requests)
+        external
+        nonReentrant
+    {
+        if (!_vault().lanes[msg.sender].enabled) revert IVault.NotALane(msg.sender);
+        _settleRequests(asset, auditHead, requests);
+    }
+
+    /// @notice See {IVault-voidNumbers}.
+    function voidNumbers(address lane, uint64 first, bytes24 head, uint64 count) external nonReentrant {
+        Layout storage $ = _vault();
+        if (!$.lanes[msg.sender].enabled) revert IVault.NotALane(msg.sender);
+        if (count == 0) revert IVault.EmptyBatch();
+        _requireWithin(count, 1, MAX_VOID);
+        Lane storage l = $.lanes[lane];
+        if (l.head == 0) revert IVault.NotALane(lane);
+        if (first != l.next || head != l.head) revert IVault.LaneMismatch(l.next, l.head);
+        l.next += uint56(count);
+        l.head = bytes24(keccak256(msg.data));
+        emit IVault.Voided(lane, msg.sender, first, count, l.head);
+    }
+}
