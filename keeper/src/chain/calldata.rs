@@ -1,6 +1,6 @@
 //! What a batch says to the vault, and what a settlement on chain said.
 
-use super::abi::IVault::{self, Request};
+use super::abi::IVault::{self, Batch, Request};
 use crate::domain::{
     amount::Amount,
     lane::LanePosition,
@@ -35,9 +35,8 @@ pub fn settle(asset: Address, position: LanePosition, audit_head: B256, withdraw
             .iter()
             .map(|w| IVault::Payout { recipient: w.recipient, amount: w.amount.0 })
             .collect();
-        IVault::settleWideCall { asset, first, head, total: total.0, auditHead: audit_head, payouts, refs }
-            .abi_encode()
-            .into()
+        let batch = Batch { asset, first, head, total: total.0, auditHead: audit_head, payouts, refs };
+        IVault::settleWideCall { b: batch }.abi_encode().into()
     }
 }
 
@@ -70,8 +69,17 @@ pub fn position_before(calldata: &[u8]) -> Option<LanePosition> {
     if let Ok(call) = IVault::settleCall::abi_decode(calldata) {
         return Some(LanePosition { next: call.first, head: call.head });
     }
-    let call = IVault::settleWideCall::abi_decode(calldata).ok()?;
-    Some(LanePosition { next: call.first, head: call.head })
+    let batch = wide(calldata)?;
+    Some(LanePosition { next: batch.first, head: batch.head })
+}
+
+/// A batch in the wide form, whichever tier settled it.
+fn wide(calldata: &[u8]) -> Option<Batch> {
+    IVault::settleWideCall::abi_decode(calldata)
+        .map(|call| call.b)
+        .or_else(|_| IVault::settleApprovedCall::abi_decode(calldata).map(|call| call.b))
+        .or_else(|_| IVault::settleAnnouncedCall::abi_decode(calldata).map(|call| call.b))
+        .ok()
 }
 
 /// The payouts of a settlement of orders, in order; none when the calldata is no such call.
@@ -79,8 +87,8 @@ pub fn payouts(calldata: &[u8]) -> Option<Vec<Payout>> {
     if let Ok(call) = IVault::settleCall::abi_decode(calldata) {
         return with_references(call.payouts.into_iter().map(unpack), &call.refs);
     }
-    let call = IVault::settleWideCall::abi_decode(calldata).ok()?;
-    with_references(call.payouts.into_iter().map(|p| (p.recipient, Amount(p.amount))), &call.refs)
+    let batch = wide(calldata)?;
+    with_references(batch.payouts.into_iter().map(|p| (p.recipient, Amount(p.amount))), &batch.refs)
 }
 
 /// The requests of a settlement of requests.

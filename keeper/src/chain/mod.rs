@@ -25,7 +25,7 @@ use alloy::{
         Filter, TransactionRequest,
         state::{AccountOverride, StateOverride},
     },
-    sol_types::{SolEventInterface, SolValue},
+    sol_types::{SolEvent, SolEventInterface, SolValue},
     transports::{RpcError, TransportErrorKind},
 };
 use refusal::{Refusal, SendError};
@@ -265,11 +265,33 @@ impl Chain {
         Ok(alloy::consensus::Transaction::input(&found).clone())
     }
 
-    /// The receipt of a transaction, when it is in a block.
+    /// From when on `amount` fits the breaker's buckets: at once when not after `tip`, never when none.
+    pub async fn fits_at(
+        &self,
+        asset: Address,
+        amount: Amount,
+        instant: bool,
+        tip: Block,
+    ) -> Result<Option<u64>, ChainError> {
+        let at = self
+            .contract()
+            .retryAt(asset, amount.0, instant)
+            .block(BlockId::number(tip.number))
+            .call()
+            .await?;
+        Ok(at.try_into().ok())
+    }
+
+    /// The receipt of a transaction, when it is in a block. One that tripped the breaker settled nothing: it counts
+    /// as failed.
     pub async fn receipt(&self, tx: B256) -> Result<Option<Receipt>, ChainError> {
         let receipt = self.provider.get_transaction_receipt(tx).await?;
         Ok(receipt.and_then(|r| {
-            Some(Receipt { block: r.block_number?, succeeded: r.status(), gas_used: r.gas_used })
+            let tripped = |log: &alloy::rpc::types::Log| {
+                log.address() == self.vault && log.topic0() == Some(&IVault::Tripped::SIGNATURE_HASH)
+            };
+            let succeeded = r.status() && !r.logs().iter().any(tripped);
+            Some(Receipt { block: r.block_number?, succeeded, gas_used: r.gas_used })
         }))
     }
 

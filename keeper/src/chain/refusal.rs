@@ -17,6 +17,12 @@ pub enum Refusal {
     FloatInsufficient { asked: Amount, available: Amount },
     #[error("paused until {until} (unix seconds)")]
     Paused { until: u64 },
+    #[error("{} {}", above_limit(.retry_at), "the breaker's buckets refill by themselves; a guardian or governance sets them")]
+    AboveLimit { retry_at: Option<u64> },
+    #[error(
+        "a payout of {amount} units is above the {most} that the keeper pays alone; approvers or governance decide"
+    )]
+    AboveTier { amount: Amount, most: Amount },
     #[error("the lane is disabled on chain; governance enables it")]
     LaneDisabled,
     #[error("the chain has the lane at number {next} with head {head}")]
@@ -41,11 +47,18 @@ impl Refusal {
             }
             IVaultErrors::IsPaused(e) => Self::Paused { until: e.until.to() },
             IVaultErrors::AssetIsPaused(e) => Self::Paused { until: e.until.to() },
+            IVaultErrors::AboveLimit(e) => Self::AboveLimit { retry_at: e.retryAt.try_into().ok() },
+            IVaultErrors::AboveTier(e) => Self::AboveTier { amount: Amount(e.amount), most: Amount(e.most) },
             IVaultErrors::NotALane(_) => Self::LaneDisabled,
             IVaultErrors::LaneMismatch(e) => Self::LaneMismatch { next: e.next, head: e.head },
             IVaultErrors::InsufficientGas(_) => Self::TooMuchGas,
             other => Self::Other(format!("{other:?}")),
         }
+    }
+
+    /// Whether a part of the batch may pass where the whole does not.
+    pub fn is_smaller_better(&self) -> bool {
+        matches!(self, Self::TooMuchGas | Self::AboveLimit { .. } | Self::AboveTier { .. })
     }
 
     /// Where the chain has the lane, when that is what it refused.
@@ -54,6 +67,15 @@ impl Refusal {
             Self::LaneMismatch { next, head } => Some(LanePosition { next: *next, head: *head }),
             _ => None,
         }
+    }
+}
+
+fn above_limit(retry_at: &Option<u64>) -> String {
+    match retry_at {
+        Some(at) => {
+            format!("above what may leave now; fits from {at} (unix seconds) on if nothing else is paid;")
+        }
+        None => "above what may ever leave at once;".to_owned(),
     }
 }
 

@@ -85,6 +85,8 @@ impl Sides {
     pub const DEPOSITED: Self = Self::new(Account::Cash, Account::Depositors);
     /// Money came in that nobody owns: a top-up of the float, or a gift.
     pub const FLOAT_RECEIVED: Self = Self::new(Account::Cash, Account::Float);
+    /// Surplus went to cold.
+    pub const SWEPT: Self = Self::new(Account::Float, Account::Cash);
     /// The chain paid an order that these books do not know (they went back in time).
     pub const UNMATCHED_PAID: Self = Self::new(Account::Float, Account::Cash);
     /// The same, and the push failed.

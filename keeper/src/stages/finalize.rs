@@ -119,6 +119,14 @@ impl Range {
     async fn apply_one(&self, unit: &mut Unit, log: &VaultLog) -> Result<(), StageError> {
         match &log.event {
             IVaultEvents::Deposited(e) => unit.post(e.asset, Sides::DEPOSITED, Amount(e.amount)).await?,
+            IVaultEvents::Swept(e) => unit.post(e.asset, Sides::SWEPT, Amount(e.amount)).await?,
+            IVaultEvents::Refilled(e) => {
+                unit.post(e.asset, Sides::FLOAT_RECEIVED, Amount(e.amount)).await?;
+            }
+            IVaultEvents::Tripped(e) => {
+                tracing::error!(asset = %e.asset, asked = %e.asked, left = %e.left, until = %e.until, by = %e.by,
+                    "the breaker tripped: nothing was settled, and this pays nothing until then; governance can reset it");
+            }
             IVaultEvents::Claimed(e) => unit.post(e.asset, Sides::CLAIMED, Amount(e.amount)).await?,
             IVaultEvents::RequestCancelled(e) => {
                 let ended = [(e.id, WithdrawalState::Cancelled)];
@@ -149,7 +157,16 @@ impl Range {
             | IVaultEvents::AssetUnpaused(_)
             | IVaultEvents::AssetConfigured(_)
             | IVaultEvents::LaneEnabled(_)
-            | IVaultEvents::LaneDisabled(_) => {}
+            | IVaultEvents::LaneDisabled(_)
+            | IVaultEvents::LimitsSet(_)
+            | IVaultEvents::UsdLimitSet(_)
+            | IVaultEvents::OracleSet(_)
+            | IVaultEvents::Poked(_)
+            | IVaultEvents::ApprovalsSet(_)
+            | IVaultEvents::Announced(_)
+            | IVaultEvents::AnnouncementVetoed(_)
+            | IVaultEvents::ColdSet(_)
+            | IVaultEvents::MarksSet(_) => {}
         }
         Ok(())
     }

@@ -80,6 +80,14 @@ async fn fund(line: &Line, batch: &Batch, lane: &Lane, tip: Block) -> Result<boo
         }
     }
 
+    // A batch far beyond its limit would not be refused: it would trip the breaker.
+    let instant = batch.kind == BatchKind::Orders;
+    let fits_at = line.chain.fits_at(batch.asset, batch.total, instant, tip).await?;
+    if fits_at.is_none_or(|at| at > tip.timestamp) {
+        let refusal = Refusal::AboveLimit { retry_at: fits_at };
+        return halve_or(line, batch, &withdrawals, &refusal).await;
+    }
+
     let audit_head = line.store.audit_head().await?;
     let position = lane.position;
     let numbered = batch.kind.is_numbered();
@@ -90,8 +98,9 @@ async fn fund(line: &Line, batch: &Batch, lane: &Lane, tip: Block) -> Result<boo
     };
     let gas = match line.chain.estimate(lane.address, &calldata, numbered.then_some(position)).await {
         Ok(gas) if gas <= line.batch.max_gas => gas,
-        Ok(_) | Err(ChainError::Refused(Refusal::TooMuchGas)) => {
-            return halve(line, batch, &withdrawals).await;
+        Ok(_) => return halve_or(line, batch, &withdrawals, &Refusal::TooMuchGas).await,
+        Err(ChainError::Refused(refusal)) if refusal.is_smaller_better() => {
+            return halve_or(line, batch, &withdrawals, &refusal).await;
         }
         Err(ChainError::Refused(refusal)) => return delay(line, batch, &refusal).await,
         Err(error) => return Err(error.into()),
@@ -163,10 +172,15 @@ async fn hold(line: &Line, batch: &Batch, short: &[Withdrawal], available: Amoun
     Ok(())
 }
 
-/// The batch does not fit a transaction: its later half waits for another.
-async fn halve(line: &Line, batch: &Batch, withdrawals: &[Withdrawal]) -> Result<bool, StageError> {
+/// The batch does not fit: its later half waits for another. A single withdrawal waits as it is, with the reason.
+async fn halve_or(
+    line: &Line,
+    batch: &Batch,
+    withdrawals: &[Withdrawal],
+    refusal: &Refusal,
+) -> Result<bool, StageError> {
     if withdrawals.len() < 2 {
-        return delay(line, batch, &Refusal::TooMuchGas).await;
+        return delay(line, batch, refusal).await;
     }
     let later = &withdrawals[withdrawals.len().div_ceil(2)..];
     let detail = serde_json::json!({ "batch": batch.row, "out": later.len() });
