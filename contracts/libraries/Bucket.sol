@@ -12,15 +12,19 @@ library Bucket {
     /// @notice Ticks per second.
     uint256 internal constant TICKS = 1 << 16;
 
-    /// @notice What `amount` costs a bucket of `capacity` that fills in `window` seconds, in ticks.
-    /// @dev `amount` below 2^170. A bucket without capacity lets nothing through.
+    /// @notice What `amount` costs a bucket of `capacity` that fills in `window` seconds, in ticks: more than any bucket
+    /// holds when there is no capacity, or `amount` is beyond 160 bits.
+    /// @dev `window` below 2^32, so that nothing overflows.
     function cost(uint256 amount, uint256 capacity, uint256 window) internal pure returns (uint256) {
-        if (amount == 0) return 0;
-        if (capacity == 0) return type(uint128).max;
-        return Math.ceilDiv(amount * window * TICKS, capacity);
+        unchecked {
+            if (amount == 0) return 0;
+            if (capacity == 0 || amount >> 160 != 0) return type(uint128).max;
+            return (amount * window * TICKS + capacity - 1) / capacity;
+        }
     }
 
     /// @notice Takes `ticks` from the bucket that is full at `fullAt`.
+    /// @dev `fullAt` and `window` as stored and `ticks` as {cost} gives them: nothing overflows.
     /// @return fits Whether it held as much.
     /// @return next When it is full after that.
     function spend(uint256 fullAt, uint256 ticks, uint256 window)
@@ -28,9 +32,11 @@ library Bucket {
         view
         returns (bool fits, uint256 next)
     {
-        uint256 current = block.timestamp * TICKS;
-        next = (fullAt > current ? fullAt : current) + ticks;
-        fits = next <= current + window * TICKS;
+        unchecked {
+            uint256 current = block.timestamp * TICKS;
+            next = (fullAt > current ? fullAt : current) + ticks;
+            fits = next <= current + window * TICKS;
+        }
     }
 
     /// @notice Takes `ticks`, or all that is left.

@@ -5,10 +5,15 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 import {IVault} from "../interfaces/IVault.sol";
 import {Bucket} from "../libraries/Bucket.sol";
+import {Words} from "../libraries/Words.sol";
 import {Pauses} from "./Pauses.sol";
 
 /// @notice Bounds what leaves in a time: per asset in units, over all assets in USD. See {IVault}.
 abstract contract Breaker is Pauses {
+    using Words for Words.Gates;
+    using Words for Words.Hot;
+    using Words for Words.Limits;
+
     uint256 internal constant MINUTE = 1 minutes;
     /// @dev The instant tier's bucket fills in a day.
     uint256 private constant INSTANT_WINDOW = 1 days;
@@ -22,56 +27,61 @@ abstract contract Breaker is Pauses {
 
     /// @dev Takes `amount` from every bucket that bounds it, or reverts; false when it tripped the breaker instead.
     function _take(address asset, uint256 amount, bool instant, IVault.Scope scope) internal returns (bool) {
-        Layout storage $ = _vault();
-        Asset storage a = $.assets[asset];
-        Limits memory limits = a.limits;
-        Gates memory gates = $.gates;
+        Asset storage a = _vault().assets[asset];
+        (Words.Hot hot, Words.Limits limits) = _assetWords(a);
+        Words.Gates gates = _gatesWord();
         Costs memory costs = _costs(limits, gates, amount, instant);
-        uint256 usdWindow = gates.usdWindow * MINUTE;
 
-        (bool fits, uint256 usdFullAt) = Bucket.spend(gates.usdFullAt, costs.usd, usdWindow);
-        (bool fitsAsset, uint256 fullAt) = Bucket.spend(a.hot.fullAt, costs.asset, limits.window * MINUTE);
-        if (!fits || !fitsAsset) {
-            return _exceeded(asset, amount, scope, fitsAsset ? IVault.Limit.Usd : IVault.Limit.Asset, costs);
-        }
-        a.hot.fullAt = uint48(fullAt);
+        (bool fits, uint256 fullAt) = Bucket.spend(hot.fullAt(), costs.asset, limits.window());
+        if (!fits) return _exceeded(asset, amount, scope, IVault.Limit.Asset, costs);
+        uint256 instantFullAt = hot.instantFullAt();
         if (instant) {
-            (fits, fullAt) = Bucket.spend(a.hot.instantFullAt, costs.instant, INSTANT_WINDOW);
+            (fits, instantFullAt) = Bucket.spend(instantFullAt, costs.instant, INSTANT_WINDOW);
             if (!fits) _refuse(asset, amount, IVault.Limit.Instant, costs);
-            a.hot.instantFullAt = uint48(fullAt);
         }
-        if (costs.usd != 0) $.gates.usdFullAt = uint48(usdFullAt);
+        hot = hot.withFullAt(fullAt, instantFullAt);
+        if (costs.usd != 0) {
+            (fits, fullAt) = Bucket.spend(gates.usdFullAt(), costs.usd, gates.usdWindow());
+            if (!fits) return _exceeded(asset, amount, scope, IVault.Limit.Usd, costs);
+            _storeGates(gates.withUsdFullAt(fullAt));
+        }
+        _storeHot(a, hot);
         return true;
     }
 
     /// @dev Takes `amount`, or what is left: counted, and never refused.
     function _drain(address asset, uint256 amount) internal {
-        Layout storage $ = _vault();
-        Asset storage a = $.assets[asset];
-        (Limits memory limits, Gates memory gates) = (a.limits, $.gates);
+        Asset storage a = _vault().assets[asset];
+        (Words.Hot hot, Words.Limits limits) = _assetWords(a);
+        Words.Gates gates = _gatesWord();
         Costs memory costs = _costs(limits, gates, amount, false);
-        a.hot.fullAt = Bucket.drain(a.hot.fullAt, costs.asset, limits.window * MINUTE);
-        $.gates.usdFullAt = Bucket.drain(gates.usdFullAt, costs.usd, gates.usdWindow * MINUTE);
+        uint256 fullAt = Bucket.drain(hot.fullAt(), costs.asset, limits.window());
+        _storeHot(a, hot.withFullAt(fullAt, hot.instantFullAt()));
+        _storeGates(gates.withUsdFullAt(Bucket.drain(gates.usdFullAt(), costs.usd, gates.usdWindow())));
     }
 
-    function _costs(Limits memory limits, Gates memory gates, uint256 amount, bool instant)
+    function _costs(Words.Limits limits, Words.Gates gates, uint256 amount, bool instant)
         internal
         view
         returns (Costs memory costs)
     {
-        uint256 unit = 10 ** limits.exponent;
-        uint256 capacity = limits.capacity * unit;
-        if (block.timestamp < limits.priceUntil) {
-            costs.usd = Bucket.cost(
-                amount * limits.price,
-                gates.usdCapacity * 10 ** uint256(limits.priceDecimals),
-                gates.usdWindow * MINUTE
-            );
-        } else {
-            capacity = capacity * limits.unpricedShare / 100;
+        unchecked {
+            // No product overflows: 40 bits times at most 10^38, and a price has at most 36 decimals.
+            uint256 quantum = limits.quantum();
+            uint256 capacity = limits.capacity() * quantum;
+            if (block.timestamp < limits.priceUntil()) {
+                // An amount beyond 128 bits costs more than any bucket holds already below.
+                uint256 value = uint128(amount) * limits.price();
+                costs.usd =
+                    Bucket.cost(value, gates.usdCapacity() * 10 ** limits.priceDecimals(), gates.usdWindow());
+            } else {
+                capacity = capacity * limits.unpricedShare() / 100;
+            }
+            costs.asset = Bucket.cost(amount, capacity, limits.window());
+            if (instant) {
+                costs.instant = Bucket.cost(amount, limits.instantPerDay() * quantum, INSTANT_WINDOW);
+            }
         }
-        costs.asset = Bucket.cost(amount, capacity, limits.window * MINUTE);
-        if (instant) costs.instant = Bucket.cost(amount, limits.instantPerDay * unit, INSTANT_WINDOW);
     }
 
     /// @dev Trips when `amount` is beyond the hard multiple of the limit; otherwise, or when the breaker has frozen

@@ -3,11 +3,16 @@ pragma solidity 0.8.30;
 
 import {IApprovers} from "../interfaces/IApprovers.sol";
 import {IVault} from "../interfaces/IVault.sol";
+import {Words} from "../libraries/Words.sol";
 import {Announcements} from "./Announcements.sol";
 import {Depositors} from "./Depositors.sol";
 
 /// @notice A lane's life: batches of orders in three tiers, requests, voids. See {IVault}.
 abstract contract Orders is Depositors, Announcements {
+    using Words for Words.Gates;
+    using Words for Words.Hot;
+    using Words for Words.Limits;
+
     /// @dev A void can only refuse, but a lane has only 2^56 numbers: a mad keeper must not burn them all.
     uint64 private constant MAX_VOID = 65_535;
 
@@ -23,14 +28,14 @@ abstract contract Orders is Depositors, Announcements {
     ) external nonReentrant {
         Payment memory p = _open(Opening(asset, first, head, total, payouts.length, refs.length, true));
         if (p.asset == address(0)) return;
-        uint256 sum = _payPacked(p, payouts, _instantPerPayout(asset));
+        uint256 sum = _payPacked(p, payouts);
         _close(p, sum, total, payouts.length, auditHead);
     }
 
     /// @notice See {IVault-settleWide}.
     function settleWide(IVault.Batch calldata b) external nonReentrant {
         Payment memory p = _openWide(b, true);
-        if (p.asset != address(0)) _payWide(p, b, _instantPerPayout(b.asset));
+        if (p.asset != address(0)) _payWide(p, b);
     }
 
     /// @notice See {IVault-settleApproved}.
@@ -53,7 +58,9 @@ abstract contract Orders is Depositors, Announcements {
         });
         IApprovers($.approvers).check(s, signed);
         Payment memory p = _openWide(b, false);
-        if (p.asset != address(0)) _payWide(p, b, $.assets[b.asset].approvedPerPayout);
+        if (p.asset == address(0)) return;
+        p.most = $.assets[b.asset].approvedPerPayout;
+        _payWide(p, b);
     }
 
     /// @notice See {IVault-settleAnnounced}.
@@ -73,7 +80,7 @@ abstract contract Orders is Depositors, Announcements {
             if (block.timestamp < a.payableFrom) revert IVault.NotYetPayable(id, a.payableFrom);
             delete $.announcements[id];
         }
-        _payWide(p, b, type(uint256).max);
+        _payWide(p, b);
     }
 
     struct Opening {
@@ -89,37 +96,57 @@ abstract contract Orders is Depositors, Announcements {
     /// @dev Checks everything that a batch of orders needs, takes it from the buckets and moves the lane. A payment of
     /// asset zero when it tripped the breaker: then nothing happened.
     function _open(Opening memory o) private returns (Payment memory p) {
-        Layout storage $ = _vault();
-        Lane memory l = $.lanes[msg.sender];
-        if (!l.enabled) revert IVault.NotALane(msg.sender);
-        if (o.first != l.next || o.head != l.head) revert IVault.LaneMismatch(l.next, l.head);
+        Lane storage l = _vault().lanes[msg.sender];
+        uint256 next = _requireAt(l, o.first, o.head);
         if (o.count == 0) revert IVault.EmptyBatch();
         if (o.refsLength != 8 * o.count) revert IVault.ReferencesLength(o.refsLength, 8 * o.count);
-        Asset storage a = $.assets[o.asset];
-        Hot memory hot = a.hot;
-        _requireActive($.gates.everything, $.gates.orders, IVault.Scope.Orders, o.asset, hot.pausedUntil);
-        _requireListed(o.asset);
+        (Words.Hot hot, Words.Limits limits) = _assetWords(_vault().assets[o.asset]);
+        Words.Gates gates = _gatesWord();
+        _requireActive(gates.everything(), gates.orders(), IVault.Scope.Orders, o.asset, hot.pausedUntil());
+        if (!limits.listed()) revert IVault.AssetNotListed(o.asset);
 
-        Payment memory begun = _begin(o.asset, a.limits.payoutGas);
-        uint256 available = _available(begun.balance, hot.liabilities);
+        Payment memory begun = _begin(o.asset, limits.payoutGas());
+        uint256 available = _available(begun.balance, hot.liabilities());
         if (o.total > available) revert IVault.InsufficientFloat(o.asset, o.total, available);
         if (!_take(o.asset, o.total, o.instant, IVault.Scope.Orders)) return p;
         (begun.lane, begun.number) = (msg.sender, o.first);
-
         // The calldata holds the head before, so the heads are a chain over everything that was settled.
-        $.lanes[msg.sender] = Lane(true, l.next + uint56(o.count), bytes24(keccak256(msg.data)));
+        begun.head = bytes24(keccak256(msg.data));
+        begun.most = o.instant ? limits.instantPerPayout() * limits.quantum() : type(uint256).max;
+        _storeLane(l, next + o.count, begun.head);
         return begun;
+    }
+
+    /// @dev The caller's lane must be enabled, and stand where its books expect it.
+    function _requireAt(Lane storage l, uint256 first, bytes24 head) private view returns (uint256 next) {
+        uint256 word;
+        assembly {
+            word := sload(l.slot)
+        }
+        if (uint8(word) == 0) revert IVault.NotALane(msg.sender);
+        next = uint56(word >> 8);
+        if (first != next || head != bytes24(bytes32(word))) {
+            revert IVault.LaneMismatch(uint64(next), bytes24(bytes32(word)));
+        }
+    }
+
+    /// @dev An enabled lane moves: the whole slot at once.
+    function _storeLane(Lane storage l, uint256 next, bytes24 head) private {
+        uint256 word = uint256(bytes32(head)) | (uint256(uint56(next)) << 8) | 1;
+        assembly {
+            sstore(l.slot, word)
+        }
     }
 
     function _openWide(IVault.Batch calldata b, bool instant) private returns (Payment memory) {
         return _open(Opening(b.asset, b.first, b.head, b.total, b.payouts.length, b.refs.length, instant));
     }
 
-    function _payWide(Payment memory p, IVault.Batch calldata b, uint256 most) private {
+    function _payWide(Payment memory p, IVault.Batch calldata b) private {
         uint256 sum;
         for (uint256 i = 0; i < b.payouts.length; ++i) {
             uint256 amount = b.payouts[i].amount;
-            if (amount > most) revert IVault.AboveTier(b.asset, amount, most);
+            if (amount > p.most) revert IVault.AboveTier(b.asset, amount, p.most);
             sum += amount;
             if (amount != 0) _pay(p, b.payouts[i].recipient, amount, p.number + uint64(i));
         }
@@ -129,13 +156,7 @@ abstract contract Orders is Depositors, Announcements {
     function _close(Payment memory p, uint256 sum, uint256 total, uint256 count, bytes32 auditHead) private {
         if (sum != total) revert IVault.TotalMismatch(total, sum);
         _end(p);
-        bytes24 head = _vault().lanes[p.lane].head;
-        emit IVault.Settled(p.lane, p.asset, p.number, uint64(count), total, head, auditHead);
-    }
-
-    function _instantPerPayout(address asset) private view returns (uint256) {
-        Limits storage limits = _vault().assets[asset].limits;
-        return limits.instantPerPayout * 10 ** uint256(limits.exponent);
+        emit IVault.Settled(p.lane, p.asset, p.number, uint64(count), total, p.head, auditHead);
     }
 
     /// @notice See {IVault-settleRequests}.

@@ -17,6 +17,8 @@ abstract contract Payments is Breaker, ReentrancyGuardTransient {
         address asset;
         address lane; // zero for requests
         uint64 number; // of the first payout
+        bytes24 head; // of the lane after it
+        uint256 most; // that one payout may be
         uint256 allowance; // gas of one push
         uint256 balance; // before the first push; tokens only
         uint256 paid;
@@ -39,15 +41,12 @@ abstract contract Payments is Breaker, ReentrancyGuardTransient {
         else _keep(p, recipient, amount, number, reason);
     }
 
-    /// @dev The packed form of {_pay}, payout after payout, none above `most`. Returns the sum.
-    function _payPacked(Payment memory p, bytes32[] calldata payouts, uint256 most)
-        internal
-        returns (uint256)
-    {
+    /// @dev The packed form of {_pay}, payout after payout, none above `p.most`. Returns the sum.
+    function _payPacked(Payment memory p, bytes32[] calldata payouts) internal returns (uint256) {
         Push.Run memory run = Push.runOver(p.asset, p.allowance, payouts);
         while (true) {
             Push.sendPacked(run);
-            if (run.largest > most) revert IVault.AboveTier(p.asset, run.largest, most);
+            if (run.largest > p.most) revert IVault.AboveTier(p.asset, run.largest, p.most);
             if (run.stop == Push.Stop.End) break;
             if (run.stop == Push.Stop.Gas) revert IVault.InsufficientGas();
             bytes32 reason = Push.returned();

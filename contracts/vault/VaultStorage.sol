@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {Words} from "../libraries/Words.sol";
+
 /// @notice Where the vault keeps what it knows (ERC-7201). Appended to, never rearranged: contracts/layout/Vault.txt is
 /// checked against it.
 ///
@@ -95,6 +97,34 @@ abstract contract VaultStorage {
     function _vault() internal pure returns (Layout storage $) {
         assembly {
             $.slot := STORAGE
+        }
+    }
+
+    /// @dev Whole slots, for {Words}.
+    function _gatesWord() internal view returns (Words.Gates w) {
+        Gates storage gates = _vault().gates;
+        assembly {
+            w := sload(gates.slot)
+        }
+    }
+
+    function _assetWords(Asset storage a) internal view returns (Words.Hot hot, Words.Limits limits) {
+        assembly {
+            hot := sload(a.slot)
+            limits := sload(add(a.slot, 1))
+        }
+    }
+
+    function _storeGates(Words.Gates w) internal {
+        Gates storage gates = _vault().gates;
+        assembly {
+            sstore(gates.slot, w)
+        }
+    }
+
+    function _storeHot(Asset storage a, Words.Hot w) internal {
+        assembly {
+            sstore(a.slot, w)
         }
     }
 }

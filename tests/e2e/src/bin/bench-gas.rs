@@ -133,6 +133,10 @@ impl Bench {
             .with_gas_limit(MAX_GAS);
         let receipt = self.world.provider().send_transaction(request).await?.get_receipt().await?;
         ensure!(receipt.status(), "a transaction to {to} reverted");
+        if std::env::var("TRACE").is_ok() {
+            let v: serde_json::Value = self.world.provider().raw_request("debug_traceTransaction".into(), (receipt.transaction_hash, serde_json::json!({"disableStorage":true,"disableStack":true,"disableMemory":true}))).await?;
+            std::fs::write(format!("/tmp/trace-{}.json", self.seed), serde_json::to_string(&v)?)?;
+        }
         Ok(receipt.gas_used)
     }
 }
