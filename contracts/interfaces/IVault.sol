@@ -226,7 +226,7 @@ interface IVault {
     error ReferencesLength(uint256 length, uint256 expected);
     error TotalMismatch(uint256 stated, uint256 actual);
     error InsufficientFloat(address asset, uint256 asked, uint256 available);
-    /// @notice The transaction has too little gas left to give the next push its allowance.
+    /// @notice A push failed, and too little gas is left to be sure that it had its allowance.
     error InsufficientGas();
     /// @notice The token took more than the payouts: it charges its sender, or lies about balances.
     error TokenTookMore(address asset, uint256 paid, uint256 taken);
@@ -248,7 +248,7 @@ interface IVault {
     /// largest number means never. `asked` and `left` are units, or USD with 18 decimals.
     error AboveLimit(Limit limit, address asset, uint256 asked, uint256 left, uint256 retryAt);
     /// @notice A payout is above what this tier may pay.
-    error AboveTier(address asset, uint256 amount, uint256 most);
+    error AboveTier(address asset, uint256 most);
     error ApprovalExpired(uint64 deadline);
     error AlreadyAnnounced(bytes32 id);
     error NotAnnounced(bytes32 id);

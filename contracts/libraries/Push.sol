@@ -7,22 +7,13 @@ import {Assets} from "./Assets.sol";
 /// copied, and nothing that it does can revert the caller. All of the project's assembly that moves money is here;
 /// {sendPacked} is held against {send} by a differential fuzz test.
 library Push {
-    /// @notice Why {sendPacked} stopped.
-    enum Stop {
-        End, // all are sent
-        Failed, // this one was not taken
-        Gas // too little gas is left to give this one its allowance
-    }
-
-    /// @dev What a call costs its caller beside the gas it passes on: cold account (2,600), value (9,000), new
-    /// account (25,000), and the instructions around it.
-    uint256 private constant CALL_COST = 40_000;
     uint256 private constant AMOUNT_MASK = 0xffffffffffffffffffffffff;
 
-    /// @notice Gas that must be left before a push, so that the other side really gets `allowance`: a call passes on
-    /// at most 63/64 of what is left (EIP-150).
+    /// @notice Gas that must be left after a push that failed, so that it surely had its `allowance`: a call passes on at
+    /// most 63/64 of what is left (EIP-150), and there was no less before it. Less means: it may have failed for want
+    /// of gas.
     function gasNeeded(uint256 allowance) internal pure returns (uint256) {
-        return allowance + allowance / 63 + CALL_COST;
+        return allowance + allowance / 63 + 1;
     }
 
     /// @notice The first 32 bytes that the last call returned, zero-padded.
@@ -72,20 +63,20 @@ library Push {
     struct Run {
         address asset;
         uint256 allowance; // gas of one push
-        uint256 at; // where in calldata it stopped
+        uint256 at; // where in calldata it stopped: at the end, or at a payout that failed
         uint256 end; // of the payouts in calldata
         uint256 sent; // the sum of what was sent
-        uint256 largest; // the largest amount up to there
-        Stop stop; // why it stopped
+        uint256 most; // that one payout may be
+        bool above; // one was above it
     }
 
     /// @notice A run that begins at the first of `payouts`.
-    function runOver(address asset, uint256 allowance, bytes32[] calldata payouts)
+    function runOver(address asset, uint256 allowance, uint256 most, bytes32[] calldata payouts)
         internal
         pure
         returns (Run memory run)
     {
-        (run.asset, run.allowance) = (asset, allowance);
+        (run.asset, run.allowance, run.most) = (asset, allowance, most);
         assembly ("memory-safe") {
             mstore(add(run, 0x40), payouts.offset)
             mstore(add(run, 0x60), add(payouts.offset, shl(5, payouts.length)))
@@ -114,71 +105,62 @@ library Push {
     }
 
     function _sendPackedToken(Run memory run) private {
-        uint256 needed = gasNeeded(run.allowance);
         assembly ("memory-safe") {
+            let asset := mload(run)
+            let allowance := mload(add(run, 0x20))
             let at := mload(add(run, 0x40))
             let end := mload(add(run, 0x60))
             let sent := mload(add(run, 0x80))
-            let largest := mload(add(run, 0xa0))
-            let asset := mload(run)
-            let allowance := mload(add(run, 0x20))
-            let why := 0
+            let most := mload(add(run, 0xa0))
+            let above := 0
+            let mask := AMOUNT_MASK
             // As in send; scratch space takes what the token returns.
             let m := mload(0x40)
             mstore(m, 0xa9059cbb00000000000000000000000000000000000000000000000000000000)
             for {} lt(at, end) { at := add(at, 0x20) } {
                 let payout := calldataload(at)
-                let amount := and(payout, AMOUNT_MASK)
-                if gt(amount, largest) { largest := amount }
+                let amount := and(payout, mask)
                 if iszero(amount) { continue }
-                if lt(gas(), needed) {
-                    why := 2
-                    break
-                }
+                above := or(above, gt(amount, most))
                 mstore(add(m, 0x04), shr(96, payout))
                 mstore(add(m, 0x24), amount)
-                why := iszero(call(allowance, asset, 0, m, 0x44, 0x00, 0x20))
-                if returndatasize() {
-                    why := or(why, or(lt(returndatasize(), 0x20), iszero(eq(mload(0x00), 1))))
-                }
-                if why { break }
-                sent := add(sent, amount)
+                // Arguments are evaluated from the last to the first: the call, then what it returned.
+                if iszero(
+                    and(
+                        or(iszero(returndatasize()), and(gt(returndatasize(), 0x1f), eq(mload(0x00), 1))),
+                        call(allowance, asset, 0, m, 0x44, 0x00, 0x20)
+                    )
+                ) { break }
+                sent := add(amount, sent)
             }
             mstore(add(run, 0x40), at)
             mstore(add(run, 0x80), sent)
-            mstore(add(run, 0xa0), largest)
-            mstore(add(run, 0xc0), why)
+            mstore(add(run, 0xc0), above)
         }
     }
 
     function _sendPackedNative(Run memory run) private {
-        uint256 needed = gasNeeded(run.allowance);
         assembly ("memory-safe") {
+            let allowance := mload(add(run, 0x20))
             let at := mload(add(run, 0x40))
             let end := mload(add(run, 0x60))
             let sent := mload(add(run, 0x80))
-            let largest := mload(add(run, 0xa0))
-            let allowance := mload(add(run, 0x20))
-            let why := 0
+            let most := mload(add(run, 0xa0))
+            let above := 0
+            let mask := AMOUNT_MASK
             for {} lt(at, end) { at := add(at, 0x20) } {
                 let payout := calldataload(at)
-                let amount := and(payout, AMOUNT_MASK)
-                if gt(amount, largest) { largest := amount }
+                let amount := and(payout, mask)
                 if iszero(amount) { continue }
-                if lt(gas(), needed) {
-                    why := 2
-                    break
-                }
+                above := or(above, gt(amount, most))
                 if iszero(call(allowance, shr(96, payout), amount, 0x00, 0x00, 0x00, 0x00)) {
-                    why := 1
                     break
                 }
-                sent := add(sent, amount)
+                sent := add(amount, sent)
             }
             mstore(add(run, 0x40), at)
             mstore(add(run, 0x80), sent)
-            mstore(add(run, 0xa0), largest)
-            mstore(add(run, 0xc0), why)
+            mstore(add(run, 0xc0), above)
         }
     }
 }

@@ -26,45 +26,42 @@ abstract contract Breaker is Pauses {
     }
 
     /// @dev Takes `amount` from every bucket that bounds it, or reverts; false when it tripped the breaker instead.
-    function _take(address asset, uint256 amount, bool instant, IVault.Scope scope) internal returns (bool) {
-        Asset storage a = _vault().assets[asset];
-        (Words.Hot hot, Words.Limits limits) = _assetWords(a);
-        Words.Gates gates = _gatesWord();
-        Costs memory costs = _costs(limits, gates, amount, instant);
-
-        (bool fits, uint256 fullAt) = Bucket.spend(hot.fullAt(), costs.asset, limits.window());
+    /// @param s What the asset's slots hold now.
+    function _take(address asset, Slots memory s, uint256 amount, bool instant, IVault.Scope scope)
+        internal
+        returns (bool)
+    {
+        Costs memory costs = _costs(s, amount, instant);
+        (bool fits, uint256 fullAt) = Bucket.spend(s.hot.fullAt(), costs.asset, s.limits.window());
         if (!fits) return _exceeded(asset, amount, scope, IVault.Limit.Asset, costs);
-        uint256 instantFullAt = hot.instantFullAt();
+        uint256 instantFullAt = s.hot.instantFullAt();
         if (instant) {
             (fits, instantFullAt) = Bucket.spend(instantFullAt, costs.instant, INSTANT_WINDOW);
             if (!fits) _refuse(asset, amount, IVault.Limit.Instant, costs);
         }
-        hot = hot.withFullAt(fullAt, instantFullAt);
+        Words.Hot hot = s.hot.withFullAt(fullAt, instantFullAt);
         if (costs.usd != 0) {
-            (fits, fullAt) = Bucket.spend(gates.usdFullAt(), costs.usd, gates.usdWindow());
+            (fits, fullAt) = Bucket.spend(s.gates.usdFullAt(), costs.usd, s.gates.usdWindow());
             if (!fits) return _exceeded(asset, amount, scope, IVault.Limit.Usd, costs);
-            _storeGates(gates.withUsdFullAt(fullAt));
+            _storeGates(s.gates.withUsdFullAt(fullAt));
         }
-        _storeHot(a, hot);
+        _storeHot(_vault().assets[asset], hot);
         return true;
     }
 
     /// @dev Takes `amount`, or what is left: counted, and never refused.
     function _drain(address asset, uint256 amount) internal {
         Asset storage a = _vault().assets[asset];
-        (Words.Hot hot, Words.Limits limits) = _assetWords(a);
-        Words.Gates gates = _gatesWord();
-        Costs memory costs = _costs(limits, gates, amount, false);
-        uint256 fullAt = Bucket.drain(hot.fullAt(), costs.asset, limits.window());
-        _storeHot(a, hot.withFullAt(fullAt, hot.instantFullAt()));
-        _storeGates(gates.withUsdFullAt(Bucket.drain(gates.usdFullAt(), costs.usd, gates.usdWindow())));
+        Slots memory s = _slots(a);
+        Costs memory costs = _costs(s, amount, false);
+        uint256 fullAt = Bucket.drain(s.hot.fullAt(), costs.asset, s.limits.window());
+        _storeHot(a, s.hot.withFullAt(fullAt, s.hot.instantFullAt()));
+        fullAt = Bucket.drain(s.gates.usdFullAt(), costs.usd, s.gates.usdWindow());
+        _storeGates(s.gates.withUsdFullAt(fullAt));
     }
 
-    function _costs(Words.Limits limits, Words.Gates gates, uint256 amount, bool instant)
-        internal
-        view
-        returns (Costs memory costs)
-    {
+    function _costs(Slots memory s, uint256 amount, bool instant) internal view returns (Costs memory costs) {
+        (Words.Gates gates, Words.Limits limits) = (s.gates, s.limits);
         unchecked {
             // No product overflows: 40 bits times at most 10^38, and a price has at most 36 decimals.
             uint256 quantum = limits.quantum();

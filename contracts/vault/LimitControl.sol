@@ -5,7 +5,6 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 import {IOracleGuard} from "../interfaces/IOracleGuard.sol";
 import {IVault} from "../interfaces/IVault.sol";
-import {Words} from "../libraries/Words.sol";
 import {Breaker} from "./Breaker.sol";
 import {PauseControl} from "./PauseControl.sol";
 
@@ -113,8 +112,7 @@ abstract contract LimitControl is Breaker, PauseControl {
     /// @notice See {IVault-retryAt}.
     function retryAt(address asset, uint256 amount, bool instant) external view returns (uint256 at) {
         if (amount > type(uint128).max) return type(uint256).max;
-        (, Words.Limits limits) = _assetWords(_vault().assets[asset]);
-        Costs memory costs = _costs(limits, _gatesWord(), amount, instant);
+        Costs memory costs = _costs(_slots(_vault().assets[asset]), amount, instant);
         at = Math.max(_fitsAt(asset, IVault.Limit.Asset, costs), _fitsAt(asset, IVault.Limit.Usd, costs));
         if (instant) at = Math.max(at, _fitsAt(asset, IVault.Limit.Instant, costs));
     }

@@ -100,19 +100,20 @@ abstract contract Orders is Depositors, Announcements {
         uint256 next = _requireAt(l, o.first, o.head);
         if (o.count == 0) revert IVault.EmptyBatch();
         if (o.refsLength != 8 * o.count) revert IVault.ReferencesLength(o.refsLength, 8 * o.count);
-        (Words.Hot hot, Words.Limits limits) = _assetWords(_vault().assets[o.asset]);
-        Words.Gates gates = _gatesWord();
-        _requireActive(gates.everything(), gates.orders(), IVault.Scope.Orders, o.asset, hot.pausedUntil());
-        if (!limits.listed()) revert IVault.AssetNotListed(o.asset);
+        Slots memory s = _slots(_vault().assets[o.asset]);
+        _requireActive(
+            s.gates.everything(), s.gates.orders(), IVault.Scope.Orders, o.asset, s.hot.pausedUntil()
+        );
+        if (!s.limits.listed()) revert IVault.AssetNotListed(o.asset);
 
-        Payment memory begun = _begin(o.asset, limits.payoutGas());
-        uint256 available = _available(begun.balance, hot.liabilities());
+        Payment memory begun = _begin(o.asset, s.limits.payoutGas());
+        uint256 available = _available(begun.balance, s.hot.liabilities());
         if (o.total > available) revert IVault.InsufficientFloat(o.asset, o.total, available);
-        if (!_take(o.asset, o.total, o.instant, IVault.Scope.Orders)) return p;
+        if (!_take(o.asset, s, o.total, o.instant, IVault.Scope.Orders)) return p;
         (begun.lane, begun.number) = (msg.sender, o.first);
         // The calldata holds the head before, so the heads are a chain over everything that was settled.
         begun.head = bytes24(keccak256(msg.data));
-        begun.most = o.instant ? limits.instantPerPayout() * limits.quantum() : type(uint256).max;
+        begun.most = o.instant ? s.limits.instantPerPayout() * s.limits.quantum() : type(uint256).max;
         _storeLane(l, next + o.count, begun.head);
         return begun;
     }
@@ -146,7 +147,7 @@ abstract contract Orders is Depositors, Announcements {
         uint256 sum;
         for (uint256 i = 0; i < b.payouts.length; ++i) {
             uint256 amount = b.payouts[i].amount;
-            if (amount > p.most) revert IVault.AboveTier(b.asset, amount, p.most);
+            if (amount > p.most) revert IVault.AboveTier(b.asset, p.most);
             sum += amount;
             if (amount != 0) _pay(p, b.payouts[i].recipient, amount, p.number + uint64(i));
         }

@@ -34,8 +34,6 @@ abstract contract Payments is Breaker, ReentrancyGuardTransient {
 
     /// @dev Pushes `amount` to `recipient`, or keeps it as the recipient's claim.
     function _pay(Payment memory p, address recipient, uint256 amount, uint64 number) internal {
-        // A keeper that is short of gas must not be able to turn a payment into a claim.
-        if (gasleft() < Push.gasNeeded(p.allowance)) revert IVault.InsufficientGas();
         (bool ok, bytes32 reason) = Push.send(p.asset, recipient, amount, p.allowance);
         if (ok) p.paid += amount;
         else _keep(p, recipient, amount, number, reason);
@@ -43,12 +41,11 @@ abstract contract Payments is Breaker, ReentrancyGuardTransient {
 
     /// @dev The packed form of {_pay}, payout after payout, none above `p.most`. Returns the sum.
     function _payPacked(Payment memory p, bytes32[] calldata payouts) internal returns (uint256) {
-        Push.Run memory run = Push.runOver(p.asset, p.allowance, payouts);
+        Push.Run memory run = Push.runOver(p.asset, p.allowance, p.most, payouts);
         while (true) {
             Push.sendPacked(run);
-            if (run.largest > p.most) revert IVault.AboveTier(p.asset, run.largest, p.most);
-            if (run.stop == Push.Stop.End) break;
-            if (run.stop == Push.Stop.Gas) revert IVault.InsufficientGas();
+            if (run.above) revert IVault.AboveTier(p.asset, p.most);
+            if (run.at == run.end) break;
             bytes32 reason = Push.returned();
             (address recipient, uint256 amount, uint256 index) = Push.current(run, payouts);
             _keep(p, recipient, amount, p.number + uint64(index), reason);
@@ -61,6 +58,8 @@ abstract contract Payments is Breaker, ReentrancyGuardTransient {
     function _keep(Payment memory p, address recipient, uint256 amount, uint64 number, bytes32 reason)
         private
     {
+        // A keeper that is short of gas must not be able to turn a payment into a claim.
+        if (gasleft() < Push.gasNeeded(p.allowance)) revert IVault.InsufficientGas();
         p.failed += amount;
         _vault().claims[p.asset][recipient] += amount;
         emit IVault.PayoutFailed(p.asset, recipient, amount, p.lane, number, reason);

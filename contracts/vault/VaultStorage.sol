@@ -100,18 +100,19 @@ abstract contract VaultStorage {
         }
     }
 
-    /// @dev Whole slots, for {Words}.
-    function _gatesWord() internal view returns (Words.Gates w) {
-        Gates storage gates = _vault().gates;
-        assembly {
-            w := sload(gates.slot)
-        }
+    /// @dev The slots that bound an outflow of an asset, whole, for {Words}.
+    struct Slots {
+        Words.Gates gates;
+        Words.Hot hot;
+        Words.Limits limits;
     }
 
-    function _assetWords(Asset storage a) internal view returns (Words.Hot hot, Words.Limits limits) {
-        assembly {
-            hot := sload(a.slot)
-            limits := sload(add(a.slot, 1))
+    function _slots(Asset storage a) internal view returns (Slots memory s) {
+        Gates storage gates = _vault().gates;
+        assembly ("memory-safe") {
+            mstore(s, sload(gates.slot))
+            mstore(add(s, 0x20), sload(a.slot))
+            mstore(add(s, 0x40), sload(add(a.slot, 1)))
         }
     }
 

@@ -19,10 +19,8 @@ pub enum Refusal {
     Paused { until: u64 },
     #[error("{} {}", above_limit(.retry_at), "the breaker's buckets refill by themselves; a guardian or governance sets them")]
     AboveLimit { retry_at: Option<u64> },
-    #[error(
-        "a payout of {amount} units is above the {most} that the keeper pays alone; approvers or governance decide"
-    )]
-    AboveTier { amount: Amount, most: Amount },
+    #[error("a payout is above the {most} units that the keeper pays alone; approvers or governance decide")]
+    AboveTier { most: Amount },
     #[error("the lane is disabled on chain; governance enables it")]
     LaneDisabled,
     #[error("the chain has the lane at number {next} with head {head}")]
@@ -48,7 +46,7 @@ impl Refusal {
             IVaultErrors::IsPaused(e) => Self::Paused { until: e.until.to() },
             IVaultErrors::AssetIsPaused(e) => Self::Paused { until: e.until.to() },
             IVaultErrors::AboveLimit(e) => Self::AboveLimit { retry_at: e.retryAt.try_into().ok() },
-            IVaultErrors::AboveTier(e) => Self::AboveTier { amount: Amount(e.amount), most: Amount(e.most) },
+            IVaultErrors::AboveTier(e) => Self::AboveTier { most: Amount(e.most) },
             IVaultErrors::NotALane(_) => Self::LaneDisabled,
             IVaultErrors::LaneMismatch(e) => Self::LaneMismatch { next: e.next, head: e.head },
             IVaultErrors::InsufficientGas(_) => Self::TooMuchGas,

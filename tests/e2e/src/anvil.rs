@@ -45,7 +45,6 @@ impl Anvil {
         let mut command = Command::new(root().join("script/bin/anvil"));
         command.args(["--silent", "--auto-impersonate", "--slots-in-an-epoch", "1"]);
         command.args(["--gas-limit", "300000000", "--port"]).arg(port.to_string());
-        if std::env::var("TRACE").is_ok() { command.arg("--steps-tracing"); }
         if !options.uncapped {
             command.arg("--enable-tx-gas-limit");
         }

@@ -7,23 +7,41 @@
 use alloy::{
     network::TransactionBuilder,
     primitives::{Address, B256, Bytes, U256, keccak256},
-    providers::Provider,
+    providers::{Provider, ext::AnvilApi},
     rpc::types::TransactionRequest,
+    signers::{SignerSync, local::PrivateKeySigner},
     sol,
-    sol_types::SolCall,
+    sol_types::{SolCall, SolEvent, SolValue},
 };
 use eyre::{OptionExt, WrapErr, ensure};
-use spillway::{chain::abi::IVault, domain::asset::NATIVE};
+use spillway::{
+    chain::{TRANSACTION_GAS_CAP, abi::IVault},
+    domain::asset::NATIVE,
+};
 use spillway_e2e::{
     anvil::Options,
     bench::Figures,
     root,
-    world::{DEPLOYER, LANES, TestToken, World, send},
+    world::{DEPLOYER, GOVERNANCE, GUARDIAN, LANES, TestToken, World},
 };
 
 sol! {
     interface IFloor {
         function pay(address asset, bytes32[] calldata payouts) external;
+    }
+
+    interface IFixedGuard {
+        function set(address asset, uint8 verdict, uint256 price) external;
+    }
+
+    #[sol(rpc)]
+    interface IApprovers {
+        struct Settlement {
+            address vault; address lane; address asset; uint64 first; bytes24 head; uint256 total;
+            bytes32 payouts; bytes32 refs; uint64 deadline;
+        }
+        function setApprovers(address[] calldata approvers, uint256 threshold) external;
+        function digest(Settlement calldata s) external view returns (bytes32);
     }
 }
 
@@ -32,15 +50,17 @@ const SIZES: [usize; 4] = [1, 10, 100, 500];
 const AMOUNT: u128 = 1_230_000_000_000_000_017;
 /// 500 fresh payouts of ETH do not fit the 16,777,216 of EIP-7825: the figure is for comparison.
 const MAX_GAS: u64 = 30_000_000;
+/// USD per unit times 1e36, for a coin of 18 decimals at one dollar.
+const ONE_DOLLAR: u128 = 1_000_000_000_000_000_000;
 
 #[tokio::main]
 async fn main() -> eyre::Result<()> {
     let options = Options { block_time: Some(0.2), uncapped: true, ..Options::default() };
-    let world = World::start_with(options).await?;
-    let mut bench = Bench { floor: deploy_floor(&world).await?, world, seed: 0, figures: Figures::default() };
+    let mut bench = Bench::new(World::start_with(options).await?).await?;
     for asset in ["erc20", "eth"] {
         bench.run(asset).await?;
     }
+    bench.verbs().await?;
     let path = bench.figures.write("gas")?;
     eprintln!("written to {}", path.display());
     Ok(())
@@ -49,14 +69,52 @@ async fn main() -> eyre::Result<()> {
 struct Bench {
     world: World,
     floor: Address,
+    token: Address,
     /// So that each batch has recipients of its own.
     seed: u64,
     figures: Figures,
 }
 
 impl Bench {
+    /// The vault with everything on: a listed token, prices in the USD bucket, an order in every bucket.
+    async fn new(world: World) -> eyre::Result<Self> {
+        let floor = deploy(&world, "Floor.sol/Floor.json").await?;
+        let token = deploy(&world, "BenchToken.sol/BenchToken.json").await?;
+        let guard = deploy(&world, "FixedGuard.sol/FixedGuard.json").await?;
+        let bench = Self { floor, token, world, seed: 0, figures: Figures::default() };
+        let (vault, dai) = (bench.world.vault(), bench.world.asset("TDAI").address);
+        let funds = U256::from(AMOUNT) * U256::from(200_000);
+        for holder in [floor, vault, DEPLOYER] {
+            bench
+                .send(DEPLOYER, token, TestToken::mintCall { to: holder, amount: funds }.abi_encode())
+                .await?;
+        }
+        let value = U256::from(AMOUNT) * U256::from(5_000);
+        bench.gas(DEPLOYER, floor, value, Vec::new()).await?;
+
+        let chain = IVault::new(vault, bench.world.provider());
+        let (config, limits) = (chain.assetConfig(dai).call().await?, chain.assetLimits(dai).call().await?);
+        bench.govern(IVault::configureAssetCall { asset: token, config }.abi_encode()).await?;
+        bench.govern(IVault::setLimitsCall { asset: token, limits }.abi_encode()).await?;
+        bench.govern(IVault::setOracleCall { guard, priceLife: 86_400 }.abi_encode()).await?;
+        for asset in [token, NATIVE] {
+            let set = IFixedGuard::setCall { asset, verdict: 0, price: U256::from(ONE_DOLLAR) };
+            bench.send(DEPLOYER, guard, set.abi_encode()).await?;
+            bench.send(DEPLOYER, vault, IVault::pokeCall { asset }.abi_encode()).await?;
+        }
+        Ok(bench)
+    }
+
+    async fn govern(&self, input: Vec<u8>) -> eyre::Result<u64> {
+        self.send(GOVERNANCE, self.world.vault(), input).await
+    }
+
+    async fn send(&self, from: Address, to: Address, input: Vec<u8>) -> eyre::Result<u64> {
+        self.gas(from, to, U256::ZERO, input).await
+    }
+
     async fn run(&mut self, kind: &str) -> eyre::Result<()> {
-        let asset = if kind == "eth" { NATIVE } else { self.world.asset("TDAI").address };
+        let asset = if kind == "eth" { NATIVE } else { self.token };
         for n in SIZES {
             let payouts = self.payouts(n);
             let fresh = self.settle(asset, &payouts).await?;
@@ -94,11 +152,14 @@ impl Bench {
     }
 
     async fn settle(&self, asset: Address, payouts: &[B256]) -> eyre::Result<u64> {
-        let lane = LANES[0].0;
-        let vault = IVault::new(self.world.vault(), self.world.provider());
-        let position = vault.laneOf(lane).call().await?;
+        let call = self.settlement(asset, payouts).await?;
+        self.send(LANES[0].0, self.world.vault(), call.abi_encode()).await
+    }
+
+    async fn settlement(&self, asset: Address, payouts: &[B256]) -> eyre::Result<IVault::settleCall> {
+        let position = self.position().await?;
         let refs: Vec<u8> = payouts.iter().flat_map(|p| keccak256(p)[..8].to_vec()).collect();
-        let call = IVault::settleCall {
+        Ok(IVault::settleCall {
             asset,
             first: position.next,
             head: position.head,
@@ -106,8 +167,189 @@ impl Bench {
             auditHead: keccak256("an audit head"),
             payouts: payouts.to_vec(),
             refs: refs.into(),
+        })
+    }
+
+    async fn position(&self) -> eyre::Result<IVault::laneOfReturn> {
+        let vault = IVault::new(self.world.vault(), self.world.provider());
+        Ok(vault.laneOf(LANES[0].0).call().await?)
+    }
+
+    /// One payout in the wide form.
+    async fn batch(&mut self) -> eyre::Result<IVault::Batch> {
+        let payouts = self.payouts(1);
+        let call = self.settlement(self.token, &payouts).await?;
+        let payout = IVault::Payout {
+            recipient: Address::from_slice(&call.payouts[0][..20]),
+            amount: U256::from_be_slice(&call.payouts[0][20..]),
         };
-        self.gas(lane, self.world.vault(), U256::ZERO, call.abi_encode()).await
+        Ok(IVault::Batch {
+            asset: call.asset,
+            first: call.first,
+            head: call.head,
+            total: call.total,
+            auditHead: call.auditHead,
+            payouts: vec![payout],
+            refs: call.refs,
+        })
+    }
+
+    /// What everything else costs, in the bench's token.
+    async fn verbs(&mut self) -> eyre::Result<()> {
+        let (vault, token, lane) = (self.world.vault(), self.token, LANES[0].0);
+        let amount = U256::from(AMOUNT);
+        let approve = TestToken::approveCall { spender: vault, amount: U256::MAX };
+        self.send(DEPLOYER, token, approve.abi_encode()).await?;
+        let deposit = IVault::depositCall { asset: token, amount: amount * U256::from(9), account: DEPLOYER };
+        self.send(DEPLOYER, vault, deposit.abi_encode()).await?;
+        let deposit = IVault::depositCall { asset: token, amount, account: DEPLOYER };
+        let gas = self.send(DEPLOYER, vault, deposit.abi_encode()).await?;
+        self.figures.add("gas_deposit", gas as f64, "gas");
+
+        let request = IVault::requestCall { asset: token, amount, recipient: DEPLOYER };
+        let gas = self.send(DEPLOYER, vault, request.abi_encode()).await?;
+        self.figures.add("gas_request", gas as f64, "gas");
+        let r = self.newest_request(amount).await?;
+        let gas = self.send(DEPLOYER, vault, IVault::cancelCall { r }.abi_encode()).await?;
+        self.figures.add("gas_cancel", gas as f64, "gas");
+        self.send(DEPLOYER, vault, request.abi_encode()).await?;
+        let requests = vec![self.newest_request(amount).await?];
+        let call = IVault::settleRequestsCall { asset: token, auditHead: keccak256("head"), requests };
+        let gas = self.send(lane, vault, call.abi_encode()).await?;
+        self.figures.add("gas_settle_request_1", gas as f64, "gas");
+
+        self.approvals().await?;
+        self.announcement().await?;
+        self.failure().await?;
+        self.largest().await?;
+
+        // Last, because time passes.
+        self.send(DEPLOYER, vault, request.abi_encode()).await?;
+        let r = self.newest_request(amount).await?;
+        self.world.provider().anvil_increase_time(2 * 86_400).await?;
+        let gas = self.send(DEPLOYER, vault, IVault::forceExitCall { r }.abi_encode()).await?;
+        self.figures.add("gas_force_exit", gas as f64, "gas");
+        Ok(())
+    }
+
+    async fn newest_request(&self, amount: U256) -> eyre::Result<IVault::Request> {
+        let (provider, vault) = (self.world.provider(), self.world.vault());
+        let id = IVault::new(vault, provider).lastRequestId().call().await?;
+        let block = provider.get_block_by_number(Default::default()).await?.ok_or_eyre("no block")?;
+        let filter = alloy::rpc::types::Filter::new()
+            .address(vault)
+            .event_signature(IVault::Requested::SIGNATURE_HASH)
+            .topic1(U256::from(id))
+            .from_block(block.header.number.saturating_sub(50));
+        let logs = provider.get_logs(&filter).await?;
+        let log = logs.last().ok_or_eyre("no request")?.log_decode::<IVault::Requested>()?;
+        let created = log.inner.data.createdAt;
+        let recipient = DEPLOYER;
+        Ok(IVault::Request { id, owner: DEPLOYER, asset: self.token, recipient, amount, createdAt: created })
+    }
+
+    /// A batch of one payout, signed by 1, 3 and 5 approvers.
+    async fn approvals(&mut self) -> eyre::Result<()> {
+        let provider = self.world.provider().clone();
+        let vault = self.world.vault();
+        let approvers = IVault::new(vault, &provider).approvals().call().await?.approvers_;
+        let mut signers: Vec<_> = (1..=5u8)
+            .map(|i| PrivateKeySigner::from_bytes(&B256::repeat_byte(i)))
+            .collect::<Result<_, _>>()?;
+        signers.sort_by_key(PrivateKeySigner::address);
+        let contract = IApprovers::new(approvers, &provider);
+        for m in [1, 3, 5] {
+            let all = signers.iter().map(PrivateKeySigner::address).collect();
+            let set = IApprovers::setApproversCall { approvers: all, threshold: U256::from(m) };
+            self.send(GOVERNANCE, approvers, set.abi_encode()).await?;
+            let mut gas = 0;
+            // The second finds every slot as a later batch would.
+            for _ in 0..2 {
+                let b = self.batch().await?;
+                let deadline = u64::MAX;
+                let settlement = IApprovers::Settlement {
+                    vault,
+                    lane: LANES[0].0,
+                    asset: b.asset,
+                    first: b.first,
+                    head: b.head,
+                    total: b.total,
+                    payouts: keccak256(b.payouts.abi_encode()),
+                    refs: keccak256(&b.refs),
+                    deadline,
+                };
+                let digest = contract.digest(settlement).call().await?;
+                let signed = signers
+                    .iter()
+                    .take(m)
+                    .map(|s| {
+                        let signature = s.sign_hash_sync(&digest)?.as_bytes();
+                        Ok(IVault::Approval { approver: s.address(), signature: signature.into() })
+                    })
+                    .collect::<eyre::Result<_>>()?;
+                let call = IVault::settleApprovedCall { b, deadline, approvals: signed };
+                gas = self.send(LANES[0].0, vault, call.abi_encode()).await?;
+            }
+            self.figures.add(format!("gas_settle_approved_by_{m}"), gas as f64, "gas");
+        }
+        Ok(())
+    }
+
+    async fn announcement(&mut self) -> eyre::Result<()> {
+        let (vault, lane) = (self.world.vault(), LANES[0].0);
+        let announce = IVault::announceCall {
+            asset: self.token,
+            recipient: DEPLOYER,
+            amount: U256::from(AMOUNT),
+            r#ref: keccak256("announced")[..8].try_into()?,
+        };
+        let id = IVault::new(vault, self.world.provider())
+            .announcementId(lane, announce.asset, announce.recipient, announce.amount, announce.r#ref)
+            .call()
+            .await?;
+        let gas = self.send(lane, vault, announce.abi_encode()).await?;
+        self.figures.add("gas_announce", gas as f64, "gas");
+        let gas = self.send(GUARDIAN, vault, IVault::vetoCall { id }.abi_encode()).await?;
+        self.figures.add("gas_veto", gas as f64, "gas");
+        Ok(())
+    }
+
+    /// What a recipient who takes no money adds to a batch of ten, and what his claim costs.
+    async fn failure(&mut self) -> eyre::Result<()> {
+        let payouts = self.payouts(10);
+        self.settle(NATIVE, &payouts).await?;
+        let good = self.settle(NATIVE, &payouts).await?;
+        let reverter = self.world.recipients["reverter"];
+        let mut payouts = self.payouts(10);
+        self.settle(NATIVE, &payouts).await?;
+        let amount = U256::from_be_slice(&payouts[4][20..]);
+        payouts[4] = B256::from((U256::from_be_slice(reverter.as_slice()) << 96) | amount);
+        let bad = self.settle(NATIVE, &payouts).await?;
+        self.figures.add("gas_failing_recipient", bad as f64 - good as f64, "gas");
+        self.world.provider().anvil_set_balance(reverter, U256::from(10).pow(U256::from(18))).await?;
+        let claim = IVault::claimCall { asset: NATIVE, to: DEPLOYER };
+        let gas = self.send(reverter, self.world.vault(), claim.abi_encode()).await?;
+        self.figures.add("gas_claim", gas as f64, "gas");
+        Ok(())
+    }
+
+    /// The most payouts that fit one transaction, by estimates and not by a sum.
+    async fn largest(&mut self) -> eyre::Result<()> {
+        for (kind, asset) in [("erc20", self.token), ("eth", NATIVE)] {
+            let (mut fits, mut too_many) = (1, 2_048);
+            while too_many - fits > 1 {
+                let n = (fits + too_many) / 2;
+                let payouts = self.payouts(n);
+                let request = TransactionRequest::default()
+                    .with_from(LANES[0].0)
+                    .with_to(self.world.vault())
+                    .with_input(self.settlement(asset, &payouts).await?.abi_encode());
+                let estimate = self.world.provider().estimate_gas(request).await;
+                if estimate.is_ok_and(|gas| gas <= TRANSACTION_GAS_CAP) { fits = n } else { too_many = n }
+            }
+            self.figures.add(format!("largest_batch_{kind}_fresh"), fits as f64, "payouts");
+        }
+        Ok(())
     }
 
     async fn pay_floor(&self, asset: Address, payouts: &[B256]) -> eyre::Result<u64> {
@@ -132,18 +374,14 @@ impl Bench {
             .with_input(input)
             .with_gas_limit(MAX_GAS);
         let receipt = self.world.provider().send_transaction(request).await?.get_receipt().await?;
-        ensure!(receipt.status(), "a transaction to {to} reverted");
-        if std::env::var("TRACE").is_ok() {
-            let v: serde_json::Value = self.world.provider().raw_request("debug_traceTransaction".into(), (receipt.transaction_hash, serde_json::json!({"disableStorage":true,"disableStack":true,"disableMemory":true}))).await?;
-            std::fs::write(format!("/tmp/trace-{}.json", self.seed), serde_json::to_string(&v)?)?;
-        }
+        ensure!(receipt.status(), "a transaction to {to} reverted: {}", receipt.transaction_hash);
         Ok(receipt.gas_used)
     }
 }
 
-/// Puts the floor on the chain, with money, and gives the deployer tokens for single transfers.
-async fn deploy_floor(world: &World) -> eyre::Result<Address> {
-    let path = root().join("out/Floor.sol/Floor.json");
+/// Puts a contract of `out/` on the chain.
+async fn deploy(world: &World, artifact: &str) -> eyre::Result<Address> {
+    let path = root().join("out").join(artifact);
     let text = std::fs::read_to_string(&path)
         .wrap_err_with(|| format!("{} is missing: run `forge build`", path.display()))?;
     let artifact: serde_json::Value = serde_json::from_str(&text)?;
@@ -151,14 +389,5 @@ async fn deploy_floor(world: &World) -> eyre::Result<Address> {
     let request =
         TransactionRequest::default().with_from(DEPLOYER).with_deploy_code(code).with_gas_limit(3_000_000);
     let receipt = world.provider().send_transaction(request).await?.get_receipt().await?;
-    let floor = receipt.contract_address.ok_or_eyre("no contract was made")?;
-    let dai = world.asset("TDAI").address;
-    let funds = U256::from(AMOUNT) * U256::from(100_000);
-    for holder in [floor, DEPLOYER] {
-        let mint = TestToken::mintCall { to: holder, amount: funds }.abi_encode();
-        send(world.provider(), DEPLOYER, dai, U256::ZERO, mint.into()).await?.get_receipt().await?;
-    }
-    let value = U256::from(AMOUNT) * U256::from(5_000);
-    send(world.provider(), DEPLOYER, floor, value, Bytes::new()).await?.get_receipt().await?;
-    Ok(floor)
+    receipt.contract_address.ok_or_eyre("no contract was made")
 }
