@@ -112,7 +112,7 @@ abstract contract Breaker is Pauses {
         Layout storage $ = _vault();
         Asset storage a = $.assets[asset];
         if (limit == IVault.Limit.Usd) {
-            return Bucket.fitsAt($.gates.usdFullAt, costs.usd, $.gates.usdWindow * MINUTE);
+            return Bucket.fitsAt($.gates.usdFullAt, costs.usd, uint256($.gates.usdWindow) * MINUTE);
         }
         if (limit == IVault.Limit.Asset) {
             return Bucket.fitsAt(a.hot.fullAt, costs.asset, a.limits.window * MINUTE);
@@ -123,7 +123,7 @@ abstract contract Breaker is Pauses {
     /// @dev In USD with 18 decimals, rounded up.
     function _usd(address asset, uint256 amount) private view returns (uint256) {
         Limits storage limits = _vault().assets[asset].limits;
-        return Math.mulDiv(amount, limits.price * 1e18, 10 ** limits.priceDecimals, Math.Rounding.Ceil);
+        return Math.mulDiv(amount, uint256(limits.price) * 1e18, 10 ** limits.priceDecimals, Math.Rounding.Ceil);
     }
 
     /// @dev A bucket now.
@@ -138,7 +138,7 @@ abstract contract Breaker is Pauses {
         uint256 unit = 10 ** limits.exponent;
         uint256 fullAt;
         if (limit == IVault.Limit.Usd) {
-            (state.capacity, state.window) = ($.gates.usdCapacity * 1e18, $.gates.usdWindow * MINUTE);
+            (state.capacity, state.window) = (uint256($.gates.usdCapacity) * 1e18, uint256($.gates.usdWindow) * MINUTE);
             fullAt = $.gates.usdFullAt;
         } else if (limit == IVault.Limit.Asset) {
             (state.capacity, state.window) = (limits.capacity * unit, limits.window * MINUTE);
