@@ -123,7 +123,8 @@ abstract contract Breaker is Pauses {
     /// @dev In USD with 18 decimals, rounded up.
     function _usd(address asset, uint256 amount) private view returns (uint256) {
         Limits storage limits = _vault().assets[asset].limits;
-        return Math.mulDiv(amount, uint256(limits.price) * 1e18, 10 ** limits.priceDecimals, Math.Rounding.Ceil);
+        return
+            Math.mulDiv(amount, uint256(limits.price) * 1e18, 10 ** limits.priceDecimals, Math.Rounding.Ceil);
     }
 
     /// @dev A bucket now.
@@ -138,7 +139,8 @@ abstract contract Breaker is Pauses {
         uint256 unit = 10 ** limits.exponent;
         uint256 fullAt;
         if (limit == IVault.Limit.Usd) {
-            (state.capacity, state.window) = (uint256($.gates.usdCapacity) * 1e18, uint256($.gates.usdWindow) * MINUTE);
+            (state.capacity, state.window) =
+            (uint256($.gates.usdCapacity) * 1e18, uint256($.gates.usdWindow) * MINUTE);
             fullAt = $.gates.usdFullAt;
         } else if (limit == IVault.Limit.Asset) {
             (state.capacity, state.window) = (limits.capacity * unit, limits.window * MINUTE);

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+import {ERC1967Utils} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Utils.sol";
+import {ProxyAdmin} from "@openzeppelin/contracts/proxy/transparent/ProxyAdmin.sol";
+import {
+    ITransparentUpgradeableProxy
+} from "@openzeppelin/contracts/proxy/transparent/TransparentUpgradeableProxy.sol";
+import {Initializable} from "@openzeppelin/contracts/proxy/utils/Initializable.sol";
+
+import {Vault} from "contracts/Vault.sol";
+import {VaultExtension} from "contracts/VaultExtension.sol";
+import {VersionRegistry} from "contracts/VersionRegistry.sol";
+import {IUpgradeGate} from "contracts/interfaces/IUpgradeGate.sol";
+import {IVault} from "contracts/interfaces/IVault.sol";
+import {Assets} from "contracts/libraries/Assets.sol";
+import {Fixture} from "tests/contracts/Fixture.sol";
+import {Reverter} from "tests/contracts/mocks/Recipients.sol";
+import {Dead, VaultExtensionBroken, VaultExtensionV2} from "tests/contracts/mocks/VaultV2.sol";
+
+/// @notice From version to version and back, with money inside.
+contract UpgradeTest is Fixture {
+    address private immutable ALICE = makeAddr("alice");
+    address private reverter;
+    address private second;
+    bytes private migrate = abi.encodeCall(VaultExtensionV2.migrate, ());
+    IVault.Request private pending;
+
+    function setUp() public {
+        deployVault();
+        second = address(new Vault(address(new VaultExtensionV2())));
+        reverter = address(new Reverter());
+        IVault.AssetLimits memory limits = unbound();
+        limits.capacity = 1000e18;
+        (limits.instantPerPayout, limits.instantPerDay) = (1000e18, 1000e18);
+        vm.startPrank(GOVERNANCE);
+        vault.setLimits(address(dai), limits);
+        vault.setLimits(Assets.NATIVE, limits);
+        vm.stopPrank();
+        fundAll(1000e18);
+        // A balance, a pending request, a claim, half a bucket, a pause.
+        depositFor(ALICE, address(dai), 100e18);
+        pending = requestFrom(ALICE, address(dai), 40e18, ALICE);
+        settleOne(Assets.NATIVE, reverter, 500e18);
+        vm.prank(GUARDIAN);
+        vault.pause(IVault.Scope.Deposits, 1 days);
+    }
+
+    function _propose(address to, bytes memory data, IUpgradeGate gate_) private {
+        uint64 number = uint64(registry.history(address(vault)).length + 1);
+        vm.prank(GOVERNANCE);
+        registry.propose(address(vault), number, to, to.codehash, keccak256("layout"), data, gate_);
+    }
+
+    function _activate(bytes memory data) private {
+        vm.prank(GOVERNANCE);
+        registry.activate(address(vault), data);
+    }
+
+    function _upgrade() private {
+        _propose(second, migrate, gate);
+        vm.warp(block.timestamp + 2 days);
+        _activate(migrate);
+    }
+
+    function _runs() private view returns (address) {
+        return address(uint160(uint256(vm.load(address(vault), ERC1967Utils.IMPLEMENTATION_SLOT))));
+    }
+
+    /// @dev Everything that is inside works: under any version.
+    function _assertAllIsThere() private {
+        assertEq(vault.balanceOf(address(dai), ALICE), 60e18);
+        assertEq(vault.liabilitiesOf(address(dai)), 100e18);
+        assertEq(vault.claimOf(Assets.NATIVE, reverter), 500e18);
+        assertEq(vault.commitmentOf(pending.id), keccak256(abi.encode(pending)));
+        assertEq(vault.pausedUntil(IVault.Scope.Deposits), 1_800_000_000 + 1 days);
+        uint256 state = vm.snapshotState();
+        vm.prank(LANE);
+        vault.settleRequests(address(dai), 0, listOf(pending));
+        assertEq(dai.balanceOf(ALICE), 40e18);
+        vm.prank(reverter);
+        vault.claim(Assets.NATIVE, ALICE);
+        assertEq(ALICE.balance, 500e18);
+        settleOne(address(dai), ALICE, 1e18);
+        vm.warp(uint256(pending.createdAt) + EXIT_DELAY);
+        vm.revertToState(state);
+    }
+
+    function test_up_and_back_with_everything_inside() public {
+        _assertAllIsThere();
+        uint256 left = vault.limitState(Assets.NATIVE, IVault.Limit.Asset).left;
+        assertEq(left, 500e18);
+        _propose(second, migrate, gate);
+        vm.warp(block.timestamp + 2 days);
+        // Half a bucket again, at the moment of the upgrade.
+        vm.prank(LANE);
+        (, uint64 next, bytes24 head) = vault.laneOf(LANE);
+        vm.prank(LANE);
+        vault.settle(address(dai), next, head, 500e18, 0, one(LANE, 500e18), new bytes(8));
+        bytes memory before = gate.state(address(vault));
+        _activate(migrate);
+        assertEq(_runs(), second);
+        assertEq(gate.state(address(vault)), before);
+        assertEq(VaultExtensionV2(address(vault)).exitDelayOf(address(dai)), EXIT_DELAY);
+        assertEq(vault.limitState(address(dai), IVault.Limit.Asset).left, 500e18);
+        _assertAllIsThere();
+        vm.expectRevert(Initializable.InvalidInitialization.selector);
+        VaultExtensionV2(address(vault)).migrate();
+
+        // Version 2 writes; the first must find it.
+        (, next, head) = vault.laneOf(LANE);
+        settleOne(address(dai), ALICE, 2e18);
+        vm.prank(GUARDIAN);
+        registry.rollback(address(vault));
+        assertEq(_runs(), implementation);
+        (, uint64 after_,) = vault.laneOf(LANE);
+        assertEq(after_, next + 1);
+        assertEq(dai.balanceOf(ALICE), 2e18);
+        vm.prank(LANE);
+        vault.settleRequests(address(dai), 0, listOf(pending));
+        assertEq(dai.balanceOf(ALICE), 42e18);
+        vm.expectRevert();
+        VaultExtensionV2(address(vault)).exitDelayOf(address(dai));
+        vm.expectRevert(Initializable.InvalidInitialization.selector);
+        VaultExtension(address(vault)).initialize(ALICE, 1 days, 1 days, 1 days);
+    }
+
+    function test_history_says_what_ran_when() public {
+        (VersionRegistry.Version memory now_, uint256 end) = registry.current(address(vault));
+        assertEq(now_.number, 1);
+        assertEq(now_.implementation, implementation);
+        assertEq(end, 0);
+        _upgrade();
+        (now_, end) = registry.current(address(vault));
+        assertEq(now_.number, 2);
+        assertEq(end, block.timestamp + 7 days);
+        assertEq(now_.layoutHash, keccak256("layout"));
+        VersionRegistry.Version[] memory all = registry.history(address(vault));
+        assertEq(all.length, 2);
+        assertEq(uint256(all[0].status), uint256(VersionRegistry.Status.Superseded));
+        assertEq(uint256(all[1].status), uint256(VersionRegistry.Status.Active));
+        assertEq(all[1].since, block.timestamp);
+        vm.expectEmit(address(registry));
+        emit VersionRegistry.RolledBack(address(vault), 2, 1, GUARDIAN);
+        vm.prank(GUARDIAN);
+        registry.rollback(address(vault));
+        all = registry.history(address(vault));
+        assertEq(uint256(all[0].status), uint256(VersionRegistry.Status.Active));
+        assertEq(uint256(all[1].status), uint256(VersionRegistry.Status.RolledBack));
+        vm.expectRevert(abi.encodeWithSelector(VersionRegistry.NotOnProbation.selector, address(vault)));
+        vm.prank(GUARDIAN);
+        registry.rollback(address(vault));
+    }
+
+    /// @notice The way back is no part of what it leads away from.
+    function test_a_dead_version_is_rolled_back() public {
+        address dead = address(new Dead());
+        _propose(dead, "", IUpgradeGate(address(0)));
+        vm.warp(block.timestamp + 2 days);
+        _activate("");
+        vm.expectRevert(bytes("dead"));
+        vault.lastRequestId();
+        vm.prank(GUARDIAN);
+        registry.rollback(address(vault));
+        _assertAllIsThere();
+    }
+
+    function test_the_gate_stops_what_an_upgrade_must_not_change() public {
+        for (uint256 fault = 0; fault < 8; ++fault) {
+            uint256 state = vm.snapshotState();
+            address broken = address(new Vault(address(new VaultExtensionBroken(fault))));
+            _propose(broken, migrate, gate);
+            vm.warp(block.timestamp + 2 days);
+            vm.expectPartialRevert(VersionRegistry.GateClosed.selector);
+            _activate(migrate);
+            assertEq(_runs(), implementation);
+            vm.revertToState(state);
+        }
+    }
+
+    function test_probation_ends() public {
+        _upgrade();
+        vm.warp(block.timestamp + 7 days);
+        vm.expectRevert(abi.encodeWithSelector(VersionRegistry.NotOnProbation.selector, address(vault)));
+        vm.prank(GUARDIAN);
+        registry.rollback(address(vault));
+    }
+
+    function test_the_delay_is_waited_for() public {
+        _propose(second, migrate, gate);
+        uint256 from = block.timestamp + 2 days;
+        vm.warp(from - 1);
+        vm.expectRevert(abi.encodeWithSelector(VersionRegistry.TooEarly.selector, from));
+        _activate(migrate);
+        vm.warp(from);
+        vm.expectEmit(address(registry));
+        emit VersionRegistry.Activated(address(vault), 2, second, from + 7 days);
+        _activate(migrate);
+    }
+
+    function test_what_was_proposed_is_what_is_activated() public {
+        vm.expectRevert(
+            abi.encodeWithSelector(VersionRegistry.WrongCode.selector, second, bytes32(0), second.codehash)
+        );
+        vm.prank(GOVERNANCE);
+        registry.propose(address(vault), 2, second, 0, 0, "", gate);
+        vm.expectRevert(
+            abi.encodeWithSelector(VersionRegistry.WrongCode.selector, ALICE, ALICE.codehash, ALICE.codehash)
+        );
+        vm.prank(GOVERNANCE);
+        registry.propose(address(vault), 2, ALICE, ALICE.codehash, 0, "", gate);
+        _propose(second, migrate, gate);
+        vm.warp(block.timestamp + 2 days);
+        vm.expectRevert(
+            abi.encodeWithSelector(VersionRegistry.WrongData.selector, keccak256(migrate), keccak256(""))
+        );
+        _activate("");
+        bytes32 code = second.codehash;
+        vm.etch(second, hex"00");
+        vm.expectRevert(
+            abi.encodeWithSelector(VersionRegistry.WrongCode.selector, second, code, second.codehash)
+        );
+        _activate(migrate);
+    }
+
+    function test_one_at_a_time_and_never_on_probation() public {
+        vm.expectRevert(abi.encodeWithSelector(VersionRegistry.NothingProposed.selector, address(vault)));
+        _activate(migrate);
+        vm.expectRevert(abi.encodeWithSelector(VersionRegistry.NumberNotHigher.selector, 1, 1));
+        vm.prank(GOVERNANCE);
+        registry.propose(address(vault), 1, second, second.codehash, 0, "", gate);
+        _upgrade();
+        address third = address(new Vault(address(new VaultExtensionV2())));
+        _propose(third, "", gate);
+        vm.expectRevert(abi.encodeWithSelector(VersionRegistry.StillProposed.selector, address(vault), 3));
+        vm.prank(GOVERNANCE);
+        registry.propose(address(vault), 4, third, third.codehash, 0, "", gate);
+        uint256 end = block.timestamp + 7 days;
+        vm.warp(end - 1);
+        vm.expectRevert(abi.encodeWithSelector(VersionRegistry.OnProbation.selector, end));
+        _activate("");
+        vm.warp(end);
+        _activate("");
+        assertEq(_runs(), third);
+        vm.prank(GUARDIAN);
+        registry.rollback(address(vault));
+        assertEq(_runs(), second);
+    }
+
+    function test_a_guardian_takes_a_proposal_off_the_table() public {
+        _propose(second, migrate, gate);
+        vm.expectEmit(address(registry));
+        emit VersionRegistry.Cancelled(address(vault), 2, GUARDIAN);
+        vm.prank(GUARDIAN);
+        registry.cancel(address(vault));
+        vm.warp(block.timestamp + 2 days);
+        vm.expectRevert(abi.encodeWithSelector(VersionRegistry.NothingProposed.selector, address(vault)));
+        _activate(migrate);
+        vm.expectRevert(abi.encodeWithSelector(VersionRegistry.NumberNotHigher.selector, 2, 2));
+        vm.prank(GOVERNANCE);
+        registry.propose(address(vault), 2, second, second.codehash, 0, "", gate);
+        _propose(second, migrate, gate);
+        vm.warp(block.timestamp + 2 days);
+        _activate(migrate);
+    }
+
+    function test_who_may() public {
+        address[3] memory all = [GOVERNANCE, GUARDIAN, ALICE];
+        bytes[5] memory calls = [
+            abi.encodeCall(
+                VersionRegistry.propose, (address(vault), 2, second, second.codehash, 0, migrate, gate)
+            ),
+            abi.encodeCall(VersionRegistry.activate, (address(vault), migrate)),
+            abi.encodeCall(VersionRegistry.register, (ALICE, ProxyAdmin(proxyAdmin), 1, second, bytes32(0))),
+            abi.encodeCall(VersionRegistry.cancel, (address(vault))),
+            abi.encodeCall(VersionRegistry.rollback, (address(vault)))
+        ];
+        for (uint256 i = 0; i < calls.length; ++i) {
+            for (uint256 k = 0; k < all.length; ++k) {
+                uint256 state = vm.snapshotState();
+                vm.prank(all[k]);
+                (, bytes memory said) = address(registry).call(calls[i]);
+                bool refused = keccak256(said)
+                    == keccak256(
+                        abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, all[k])
+                    );
+                assertEq(refused, k != (i < 3 ? 0 : 1), vm.toString(i));
+                vm.revertToState(state);
+            }
+        }
+        vm.expectRevert();
+        vm.prank(GOVERNANCE);
+        ProxyAdmin(proxyAdmin).upgradeAndCall(ITransparentUpgradeableProxy(address(vault)), second, "");
+        bytes memory direct = abi.encodeCall(
+            ProxyAdmin.upgradeAndCall, (ITransparentUpgradeableProxy(address(vault)), second, "")
+        );
+        vm.expectRevert();
+        vm.prank(GOVERNANCE);
+        manager.execute(proxyAdmin, direct);
+    }
+
+    function test_only_what_it_owns_is_registered_once() public {
+        vm.startPrank(GOVERNANCE);
+        vm.expectRevert(abi.encodeWithSelector(VersionRegistry.AlreadyRegistered.selector, address(vault)));
+        registry.register(address(vault), ProxyAdmin(proxyAdmin), 1, implementation, 0);
+        ProxyAdmin other = new ProxyAdmin(ALICE);
+        vm.expectRevert(abi.encodeWithSelector(VersionRegistry.NotOwnerOfAdmin.selector, address(other)));
+        registry.register(ALICE, other, 1, implementation, 0);
+        vm.expectRevert(abi.encodeWithSelector(VersionRegistry.UnknownProxy.selector, ALICE));
+        registry.propose(ALICE, 2, second, second.codehash, 0, "", gate);
+        vm.stopPrank();
+        vm.expectRevert(abi.encodeWithSelector(VersionRegistry.UnknownProxy.selector, ALICE));
+        registry.current(ALICE);
+    }
+
+    function test_the_delays_have_bounds() public {
+        uint32[2][4] memory bad = [
+            [uint32(1 hours) - 1, uint32(1 days)],
+            [uint32(30 days) + 1, uint32(1 days)],
+            [uint32(1 hours), uint32(1 days) - 1],
+            [uint32(1 hours), uint32(90 days) + 1]
+        ];
+        for (uint256 i = 0; i < bad.length; ++i) {
+            vm.expectRevert(abi.encodeWithSelector(VersionRegistry.BadDelays.selector, bad[i][0], bad[i][1]));
+            new VersionRegistry(address(manager), bad[i][0], bad[i][1]);
+        }
+        new VersionRegistry(address(manager), 1 hours, 1 days);
+        new VersionRegistry(address(manager), 30 days, 90 days);
+    }
+}
