@@ -35,7 +35,8 @@ library Bucket {
         unchecked {
             uint256 current = block.timestamp * TICKS;
             next = (fullAt > current ? fullAt : current) + ticks;
-            fits = next <= current + window * TICKS;
+            // Nothing fits always, also a bucket that is emptier than empty: its window was made shorter.
+            fits = next <= current + window * TICKS || ticks == 0;
         }
     }
 
