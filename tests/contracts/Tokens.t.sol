@@ -796,7 +796,7 @@ contract TokensTest is Fixture {
     function _refused(HookHolder holder, uint256 calls) private view {
         assertEq(holder.calls(), calls);
         assertEq(holder.succeeded(), 0);
-        assertEq(holder.refusal(), ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector);
+        assertEq(holder.refusals(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector), calls);
     }
 
     function test_hooks_of_a_recipient_reenter_nothing_and_may_refuse() public {

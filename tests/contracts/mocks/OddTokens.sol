@@ -192,8 +192,8 @@ contract HookHolder is IHook {
     /// How many of the calls from inside a hook succeeded, and how many there were.
     uint256 public succeeded;
     uint256 public calls;
-    /// What the last call from inside a hook that failed said.
-    bytes4 public refusal;
+    /// How many of them failed with an error.
+    mapping(bytes4 error => uint256) public refusals;
 
     function setOnSend(Act[] calldata acts) external {
         _set(onSend, acts);
@@ -234,7 +234,7 @@ contract HookHolder is IHook {
             (bool ok, bytes memory said) = list[i].target.call(list[i].data);
             ++calls;
             if (ok) ++succeeded;
-            else refusal = bytes4(said);
+            else ++refusals[bytes4(said)];
         }
     }
 }
