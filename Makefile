@@ -26,6 +26,9 @@ test-long: setup ## Millions of random calls on the contracts, hundreds of kills
 	FOUNDRY_PROFILE=long forge test
 	SPILLWAY_KILLS=500 cargo test -p spillway-e2e --test exactly_once killed_at_random_instants
 
+coverage: setup ## What of contracts/ the tests reach, line by line
+	@node script/coverage.mjs
+
 bench: bench-gas bench-keeper ## All figures, as lines and as JSON in target/e2e/bench
 
 bench-gas: setup ## Gas per payout, beside the floor and single transfers
@@ -53,4 +56,4 @@ fmt: setup ## Format everything
 clean: ## Remove what was built
 	rm -rf target out cache node_modules
 
-.PHONY: help setup demo test test-long bench bench-gas bench-keeper lint slither fmt clean
+.PHONY: help setup demo test test-long coverage bench bench-gas bench-keeper lint slither fmt clean
