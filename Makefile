@@ -26,6 +26,9 @@ test-long: setup ## Millions of random calls on the contracts, hundreds of kills
 	FOUNDRY_PROFILE=long forge test
 	SPILLWAY_KILLS=500 cargo test -p spillway-e2e --test exactly_once killed_at_random_instants
 
+coverage: setup ## What of contracts/ the tests reach, line by line
+	@node script/coverage.mjs
+
 bench: bench-gas bench-keeper ## All figures, as lines and as JSON in target/e2e/bench
 
 bench-gas: setup ## Gas per payout, beside the floor and single transfers
@@ -36,11 +39,15 @@ bench-keeper: setup ## Payouts per second
 	@cargo build --quiet --release -p spillway-keeper
 	@cargo run --quiet --release -p spillway-e2e --bin bench-keeper
 
-lint: setup ## Formatting, clippy and forge lint, all as errors
+lint: setup ## Formatting, clippy, forge lint and Slither, all as errors
 	forge fmt --check
 	forge build
+	@node script/lint/slither.mjs
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+
+slither: setup ## Slither alone: contracts/ against script/lint/slither-triage.json
+	@node script/lint/slither.mjs
 
 fmt: setup ## Format everything
 	forge fmt
@@ -49,4 +56,4 @@ fmt: setup ## Format everything
 clean: ## Remove what was built
 	rm -rf target out cache node_modules
 
-.PHONY: help setup demo test test-long bench bench-gas bench-keeper lint fmt clean
+.PHONY: help setup demo test test-long coverage bench bench-gas bench-keeper lint slither fmt clean
