@@ -41,8 +41,10 @@ contract VaultExtension is Treasury {
         Asset storage a = $.assets[asset];
         if (config.listed && a.limits.payoutGas == 0) $.listed.push(asset);
         (a.limits.listed, a.minRequest) = (config.listed, config.minRequest);
-        // What is owed in an asset that is no longer listed is still pushed with its allowance.
+        // What is owed in an asset that is no longer listed is still pushed with its allowance, and counts in its own
+        // bucket alone: a token that turned hostile must not empty the one that all share.
         if (config.listed) a.limits.payoutGas = uint24(config.payoutGas);
+        else a.limits.priceUntil = 0;
         emit IVault.AssetConfigured(asset, config);
     }
 

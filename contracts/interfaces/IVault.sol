@@ -366,10 +366,10 @@ interface IVault {
     /// @notice Governance: gives an account a lane, or gives it back. A new lane starts at number 1 with the head
     /// `bytes24(keccak256(abi.encode(block.chainid, vault, lane)))`.
     function enableLane(address lane) external;
-    /// @notice Governance: lists or unlists an asset and sets its parameters.
+    /// @notice Governance: lists or unlists an asset and sets its parameters. One that is unlisted has no price.
     function configureAsset(address asset, AssetConfig calldata config) external;
 
-    /// @notice Governance: sets an asset's limits. What is spent stays spent: buckets keep the time until they are full.
+    /// @notice Governance: sets an asset's limits, a capacity of at most 2^128 - 1. What is spent stays spent: buckets keep the time until they are full.
     function setLimits(address asset, AssetLimits calldata limits) external;
     /// @notice Guardian: the same, with nothing above what it was and no shorter window.
     function lowerLimits(address asset, AssetLimits calldata limits) external;
@@ -382,7 +382,8 @@ interface IVault {
     /// @notice Governance: who judges prices, and how long one that was poked counts (1 minute to 1 day).
     function setOracle(address guard, uint32 priceLife) external;
     /// @notice Takes the guard's price of `asset` into the vault, or forgets the one it has when the guard has none
-    /// that is sane: then the asset's bucket counts with `unpricedShare` of its capacity. Anyone.
+    /// that is sane, or the asset is not listed: then the asset's bucket counts with `unpricedShare` of its capacity.
+    /// Anyone.
     function poke(address asset) external returns (bool sane);
 
     /// @notice Governance: who approves, and how long announced orders wait (1 hour to 30 days).

@@ -29,6 +29,8 @@ abstract contract LimitControl is Breaker, PauseControl {
 
     function _setLimits(address asset, IVault.AssetLimits calldata limits) private {
         _requireWithin(limits.unpricedShare, 1, 100);
+        // What the USD bucket counts has 128 bits.
+        _requireWithin(limits.capacity, 0, type(uint128).max);
         _requireWithin(limits.approvedPerPayout, limits.instantPerPayout, type(uint128).max);
         Limits storage l = _vault().assets[asset].limits;
         uint256[3] memory kept = [limits.capacity, limits.instantPerPayout, limits.instantPerDay];
@@ -87,7 +89,7 @@ abstract contract LimitControl is Breaker, PauseControl {
         address guard = $.oracleGuard;
         uint256 price;
         // The guard is governed, not trusted to be well: whatever goes wrong in it means no price.
-        if (guard.code.length != 0) {
+        if (limits.listed && guard.code.length != 0) {
             try IOracleGuard(guard).peek(asset) returns (IOracleGuard.Verdict verdict, uint256 said) {
                 sane = verdict != IOracleGuard.Verdict.Insane;
                 price = said;

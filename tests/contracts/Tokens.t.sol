@@ -1113,8 +1113,8 @@ contract TokensTest is Fixture {
         _books(address(odd), 0, float - 3e18);
     }
 
-    /// @notice The one thing that assets share: so its price must go when a token does.
-    function test_a_hostile_token_drains_the_shared_usd_bucket_until_its_price_is_gone() public {
+    /// @notice The USD bucket is the one thing that assets share: unlisting takes a token out of it at once.
+    function test_a_hostile_token_drains_the_shared_usd_bucket_until_it_is_unlisted() public {
         FixedGuard oracle = _oracle();
         odd = new OddToken(18);
         _list(address(odd));
@@ -1126,33 +1126,34 @@ contract TokensTest is Fixture {
         OddToken.Oddity memory o;
         o.paused = true;
         odd.set(o);
-        vm.prank(GOVERNANCE);
-        vault.configureAsset(address(odd), IVault.AssetConfig(false, 0, 1));
         vm.warp(block.timestamp + EXIT_DELAY);
         _price(oracle, address(odd), 1e18);
         _price(oracle, address(dai), 1e18);
 
-        // Unlisted, and nothing moves: it counts all the same.
-        for (uint256 i = 0; i < 2; ++i) {
-            vm.prank(ALICE);
-            vault.forceExit(r[i]);
-            assertEq(vault.limitState(address(odd), IVault.Limit.Usd).left, 0);
-            (, uint64 next, bytes24 head) = vault.laneOf(LANE);
-            vm.prank(LANE);
-            vm.expectPartialRevert(IVault.AboveLimit.selector);
-            vault.settle(address(dai), next, head, 1e18, 0, one(BOB, 1e18), new bytes(8));
-            vm.warp(block.timestamp + 1 days);
-            _price(oracle, address(odd), 1e18);
-            _price(oracle, address(dai), 1e18);
-        }
+        // Listed, and nothing moves: it counts all the same.
+        vm.prank(ALICE);
+        vault.forceExit(r[0]);
+        assertEq(vault.limitState(address(odd), IVault.Limit.Usd).left, 0);
+        (, uint64 next, bytes24 head) = vault.laneOf(LANE);
+        vm.prank(LANE);
+        vm.expectPartialRevert(IVault.AboveLimit.selector);
+        vault.settle(address(dai), next, head, 1e18, 0, one(BOB, 1e18), new bytes(8));
         // ETH has no price here: the USD bucket is not asked.
         settleOne(Assets.NATIVE, BOB, 1e18);
 
-        oracle.set(address(odd), IOracleGuard.Verdict.Insane, 0);
-        assertFalse(vault.poke(address(odd)));
-        vm.prank(ALICE);
-        vault.forceExit(r[2]);
-        assertEq(vault.limitState(address(odd), IVault.Limit.Usd).left, 1_000_000e18);
+        vm.warp(block.timestamp + 1 days);
+        _price(oracle, address(odd), 1e18);
+        _price(oracle, address(dai), 1e18);
+        vm.prank(GOVERNANCE);
+        vault.configureAsset(address(odd), IVault.AssetConfig(false, 0, 1));
+        (, uint256 until) = vault.priceOf(address(odd));
+        assertEq(until, 0, "no price from now on");
+        assertFalse(vault.poke(address(odd)), "nor later, whatever the guard says");
+        for (uint256 i = 1; i < 3; ++i) {
+            vm.prank(ALICE);
+            vault.forceExit(r[i]);
+            assertEq(vault.limitState(address(odd), IVault.Limit.Usd).left, 1_000_000e18);
+        }
         settleOne(address(dai), BOB, 1e18);
         assertEq(dai.balanceOf(BOB), 1e18);
     }
@@ -1243,6 +1244,7 @@ contract TokensTest is Fixture {
         assertApproxEqAbs(left, 999_999e18, 1e15, "a dollar");
 
         address large = address(new PlainToken("L", "L", 0));
+        _list(large);
         _price(oracle, large, uint256(type(uint32).max) * 1e36);
         (uint256 price,) = vault.priceOf(large);
         assertEq(price, uint256(type(uint32).max) * 1e36);
@@ -1304,7 +1306,7 @@ contract TokensTest is Fixture {
     function test_what_is_owed_is_bounded_by_128_bits_and_payable_up_to_them() public {
         odd = new OddToken(18);
         IVault.AssetLimits memory limits = unbound();
-        limits.capacity = 4e38;
+        limits.capacity = 3.4e38;
         _list(address(odd), TOKEN_GAS, limits);
         uint256 most = type(uint128).max;
         depositFor(ALICE, address(odd), most);
@@ -1343,20 +1345,35 @@ contract TokensTest is Fixture {
         _othersAreFine();
     }
 
-    /// @notice The float is not bounded, and an announced order from it is as wide as its bucket.
-    function test_announced_orders_above_128_bits_are_paid() public {
+    /// @notice The float is not bounded, but no bucket is wider than 128 bits: more at once goes nowhere.
+    function test_announced_orders_above_128_bits_are_refused() public {
         PlainToken token = new PlainToken("W", "W", 30);
         IVault.AssetLimits memory limits = unbound();
-        limits.capacity = 1e45;
-        limits.instantPerPayout = 1e36;
-        _list(address(token), TOKEN_GAS, limits);
-        uint256 amount = 1 << 130;
+        limits.capacity = 3.5e38;
+        vm.startPrank(GOVERNANCE);
+        vault.configureAsset(address(token), IVault.AssetConfig(true, TOKEN_GAS, 1));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IVault.OutOfRange.selector, uint256(3.5e38), uint256(0), uint256(type(uint128).max)
+            )
+        );
+        vault.setLimits(address(token), limits);
+        limits.capacity = 3.4e38;
+        vault.setLimits(address(token), limits);
+        vm.stopPrank();
+        uint256 amount = (1 << 128) + 1;
         give(address(token), address(vault), amount);
+        FixedGuard oracle = _oracle();
         _announce(address(token), BOB, amount);
         vm.warp(block.timestamp + 1 days);
-        _as(LANE, abi.encodeCall(IVault.settleAnnounced, (_batch(address(token), BOB, amount))));
-        assertEq(token.balanceOf(BOB), amount);
-        _books(address(token), 0, 0);
+        // A dollar a token: without the bound, its USD would count modulo 2^128.
+        _price(oracle, address(token), 1e6);
+        assertEq(vault.retryAt(address(token), amount, false), type(uint256).max);
+        IVault.Batch memory b = _batch(address(token), BOB, amount);
+        vm.prank(LANE);
+        vm.expectPartialRevert(IVault.AboveLimit.selector);
+        vault.settleAnnounced(b);
+        _books(address(token), 0, amount);
         _othersAreFine();
     }
 }

@@ -133,7 +133,7 @@ abstract contract People is Books {
             );
         }
         bool sane = vault.poke(asset);
-        assertEq(sane, what % 8 > 1 && price != 0, "poke");
+        assertEq(sane, what % 8 > 1 && price != 0 && !unlisted[asset], "poke");
         ++done[Verb.Poke];
     }
 
