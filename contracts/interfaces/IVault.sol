@@ -226,7 +226,8 @@ interface IVault {
     error ReferencesLength(uint256 length, uint256 expected);
     error TotalMismatch(uint256 stated, uint256 actual);
     error InsufficientFloat(address asset, uint256 asked, uint256 available);
-    /// @notice A push failed, and too little gas is left to be sure that it had its allowance.
+    /// @notice A push (or a question to the oracle guard) failed, and too little gas is left to be sure that it had its
+    /// allowance.
     error InsufficientGas();
     /// @notice The token took more than the payouts: it charges its sender, or lies about balances.
     error TokenTookMore(address asset, uint256 paid, uint256 taken);

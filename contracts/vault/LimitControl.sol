@@ -5,11 +5,15 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 import {IOracleGuard} from "../interfaces/IOracleGuard.sol";
 import {IVault} from "../interfaces/IVault.sol";
+import {Push} from "../libraries/Push.sol";
 import {Breaker} from "./Breaker.sol";
 import {PauseControl} from "./PauseControl.sol";
 
 /// @notice Who sets the limits, where prices come from, and when an amount will fit. See {IVault}.
 abstract contract LimitControl is Breaker, PauseControl {
+    /// @dev That the guard may use.
+    uint256 private constant GUARD_GAS = 1_000_000;
+
     /// @notice See {IVault-setLimits}.
     function setLimits(address asset, IVault.AssetLimits calldata limits) external restricted {
         _setLimits(asset, limits);
@@ -86,24 +90,34 @@ abstract contract LimitControl is Breaker, PauseControl {
     function poke(address asset) external returns (bool sane) {
         Layout storage $ = _vault();
         Limits storage limits = $.assets[asset].limits;
-        address guard = $.oracleGuard;
-        uint256 price;
-        // The guard is governed, not trusted to be well: whatever goes wrong in it means no price.
-        if (limits.listed && guard.code.length != 0) {
-            try IOracleGuard(guard).peek(asset) returns (IOracleGuard.Verdict verdict, uint256 said) {
-                sane = verdict != IOracleGuard.Verdict.Insane;
-                price = said;
-            } catch {}
-        }
+        uint256 price = limits.listed ? _ask($.oracleGuard, asset) : 0;
         uint8 decimals = 36;
         while (price > type(uint32).max && decimals != 0) {
             price = Math.ceilDiv(price, 10);
             --decimals;
         }
-        sane = sane && price != 0 && price <= type(uint32).max;
+        sane = price != 0 && price <= type(uint32).max;
         if (sane) (limits.price, limits.priceDecimals) = (uint32(price), decimals);
         limits.priceUntil = sane ? uint32(block.timestamp) + $.priceLife : 0;
         emit IVault.Poked(asset, sane, price, decimals, limits.priceUntil);
+    }
+
+    /// @dev The guard's price, 0 when there is none that is sane. The guard is governed, not trusted to be well:
+    /// whatever goes wrong in it means no price, but want of gas, which the caller could bring about.
+    function _ask(address guard, address asset) private view returns (uint256) {
+        if (guard.code.length == 0) return 0;
+        bytes memory question = abi.encodeCall(IOracleGuard.peek, (asset));
+        bool ok;
+        uint256 verdict;
+        uint256 price;
+        assembly ("memory-safe") {
+            ok := staticcall(GUARD_GAS, guard, add(question, 0x20), mload(question), 0x00, 0x40)
+            ok := and(ok, gt(returndatasize(), 0x3f))
+            verdict := mload(0x00)
+            price := mload(0x20)
+        }
+        if (!ok && gasleft() < Push.gasNeeded(GUARD_GAS)) revert IVault.InsufficientGas();
+        return ok && verdict < uint256(IOracleGuard.Verdict.Insane) ? price : 0;
     }
 
     /// @notice See {IVault-limitState}.
