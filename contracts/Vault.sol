@@ -14,7 +14,10 @@ contract Vault is Orders, Proxy, Initializable {
     /// @notice The second half of the code, part of this contract's code hash.
     address public immutable EXTENSION;
 
+    error NoCode(address extension);
+
     constructor(address extension) {
+        if (extension.code.length == 0) revert NoCode(extension);
         EXTENSION = extension;
         _disableInitializers();
     }

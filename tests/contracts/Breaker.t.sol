@@ -307,6 +307,53 @@ contract BreakerTest is Fixture {
     }
 
     /// @notice The vault keeps nine digits of a price, rounded up: against what leaves.
+    /// @notice Whatever the guard is and says: no price, and no revert.
+    function test_a_guard_that_answers_nonsense_gives_no_price() public {
+        bytes[6] memory answers = [
+            bytes(""),
+            abi.encode(uint256(0)),
+            abi.encodePacked(uint256(0), uint128(1)),
+            abi.encode(uint256(3), uint256(1e18)),
+            abi.encode(type(uint256).max, uint256(1e18)),
+            abi.encode(uint256(2), uint256(1e18))
+        ];
+        for (uint256 i = 0; i < answers.length; ++i) {
+            _price(address(dai), ONE_DOLLAR);
+            vm.mockCall(address(oracle), abi.encodeCall(IOracleGuard.peek, (address(dai))), answers[i]);
+            assertFalse(vault.poke(address(dai)), vm.toString(i));
+            (, uint256 until) = vault.priceOf(address(dai));
+            assertEq(until, 0);
+            vm.clearMockedCalls();
+        }
+        // More than two words: the first two count.
+        vm.mockCall(
+            address(oracle),
+            abi.encodeCall(IOracleGuard.peek, (address(dai))),
+            abi.encode(uint256(1), ONE_DOLLAR, uint256(7))
+        );
+        assertTrue(vault.poke(address(dai)));
+        address[3] memory guards = [address(0), ALICE, address(new BurningGuard())];
+        for (uint256 i = 0; i < guards.length; ++i) {
+            vm.prank(GOVERNANCE);
+            vault.setOracle(guards[i], 1 hours);
+            assertFalse(vault.poke(address(dai)));
+        }
+    }
+
+    /// @notice Whoever pokes with little gas wipes no price: the guard has its gas, or the poke reverts.
+    function testFuzz_a_poke_short_of_gas_reverts(uint256 gas) public {
+        address slow = address(new SlowGuard());
+        vm.prank(GOVERNANCE);
+        vault.setOracle(slow, 1 hours);
+        assertTrue(vault.poke(address(dai)));
+        gas = bound(gas, 50_000, 1_500_000);
+        (bool ok, bytes memory said) =
+            address(vault).call{gas: gas}(abi.encodeCall(IVault.poke, (address(dai))));
+        if (ok) assertTrue(abi.decode(said, (bool)), "the price was wiped");
+        (, uint256 until) = vault.priceOf(address(dai));
+        assertEq(until, block.timestamp + 1 hours);
+    }
+
     function testFuzz_a_price_is_kept_rounded_up(uint256 price) public {
         price = bound(price, 1, 4e45);
         oracle.set(address(dai), IOracleGuard.Verdict.Healthy, price);
@@ -472,5 +519,20 @@ contract BreakerTest is Fixture {
             (fits,) = Bucket.spend(at, ticks, window);
             assertTrue(fits);
         }
+    }
+}
+
+/// @notice Takes half a million of gas for its answer, and says so when it has less.
+contract SlowGuard is IOracleGuard {
+    function peek(address) external view returns (Verdict, uint256) {
+        require(gasleft() > 500_000, "in a hurry");
+        return (Verdict.Healthy, 1e18);
+    }
+}
+
+contract BurningGuard is IOracleGuard {
+    function peek(address) external pure returns (Verdict, uint256) {
+        while (true) {}
+        return (Verdict.Healthy, 1e18);
     }
 }

@@ -2,6 +2,9 @@
 pragma solidity 0.8.30;
 
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+import {
+    TransparentUpgradeableProxy
+} from "@openzeppelin/contracts/proxy/transparent/TransparentUpgradeableProxy.sol";
 import {Initializable} from "@openzeppelin/contracts/proxy/utils/Initializable.sol";
 
 import {Vault} from "contracts/Vault.sol";
@@ -126,6 +129,30 @@ contract DeployTest is Fixture {
             abi.encodeWithSelector(IVault.OutOfRange.selector, p.maxPause - 1, p.maxPause, 90 days)
         );
         script.deploy(p, address(script));
+    }
+
+    function test_nothing_is_set_up_for_nobody() public {
+        Vault bare = new Vault(address(new VaultExtension()));
+        bytes memory init = abi.encodeCall(VaultExtension.initialize, (address(0), 1 days, 1 days, 1 days));
+        vm.expectRevert(IVault.ZeroAddress.selector);
+        new TransparentUpgradeableProxy(address(bare), GOVERNANCE, init);
+        vm.expectRevert(abi.encodeWithSelector(Vault.NoCode.selector, STRANGER));
+        new Vault(STRANGER);
+        vm.startPrank(GOVERNANCE);
+        vm.expectRevert(IVault.ZeroAddress.selector);
+        vault.configureAsset(address(0), IVault.AssetConfig(true, ETH_GAS, 1));
+        vm.expectRevert(IVault.ZeroAddress.selector);
+        vault.enableLane(address(0));
+        vm.expectRevert(abi.encodeWithSelector(IVault.LaneAlreadyEnabled.selector, LANE));
+        vault.enableLane(LANE);
+        vm.stopPrank();
+        vm.startPrank(GUARDIAN);
+        vm.expectRevert(abi.encodeWithSelector(IVault.NotALane.selector, STRANGER));
+        vault.disableLane(STRANGER);
+        vm.stopPrank();
+        vm.prank(LANE);
+        vm.expectRevert(abi.encodeWithSelector(IVault.NotALane.selector, STRANGER));
+        vault.voidNumbers(STRANGER, 0, 0, 1);
     }
 
     function test_assets_have_code_and_a_sane_gas_allowance() public {

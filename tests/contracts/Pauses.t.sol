@@ -155,6 +155,25 @@ contract PausesTest is Fixture {
         vm.stopPrank();
     }
 
+    function test_a_pause_has_a_length_and_an_end_that_fits() public {
+        vm.startPrank(GUARDIAN);
+        vm.expectRevert(IVault.ZeroAmount.selector);
+        vault.pause(IVault.Scope.Orders, 0);
+        vm.expectRevert(IVault.ZeroAmount.selector);
+        vault.pauseAsset(address(dai), 0);
+        vm.stopPrank();
+        uint48 most = type(uint32).max;
+        vm.startPrank(GOVERNANCE);
+        bytes memory beyond = abi.encodeWithSelector(IVault.OutOfRange.selector, most + 1, 0, most);
+        vm.expectRevert(beyond);
+        vault.extendPause(IVault.Scope.Orders, most + 1);
+        vm.expectRevert(beyond);
+        vault.extendAssetPause(address(dai), most + 1);
+        vault.extendAssetPause(address(dai), most);
+        vm.stopPrank();
+        assertEq(vault.assetPausedUntil(address(dai)), most);
+    }
+
     function _assertPathsAsGovernance(bool active) private {
         vm.stopPrank();
         _assertPaths(active, active, active, active);

@@ -345,6 +345,22 @@ contract SettleTest is Fixture {
         assertEq(moody.balanceOf(ALICE), 4);
     }
 
+    /// @notice The same for a recipient that looks at its gas, and gives up at once when it is little.
+    function testFuzz_short_of_gas_pays_or_reverts_whoever_gives_up_early(uint256 gas) public {
+        gas = bound(gas, 60_000, 250_000);
+        bytes24 head = _head();
+        address payable recipient = payable(address(new Cautious()));
+        vm.prank(LANE);
+        (bool ok, bytes memory said) = address(vault).call{gas: gas}(
+            abi.encodeCall(
+                IVault.settle, (Assets.NATIVE, 1, head, 1 ether, 0, one(recipient, 1 ether), new bytes(8))
+            )
+        );
+        assertEq(recipient.balance, ok ? 1 ether : 0);
+        assertEq(vault.claimOf(Assets.NATIVE, recipient), 0);
+        if (gas > 120_000 && !ok) assertEq(bytes4(said), IVault.InsufficientGas.selector);
+    }
+
     /// @notice A lane that is short of gas cannot turn a payment into a claim: it pays, or it reverts.
     function testFuzz_short_of_gas_pays_or_reverts(uint256 gas) public {
         gas = bound(gas, 30_000, 400_000);
@@ -359,6 +375,13 @@ contract SettleTest is Fixture {
         );
         assertEq(recipient.balance, ok ? 1 ether : 0);
         assertEq(vault.claimOf(Assets.NATIVE, recipient), 0);
+    }
+}
+
+/// @notice Takes money if it has gas to think about it.
+contract Cautious {
+    receive() external payable {
+        require(gasleft() > 40_000, "in a hurry");
     }
 }
 

@@ -121,6 +121,32 @@ contract TiersTest is Fixture {
         vault.settle(address(dai), next, head, INSTANT + 5, 0, payouts, new bytes(40));
     }
 
+    /// @notice Approved or announced: far beyond the limits it trips, and nothing is settled.
+    function test_every_tier_trips_the_breaker() public {
+        vm.prank(LANE);
+        vault.announce(address(dai), ALICE, APPROVED, bytes8("a ref"));
+        vm.warp(block.timestamp + 1 days);
+        IVault.AssetLimits memory limits = vault.assetLimits(address(dai));
+        limits.capacity = APPROVED / 4;
+        vm.prank(GOVERNANCE);
+        vault.setLimits(address(dai), limits);
+        IVault.Batch memory b = _batch(ALICE, APPROVED);
+        uint256 state = vm.snapshotState();
+        IVault.Approval[] memory signed = _sign(b, 0, 2);
+        vm.expectEmit(true, true, false, false, address(vault));
+        emit IVault.Tripped(IVault.Limit.Asset, address(dai), IVault.Scope.Orders, 0, 0, 0, LANE);
+        _approved(b, signed);
+        assertEq(dai.balanceOf(ALICE), 0);
+        assertEq(vault.assetPausedUntil(address(dai)), block.timestamp + MAX_PAUSE);
+        vm.revertToState(state);
+        vm.prank(LANE);
+        vault.settleAnnounced(b);
+        assertEq(dai.balanceOf(ALICE), 0);
+        assertEq(vault.assetPausedUntil(address(dai)), block.timestamp + MAX_PAUSE);
+        (, uint64 next,) = vault.laneOf(LANE);
+        assertEq(next, b.first, "nothing was settled");
+    }
+
     function test_the_keeper_alone_pays_so_much_a_day() public {
         settleOne(address(dai), ALICE, uint96(INSTANT));
         settleOne(address(dai), ALICE, uint96(INSTANT));
