@@ -15,6 +15,9 @@ const FILL_PERCENT: u64 = 90;
 /// Plans one batch for each asset and door that has enough, or whose oldest has waited for the window. While the
 /// lanes are full nothing is planned: what waits meanwhile makes the next batch larger.
 pub async fn step(line: &Line) -> Result<Worked, StageError> {
+    if line.fenced().await? {
+        return Ok(Worked::Idle);
+    }
     let on_the_way = line
         .store
         .batches_in(&[

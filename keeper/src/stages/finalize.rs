@@ -6,6 +6,8 @@
 
 mod orders;
 mod requests;
+#[cfg(test)]
+mod tests;
 
 use super::{Line, StageError, Worked};
 use crate::{

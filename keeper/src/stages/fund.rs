@@ -26,9 +26,7 @@ const PAGE: usize = 1_000;
 
 /// Funds the oldest priced batch that can be, and reviews what is held.
 pub async fn step(line: &Line) -> Result<Worked, StageError> {
-    let lanes = line.store.lanes().await?;
-    if lanes.iter().any(|lane| lane.fencing_since.is_some()) {
-        // The past is not known yet: see the fence.
+    if line.fenced().await? {
         return Ok(Worked::Idle);
     }
     let tip = line.chain.tip().await?;

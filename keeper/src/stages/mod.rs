@@ -90,6 +90,12 @@ impl Line {
     async fn unit(&self, stage: &str, action: &str, detail: serde_json::Value) -> Result<Unit, StoreError> {
         self.store.unit(Context::new(&format!("keeper/{stage}"), action, detail)).await
     }
+
+    /// Whether the past is not known yet: see [`fence`]. Nothing is judged, gathered or funded until it is, because it
+    /// may be paid already.
+    async fn fenced(&self) -> Result<bool, StoreError> {
+        Ok(self.store.lanes().await?.iter().any(|lane| lane.fencing_since.is_some()))
+    }
 }
 
 /// How much gas a payout of an asset takes, learned from the estimates of its batches. Only a guess of how many fit:

@@ -19,6 +19,9 @@ pub enum Decision {
 
 /// Judges the oldest received withdrawals.
 pub async fn step(line: &Line) -> Result<Worked, StageError> {
+    if line.fenced().await? {
+        return Ok(Worked::Idle);
+    }
     let received = line.store.waiting(WithdrawalState::Received, PAGE).await?;
     if received.is_empty() {
         return Ok(Worked::Idle);

@@ -3,7 +3,7 @@
 use super::{
     Store, StoreError, Unit,
     sql::{self, Columns},
-    unit::Subject,
+    unit::{Link, Subject},
     withdrawals,
 };
 use crate::domain::{
@@ -15,6 +15,7 @@ use crate::domain::{
 };
 use alloy::primitives::{Address, B256};
 use sqlx::{AssertSqlSafe, any::AnyRow};
+use std::collections::BTreeMap;
 
 const COLUMNS: &str = "row_id, kind, state, asset, count, total, lane, first, head_after, calldata, gas_limit, \
      reason, retry_at, created_at";
@@ -40,7 +41,7 @@ impl Unit {
         };
         let total = withdrawals.iter().map(|w| w.amount).sum();
         let batch = self.insert_batch(kind, first.asset, withdrawals.len() as u64, total).await?;
-        self.move_withdrawals_into(withdrawals, WithdrawalState::Batched, None, Some(batch)).await?;
+        self.move_linked(withdrawals, WithdrawalState::Batched, None, Link::Into(batch)).await?;
         self.record(Subject::Batch, &[batch], None, BatchState::Planned.as_str(), None).await?;
         Ok(Some(batch))
     }
@@ -49,12 +50,7 @@ impl Unit {
     pub async fn plan_void(&mut self, content: &Content, reason: &str) -> Result<i64, StoreError> {
         let row = self.insert_batch(BatchKind::Void, Address::ZERO, 1, Amount::ZERO).await?;
         self.record(Subject::Batch, &[row], None, BatchState::Planned.as_str(), Some(reason)).await?;
-        let batch = read(
-            &sqlx::query(AssertSqlSafe(format!("SELECT {COLUMNS} FROM batches WHERE row_id = $1")))
-                .bind(row)
-                .fetch_one(self.connection())
-                .await?,
-        )?;
+        let batch = self.batch(row).await?;
         self.move_batch(&batch, BatchState::Priced, Some(reason)).await?;
         self.fund_batch(&Batch { state: BatchState::Priced, ..batch }, content, Some(reason)).await?;
         Ok(row)
@@ -82,15 +78,18 @@ impl Unit {
         row.int("row_id")
     }
 
-    /// Fixes a priced batch's content, for good.
+    /// Fixes a priced batch's content, for good. Stale when the batch is not what `batch` says: a withdrawal that was
+    /// paid meanwhile has left it, and must not be in the content.
     pub async fn fund_batch(
         &mut self,
         batch: &Batch,
         content: &Content,
         reason: Option<&str>,
     ) -> Result<(), StoreError> {
-        sqlx::query(
-            "UPDATE batches SET lane = $1, first = $2, head_after = $3, calldata = $4, gas_limit = $5 WHERE row_id = $6",
+        let funded = sqlx::query(
+            "UPDATE batches SET lane = $1, first = $2, head_after = $3, calldata = $4, gas_limit = $5 \
+             WHERE row_id = $6 AND count = $7 AND total = $8 AND (kind = 'void' OR count = \
+             (SELECT count(*) FROM withdrawals w WHERE w.batch = batches.row_id AND w.state = 'batched'))",
         )
         .bind(sql::address(content.lane))
         .bind(sql::int(content.first))
@@ -98,8 +97,13 @@ impl Unit {
         .bind(content.calldata.to_vec())
         .bind(sql::int(content.gas_limit))
         .bind(batch.row)
+        .bind(sql::int(batch.count))
+        .bind(batch.total.to_hex())
         .execute(self.connection())
         .await?;
+        if funded.rows_affected() != 1 {
+            return Err(StoreError::stale(format!("batch {}", batch.row)));
+        }
         self.move_batch(batch, BatchState::Funded, reason).await
     }
 
@@ -111,6 +115,37 @@ impl Unit {
         self.move_batch(batch, BatchState::Dissolved, Some(reason.as_str())).await
     }
 
+    /// Ends withdrawals of one state by what the chain shows outside their batch. While the batch has no content they
+    /// leave it, so that it cannot pay them again; with content its numbers are given, and the chain decides.
+    pub async fn end_withdrawals(
+        &mut self,
+        ended: &[Withdrawal],
+        to: WithdrawalState,
+        reason: Option<Code>,
+    ) -> Result<(), StoreError> {
+        let mut by_batch: BTreeMap<Option<i64>, Vec<Withdrawal>> = BTreeMap::new();
+        for withdrawal in ended {
+            let batch = withdrawal.batch.filter(|_| withdrawal.state == WithdrawalState::Batched);
+            by_batch.entry(batch).or_default().push(withdrawal.clone());
+        }
+        for (batch, withdrawals) in by_batch {
+            let batch = match batch {
+                Some(row) => Some(self.batch(row).await?),
+                None => None,
+            };
+            match batch.filter(|b| b.content.is_none()) {
+                Some(batch) => self.take_out_of_batch(&batch, &withdrawals, to, reason).await?,
+                None => self.move_withdrawals(&withdrawals, to, reason).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn batch(&mut self, row: i64) -> Result<Batch, StoreError> {
+        let statement = format!("SELECT {COLUMNS} FROM batches WHERE row_id = $1");
+        read(&sqlx::query(AssertSqlSafe(statement)).bind(row).fetch_one(self.connection()).await?)
+    }
+
     /// Takes withdrawals out of a batch that is not funded yet; the rest stays in it. An empty batch dissolves.
     pub async fn take_out_of_batch(
         &mut self,
@@ -119,7 +154,7 @@ impl Unit {
         to: WithdrawalState,
         reason: Option<Code>,
     ) -> Result<(), StoreError> {
-        self.move_withdrawals(out, to, reason).await?;
+        self.move_linked(out, to, reason, Link::Out).await?;
         let left = withdrawals::of_batch(self.connection(), batch.row).await?;
         if left.is_empty() {
             return self.move_batch(batch, BatchState::Dissolved, reason.map(Code::as_str)).await;

@@ -114,16 +114,20 @@ impl Unit {
         to: WithdrawalState,
         reason: Option<Code>,
     ) -> Result<(), StoreError> {
-        self.move_withdrawals_into(withdrawals, to, reason, None).await
+        let link = match to {
+            WithdrawalState::Ready | WithdrawalState::Held => Link::Out,
+            _ => Link::Keep,
+        };
+        self.move_linked(withdrawals, to, reason, link).await
     }
 
-    /// [`Unit::move_withdrawals`], into a batch where one is named.
-    pub(super) async fn move_withdrawals_into(
+    /// [`Unit::move_withdrawals`], with what becomes of their batch.
+    pub(super) async fn move_linked(
         &mut self,
         withdrawals: &[Withdrawal],
         to: WithdrawalState,
         reason: Option<Code>,
-        batch: Option<i64>,
+        link: Link,
     ) -> Result<(), StoreError> {
         use WithdrawalState::*;
         let Some(first) = withdrawals.first() else {
@@ -151,11 +155,10 @@ impl Unit {
         self.post_for(&ended, Some(to)).await?;
 
         let rows: Vec<i64> = withdrawals.iter().map(|w| w.row).collect();
-        // Into a batch (its row), out of it (-1), or no change (0).
-        let batch = match to {
-            Batched => batch.unwrap_or(0),
-            Ready | Held => -1,
-            _ => 0,
+        let batch = match link {
+            Link::Keep => 0,
+            Link::Into(batch) => batch,
+            Link::Out => -1,
         };
         for piece in pieces(&rows) {
             let statement = format!(
@@ -304,6 +307,14 @@ impl Unit {
             .await?;
         Ok(self.tx.commit().await?)
     }
+}
+
+/// What a move makes of a withdrawal's batch.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Link {
+    Keep,
+    Into(i64),
+    Out,
 }
 
 /// Whose transition it is: the column that names it.

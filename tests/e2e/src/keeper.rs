@@ -101,6 +101,13 @@ impl Setup {
             Ok((open == 0).then_some(()))
         })
         .await
+        .wrap_err_with(|| {
+            let status = self.json(&["status"]).unwrap_or_default();
+            let log = std::fs::read_to_string(self.dir.join("keeper.log")).unwrap_or_default();
+            let tail: Vec<_> = log.lines().rev().take(40).collect();
+            let tail: Vec<_> = tail.into_iter().rev().collect();
+            format!("status: {status}\nthe end of keeper.log:\n{}", tail.join("\n"))
+        })
     }
 }
 

@@ -72,12 +72,8 @@ async fn heal(range: &Range, unit: &mut Unit, log: &VaultLog, event: &Settled) -
         };
         match known.get(&payout.reference).filter(|w| is_of(w, event, payout)) {
             Some(withdrawal) => {
-                unit.move_withdrawals(
-                    std::slice::from_ref(withdrawal),
-                    found.outcome,
-                    Some(Code::HealedFromChain),
-                )
-                .await?;
+                let healed = std::slice::from_ref(withdrawal);
+                unit.end_withdrawals(healed, found.outcome, Some(Code::HealedFromChain)).await?;
                 unit.put_found_payout(&found, Some(withdrawal.row)).await?;
             }
             None => {

@@ -89,7 +89,7 @@ pub(super) async fn end(
     }
     for (to, withdrawals) in moves.values() {
         let why = reason.or((*to == WithdrawalState::Claimable).then_some(Code::PushFailed));
-        unit.move_withdrawals(withdrawals, *to, why).await?;
+        unit.end_withdrawals(withdrawals, *to, why).await?;
     }
     Ok(())
 }
