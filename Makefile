@@ -18,13 +18,17 @@ demo: setup ## A thousand withdrawals on a local chain, the keeper killed midway
 test: setup ## Contracts, keeper, and end to end on a real anvil
 	forge fmt --check
 	forge build
+	node script/layout.mjs
 	forge test
 	cargo test --workspace
-	@echo "Left out: the long random runs (make test-long)."
+	@echo "Left out: the long random runs (make test-long), mutants (make mutation), Slither (make lint)."
 
 test-long: setup ## Millions of random calls on the contracts, hundreds of kills of the keeper
-	FOUNDRY_PROFILE=long forge test
+	FOUNDRY_PROFILE=long forge test --fuzz-seed $$(date +%s)
 	SPILLWAY_KILLS=500 cargo test -p spillway-e2e --test exactly_once killed_at_random_instants
+
+mutation: setup ## Whether the tests notice changes in what pays, bounds and upgrades: hours; MUTANTS=260 takes a sample
+	@node script/mutation.mjs --sample $(or $(MUTANTS),0)
 
 coverage: setup ## What of contracts/ the tests reach, line by line
 	@node script/coverage.mjs
@@ -56,4 +60,4 @@ fmt: setup ## Format everything
 clean: ## Remove what was built
 	rm -rf target out cache node_modules
 
-.PHONY: help setup demo test test-long coverage bench bench-gas bench-keeper lint slither fmt clean
+.PHONY: help setup demo test test-long mutation coverage bench bench-gas bench-keeper lint slither fmt clean

@@ -465,6 +465,8 @@ contract PowersTest is Fixture {
 
     /// @notice The key of a lane is stolen; guardians notice after `hours_` and disable the lane. Announced orders were
     /// vetoed or not yet due: what is lost is the instant tier's day, and what flowed in.
+    /// forge-config: default.fuzz.runs = 16
+    /// forge-config: long.fuzz.runs = 512
     function testFuzz_the_loss_to_a_stolen_lane_is_bounded_by_the_instant_tier(uint256 hours_) public {
         hours_ = bound(hours_, 1, 23);
         _steal(hours_ * 1 hours, true);
