@@ -88,14 +88,22 @@ const ENV = {
   // Tests deploy what is in out/, so that a mutant compiles the contracts and not the tests.
   FOUNDRY_DYNAMIC_TEST_LINKING: "true",
   FOUNDRY_DENY: "never",
+  // Half the time; nothing here measures gas or size.
+  FOUNDRY_OPTIMIZER: "false",
+  FOUNDRY_EXTRA_OUTPUT: "[]",
   FOUNDRY_LINT_LINT_ON_BUILD: "false",
   FOUNDRY_FUZZ_RUNS: "64",
   FOUNDRY_INVARIANT_RUNS: "4",
   PATH: `${join(ROOT, "script/bin")}:${process.env.PATH}`,
 };
-// The campaigns of PowersTest take ten seconds: they are for what nothing else kills.
-const QUICK = ["test", "--no-match-contract", "PowersTest", "--fail-fast"];
-const LONG = ["test", "--match-contract", "PowersTest", "--fail-fast"];
+/** First what is quick to compile and run; what it does not kill meets the rest. */
+const SLOW = "PowersTest|VaultInvariants|UpgradeTest";
+const SUITES = {
+  vault: [["test", "--no-match-contract", SLOW, "--fail-fast"], ["test", "--match-contract", SLOW, "--fail-fast"]],
+  registry: [["test", "--match-contract", "UpgradeTest|DeployTest", "--fail-fast"],
+    ["test", "--no-match-contract", "UpgradeTest|DeployTest", "--fail-fast"]],
+};
+const suitesOf = (mutant) => (SCOPE.registry.includes(mutant.file) ? SUITES.registry : SUITES.vault);
 
 async function prepare(worker) {
   const dir = join(WORK, `worker-${worker}`);
@@ -105,7 +113,7 @@ async function prepare(worker) {
     cpSync(join(ROOT, part), join(dir, part), { recursive: true });
   }
   symlinkSync(join(ROOT, "node_modules"), join(dir, "node_modules"));
-  for (const suite of [QUICK, LONG]) {
+  for (const suite of SUITES.vault) {
     const { ok, output } = await run(suite, dir, ENV, 900_000);
     if (!ok) throw new Error(`the tests fail without any mutation:\n${output.slice(-3000)}`);
   }
@@ -119,7 +127,7 @@ async function judge(dir, mutant) {
   lines[mutant.line - 1] = mutant.changed;
   writeFileSync(path, lines.join("\n"));
   try {
-    for (const suite of [QUICK, LONG]) {
+    for (const suite of suitesOf(mutant)) {
       const { ok, output } = await run(suite, dir, ENV, 240_000);
       if (/Compilation failed|Compiler run failed/.test(output)) return "unviable";
       if (!ok) return "killed";

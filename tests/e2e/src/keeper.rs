@@ -2,6 +2,7 @@
 
 use crate::{
     eventually,
+    postgres::Postgres,
     world::{LANES, World},
 };
 use eyre::{WrapErr, ensure};
@@ -10,8 +11,19 @@ use std::{
     fs::{File, OpenOptions},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::Arc,
     time::Duration,
 };
+
+/// The engine under the keeper's store.
+#[derive(Clone, Debug)]
+pub enum Database {
+    Sqlite,
+    Postgres(Arc<Postgres>),
+}
+
+/// The keeper's database on PostgreSQL.
+const DATABASE: &str = "keeper";
 
 /// How a keeper is set up.
 #[derive(Clone, Debug)]
@@ -22,34 +34,71 @@ pub struct Setup {
     pub config: PathBuf,
     pub port: u16,
     lanes: usize,
+    database: Database,
 }
 
 impl Setup {
-    /// Writes a configuration for `world` in its folder; `more` is TOML that is added to it.
+    /// [`Setup::over`] SQLite.
     pub fn new(world: &World, program: &Path, lanes: usize, more: &str) -> eyre::Result<Self> {
+        Self::over(Database::Sqlite, world, program, lanes, more)
+    }
+
+    /// Writes a configuration for `world` in its folder; `more` is TOML that is added to it.
+    pub fn over(
+        database: Database,
+        world: &World,
+        program: &Path,
+        lanes: usize,
+        more: &str,
+    ) -> eyre::Result<Self> {
         let dir = world.dir.path().to_owned();
         let port = crate::anvil::free_port()?;
         let config = dir.join("spillway.toml");
         let mut text = format!(
             "deployment = {deployment:?}\n\
              [chain]\nrpc_url = {rpc:?}\nchain_id = {chain}\npoll_interval = \"100ms\"\n\
-             [store]\nurl = \"sqlite://{dir}/spillway.db\"\n\
+             [store]\nurl = \"{store}\"\ngeneration_file = \"{dir}/spillway.generation\"\n\
              [api]\nlisten = \"127.0.0.1:{port}\"\n",
             deployment = world.deployment_file,
             rpc = world.anvil.url(),
             chain = world.deployment.chain_id,
             dir = dir.display(),
+            store = match &database {
+                Database::Sqlite => format!("sqlite://{}/spillway.db", dir.display()),
+                Database::Postgres(server) => server.url(DATABASE),
+            },
         );
         for lane in 0..lanes {
             text += &format!("[[lanes]]\nprivate_key_env = \"LANE_{lane}\"\n");
         }
         text += more;
         std::fs::write(&config, text)?;
-        Ok(Self { program: program.to_owned(), dir, config, port, lanes })
+        Ok(Self { program: program.to_owned(), dir, config, port, lanes, database })
     }
 
-    pub fn database(&self) -> PathBuf {
-        self.dir.join("spillway.db")
+    /// Copies the database as it is. No keeper may run.
+    pub async fn back_up(&self) -> eyre::Result<()> {
+        match &self.database {
+            Database::Sqlite => {
+                std::fs::copy(self.dir.join("spillway.db"), self.dir.join("backup.db"))?;
+                Ok(())
+            }
+            Database::Postgres(server) => server.copy(DATABASE, "backup").await,
+        }
+    }
+
+    /// Puts the copy in the database's place.
+    pub async fn restore(&self) -> eyre::Result<()> {
+        match &self.database {
+            Database::Sqlite => {
+                for file in ["spillway.db", "spillway.db-wal", "spillway.db-shm"] {
+                    let _ = std::fs::remove_file(self.dir.join(file));
+                }
+                std::fs::copy(self.dir.join("backup.db"), self.dir.join("spillway.db"))?;
+                Ok(())
+            }
+            Database::Postgres(server) => server.copy("backup", DATABASE).await,
+        }
     }
 
     pub fn api(&self, path: &str) -> String {

@@ -13,6 +13,7 @@ pub mod bench;
 pub mod chain_audit;
 pub mod keeper;
 pub mod orders;
+pub mod postgres;
 pub mod world;
 
 use std::{

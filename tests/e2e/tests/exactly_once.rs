@@ -4,11 +4,11 @@ use alloy::primitives::{Address, U256, keccak256};
 use rand::RngExt;
 use spillway_e2e::{
     chain_audit::{Expected, Ledger},
-    keeper::{Keeper, Setup},
+    keeper::{Database, Keeper, Setup},
     orders::write_csv,
     world::World,
 };
-use std::{fs, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
 const FAST: &str = "[batch]\nwindow = \"200ms\"\n[policy]\nhold_timeout = \"20s\"\n";
@@ -53,11 +53,10 @@ async fn check(world: &World, setup: &Setup, orders: &[Expected]) -> eyre::Resul
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn killed_at_random_instants() -> eyre::Result<()> {
+async fn killed_at_random_instants(database: Database) -> eyre::Result<()> {
     let kills: usize = std::env::var("SPILLWAY_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(50);
     let world = World::start(0.5).await?;
-    let setup = Setup::new(&world, Path::new(PROGRAM), 2, FAST)?;
+    let setup = Setup::over(database, &world, Path::new(PROGRAM), 2, FAST)?;
     let mut all = Vec::new();
     for round in 0..kills {
         let more = orders(&world, round * 12, 12);
@@ -74,10 +73,9 @@ async fn killed_at_random_instants() -> eyre::Result<()> {
     check(&world, &setup, &all).await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn killed_at_each_named_step() -> eyre::Result<()> {
+async fn killed_at_each_named_step(database: Database) -> eyre::Result<()> {
     let world = World::start(0.5).await?;
-    let setup = Setup::new(&world, Path::new(PROGRAM), 1, FAST)?;
+    let setup = Setup::over(database, &world, Path::new(PROGRAM), 1, FAST)?;
     let mut all = Vec::new();
     for (round, step) in spillway::crash::POINTS.iter().enumerate() {
         let more = orders(&world, round * 9, 9);
@@ -96,27 +94,22 @@ async fn killed_at_each_named_step() -> eyre::Result<()> {
     check(&world, &setup, &all).await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_restored_older_database_pays_nothing_twice() -> eyre::Result<()> {
+async fn a_restored_older_database_pays_nothing_twice(database: Database) -> eyre::Result<()> {
     let world = World::start(0.5).await?;
-    let setup = Setup::new(&world, Path::new(PROGRAM), 2, FAST)?;
+    let setup = Setup::over(database, &world, Path::new(PROGRAM), 2, FAST)?;
     let before = orders(&world, 0, 30);
     submit(&world, &setup, &before)?;
     let keeper = Keeper::start_ready(&setup).await?;
     setup.settled(Duration::from_secs(60)).await?;
     keeper.stop()?;
-    let backup = setup.dir.join("backup.db");
-    fs::copy(setup.database(), &backup)?;
+    setup.back_up().await?;
 
     let after = orders(&world, 30, 30);
     submit(&world, &setup, &after)?;
     let keeper = Keeper::start_ready(&setup).await?;
     setup.settled(Duration::from_secs(60)).await?;
     keeper.kill()?;
-    for file in ["spillway.db", "spillway.db-wal", "spillway.db-shm"] {
-        let _ = fs::remove_file(setup.dir.join(file));
-    }
-    fs::copy(&backup, setup.database())?;
+    setup.restore().await?;
 
     let mut all = before;
     all.extend(after);
@@ -129,3 +122,34 @@ async fn a_restored_older_database_pays_nothing_twice() -> eyre::Result<()> {
     assert!(Ledger::read(&world).await?.voids > 0, "the store went back, so the lanes are fenced");
     check(&world, &setup, &all).await
 }
+
+/// Each test over each engine.
+macro_rules! over_both {
+    ($($test:ident),*) => {
+        mod over_sqlite {
+            use super::*;
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() -> eyre::Result<()> {
+                super::$test(Database::Sqlite).await
+            })*
+        }
+
+        // Where the pinned binaries are made for.
+        #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+        mod over_postgres {
+            use super::*;
+            use spillway_e2e::postgres::Postgres;
+            use std::sync::Arc;
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() -> eyre::Result<()> {
+                super::$test(Database::Postgres(Arc::new(Postgres::start().await?))).await
+            })*
+        }
+    };
+}
+
+over_both!(
+    killed_at_random_instants,
+    killed_at_each_named_step,
+    a_restored_older_database_pays_nothing_twice
+);
