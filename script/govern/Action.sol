@@ -289,7 +289,7 @@ abstract contract Action is Script {
 
     function _tell(Plan memory p, address sender) private view {
         console2.log(string.concat("From ", vm.toString(sender), ", role ", p.role));
-        if (p.due.length != 0) console2.log("Now:");
+        console2.log(p.due.length == 0 ? "Now: nothing, it is scheduled already." : "Now:");
         _print(p.due);
         if (p.later.length == 0) return;
         console2.log(

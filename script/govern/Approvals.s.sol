@@ -9,8 +9,8 @@ import {Action} from "script/govern/Action.sol";
 /// @notice See {Action} for modes and delays.
 ///
 ///     forge script script/govern/Approvals.s.sol --rpc-url URL --sender GOVERNANCE \
-///       --sig 'setApprovers(address[],uint256)' '[0xA...,0xB...,0xC...]' 2     # any order; 2 of them must sign
-///     ... --sig 'setApprovals(address,uint32)' APPROVERS 86400   # the contract that checks; seconds
+///       --sig setApprovers '[0xA...,0xB...,0xC...]' 2     # any order; 2 of them must sign
+///     ... --sig setApprovals APPROVERS 86400   # the contract that checks; seconds
 contract Approvals is Action {
     function setApprovers(address[] memory list, uint256 threshold) external {
         if (threshold == 0 || threshold > list.length) {

@@ -10,11 +10,11 @@ import {Action} from "script/govern/Action.sol";
 /// @notice Governance moves in two steps: it adds its successor, and the successor removes it. See {Action} for modes
 /// and delays.
 ///
-///     forge script script/govern/Keys.s.sol --rpc-url URL --sender GOVERNANCE --sig 'addGuardian(address)' ACCOUNT
-///     ... --sig 'removeGuardian(address)' ACCOUNT
-///     ... --sig 'addGovernance(address)' SUCCESSOR
-///     forge script script/govern/Keys.s.sol --rpc-url URL --sender SUCCESSOR --sig 'removeGovernance(address)' OLD
-///     ... --sig 'cancelScheduled(address,address,bytes)' CALLER TARGET CALLDATA  # from the event OperationScheduled
+///     forge script script/govern/Keys.s.sol --rpc-url URL --sender GOVERNANCE --sig addGuardian ACCOUNT
+///     ... --sig removeGuardian ACCOUNT
+///     ... --sig addGovernance SUCCESSOR
+///     forge script script/govern/Keys.s.sol --rpc-url URL --sender SUCCESSOR --sig removeGovernance OLD
+///     ... --sig cancelScheduled CALLER TARGET CALLDATA  # from the event OperationScheduled
 contract Keys is Action {
     Call[] private _calls;
 

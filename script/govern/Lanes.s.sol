@@ -7,8 +7,8 @@ import {Action} from "script/govern/Action.sol";
 /// @title The keeper's signing accounts. Governance enables, guardians disable.
 /// @notice See {Action} for modes and delays.
 ///
-///     forge script script/govern/Lanes.s.sol --rpc-url URL --sender GUARDIAN --sig 'disable(address)' LANE
-///     forge script script/govern/Lanes.s.sol --rpc-url URL --sender GOVERNANCE --sig 'enable(address)' LANE
+///     forge script script/govern/Lanes.s.sol --rpc-url URL --sender GUARDIAN --sig disable LANE
+///     forge script script/govern/Lanes.s.sol --rpc-url URL --sender GOVERNANCE --sig enable LANE
 contract Lanes is Action {
     function enable(address lane) external {
         (bool enabled,,) = vault.laneOf(lane);

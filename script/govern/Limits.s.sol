@@ -9,12 +9,12 @@ import {Action} from "script/govern/Action.sol";
 /// (percent), instantPerPayout, instantPerDay, approvedPerPayout (units). See {Action} for modes and delays.
 ///
 ///     forge script script/govern/Limits.s.sol --rpc-url URL --sender GOVERNANCE \
-///       --sig 'set(string,(uint256,uint32,uint8,uint256,uint256,uint128))' USDC '(1000000000000,86400,25,1,1,1)'
-///     ... --sig 'setUsd(uint32,uint32,uint8)' 5000000 86400 2   # whole USD, seconds, hard multiple
+///       --sig set USDC '(1000000000000,86400,25,1,1,1)'
+///     ... --sig setUsd 5000000 86400 2   # whole USD, seconds, hard multiple
 ///     forge script script/govern/Limits.s.sol --rpc-url URL --sender GUARDIAN \
-///       --sig 'lower(string,(uint256,uint32,uint8,uint256,uint256,uint128))' USDC '(...)'
-///     ... --sig 'lowerTo(string,uint256)' USDC 10               # every amount to 10 percent of what it is
-///     ... --sig 'lowerUsd(uint32,uint32)' 500000 86400
+///       --sig lower USDC '(...)'
+///     ... --sig lowerTo USDC 10               # every amount to 10 percent of what it is
+///     ... --sig lowerUsd 500000 86400
 contract Limits is Action {
     function set(string calldata asset, IVault.AssetLimits memory limits) external {
         address a = _checked(asset, limits);

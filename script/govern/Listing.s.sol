@@ -9,7 +9,7 @@ import {Action} from "script/govern/Action.sol";
 /// @notice A new asset pays nothing until it has limits: see Limits.s.sol. See {Action} for modes and delays.
 ///
 ///     forge script script/govern/Listing.s.sol --rpc-url URL --sender GOVERNANCE \
-///       --sig 'configure(string,bool,uint32,uint128)' USDC true 100000 1000000  # gas of a payout; units
+///       --sig configure USDC true 100000 1000000  # gas of a payout; units
 contract Listing is Action {
     function configure(string calldata asset, bool listed, uint32 payoutGas, uint128 minRequest) external {
         address a = _asset(asset);

@@ -8,8 +8,8 @@ import {Action} from "script/govern/Action.sol";
 /// @notice See {Action} for modes and delays.
 ///
 ///     forge script script/govern/Oracle.s.sol --rpc-url URL --sender GOVERNANCE \
-///       --sig 'set(address,uint32)' GUARD 3600       # zero: no prices; seconds for which a price counts
-///     ... --sig 'poke(string)' USDC                  # takes the guard's price, or forgets an insane one
+///       --sig set GUARD 3600       # zero: no prices; seconds for which a price counts
+///     ... --sig poke USDC                  # takes the guard's price, or forgets an insane one
 contract Oracle is Action {
     function set(address guard, uint32 priceLife) external {
         if (guard != address(0) && guard.code.length == 0) {

@@ -9,12 +9,12 @@ import {Action} from "script/govern/Action.sol";
 /// address. See {Action} for modes and delays.
 ///
 ///     forge script script/govern/Pause.s.sol --rpc-url URL --sender GUARDIAN \
-///       --sig 'pause(string,uint32)' orders 86400
-///     ... --sig 'pauseAsset(string,uint32)' USDC 86400
-///     forge script script/govern/Pause.s.sol --rpc-url URL --sender GOVERNANCE --sig 'unpause(string)' orders
-///     ... --sig 'unpauseAsset(string)' USDC
-///     ... --sig 'extend(string,uint48)' orders 1900000000      # unix seconds
-///     ... --sig 'extendAsset(string,uint48)' USDC 1900000000
+///       --sig pause orders 86400
+///     ... --sig pauseAsset USDC 86400
+///     forge script script/govern/Pause.s.sol --rpc-url URL --sender GOVERNANCE --sig unpause orders
+///     ... --sig unpauseAsset USDC
+///     ... --sig extend orders 1900000000      # unix seconds
+///     ... --sig extendAsset USDC 1900000000
 contract Pause is Action {
     string[5] private SCOPES = ["everything", "deposits", "orders", "requests", "swaps"];
 

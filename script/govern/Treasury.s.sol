@@ -8,8 +8,8 @@ import {Action} from "script/govern/Action.sol";
 /// @notice See {Action} for modes and delays.
 ///
 ///     forge script script/govern/Treasury.s.sol --rpc-url URL --sender GOVERNANCE \
-///       --sig 'setMarks(string,uint128,uint128)' USDC 1000000000 9000000000   # minFloat, highWater, units
-///     ... --sig 'setCold(address)' COLD                                       # zero: nothing is swept
+///       --sig setMarks USDC 1000000000 9000000000   # minFloat, highWater, units
+///     ... --sig setCold COLD                                       # zero: nothing is swept
 contract Treasury is Action {
     function setMarks(string calldata asset, uint128 minFloat, uint128 highWater) external {
         if (minFloat > highWater) revert BadInput("minFloat", "is above highWater: swap them?");

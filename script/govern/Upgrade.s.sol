@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {ERC1967Utils} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Utils.sol";
+import {ProxyAdmin} from "@openzeppelin/contracts/proxy/transparent/ProxyAdmin.sol";
+import {
+    ITransparentUpgradeableProxy
+} from "@openzeppelin/contracts/proxy/transparent/TransparentUpgradeableProxy.sol";
 import {console2} from "forge-std/console2.sol";
 
 import {Vault} from "contracts/Vault.sol";
@@ -13,13 +18,13 @@ import {Action} from "script/govern/Action.sol";
 /// `propose` from the same commit both times, or it is another operation. See {Action} for modes and delays.
 ///
 ///     SPILLWAY_MODE=send forge script script/govern/Upgrade.s.sol --rpc-url URL --private-key KEY --broadcast \
-///       --sig 'build()'                                          # any account: deploys this commit's code
+///       --sig build                                          # any account: deploys this commit's code
 ///     forge script script/govern/Upgrade.s.sol --rpc-url URL --sender GOVERNANCE \
-///       --sig 'propose(address,uint64,bytes)' IMPLEMENTATION 2 0x  # number; the call that migrates, or 0x
-///     ... --sig 'activate(bytes)' 0x                             # the same call
-///     forge script script/govern/Upgrade.s.sol --rpc-url URL --sender GUARDIAN --sig 'cancel()'
-///     ... --sig 'rollback()'
-///     ... --sig 'status()'
+///       --sig propose IMPLEMENTATION 2 0x  # number; the call that migrates, or 0x
+///     ... --sig activate 0x                             # the same call
+///     forge script script/govern/Upgrade.s.sol --rpc-url URL --sender GUARDIAN --sig cancel
+///     ... --sig rollback
+///     ... --sig status
 contract Upgrade is Action {
     /// @notice Deploys the vault's code as it is in this commit. It does nothing until it is activated.
     function build() external returns (address implementation) {
@@ -34,6 +39,11 @@ contract Upgrade is Action {
     function propose(address implementation, uint64 number, bytes calldata data) external {
         if (implementation.code.length == 0) {
             revert BadInput("implementation", "has no code: deploy it first, see build()");
+        }
+        if (implementation == address(vault)) {
+            revert BadInput(
+                "implementation", "is the vault's proxy: give the new code's own address, see build()"
+            );
         }
         VersionRegistry.Version[] memory all = registry.history(address(vault));
         VersionRegistry.Version memory newest = all[all.length - 1];
@@ -50,6 +60,7 @@ contract Upgrade is Action {
                 "number", string.concat("is not above ", _number(newest.number), ", the last one")
             );
         }
+        _rehearseActivation(implementation, data);
         bytes32 layoutHash = keccak256(bytes(vm.readFile("contracts/layout/Vault.txt")));
         bytes memory call = abi.encodeCall(
             VersionRegistry.propose,
@@ -118,6 +129,22 @@ contract Upgrade is Action {
         console2.log("proposed is version", newest.number, newest.implementation);
         console2.log("  codehash", vm.toString(newest.codehash));
         console2.log("  may be activated from unix time", uint256(newest.since) + registry.DELAY());
+    }
+
+    /// @dev As {VersionRegistry-activate} would do it: a version that cannot be activated is not worth the delays.
+    function _rehearseActivation(address implementation, bytes memory data) private {
+        uint256 state = vm.snapshotState();
+        bytes memory was = gate.state(address(vault));
+        ProxyAdmin admin =
+            ProxyAdmin(address(uint160(uint256(vm.load(address(vault), ERC1967Utils.ADMIN_SLOT)))));
+        vm.prank(address(registry));
+        admin.upgradeAndCall(ITransparentUpgradeableProxy(address(vault)), implementation, data);
+        if (keccak256(gate.state(address(vault))) != keccak256(was)) {
+            revert BadInput(
+                "implementation", "changes what the gate guards (see VaultGate): it could not be activated"
+            );
+        }
+        vm.revertToState(state);
     }
 
     function _proposed() private view returns (VersionRegistry.Version memory newest) {

@@ -7,7 +7,7 @@ import {Action} from "script/govern/Action.sol";
 /// @title Vetoes an announced order, for good. Guardian.
 /// @notice The id is the first topic of {IVault-Announced}. See {Action} for modes.
 ///
-///     forge script script/govern/Veto.s.sol --rpc-url URL --sender GUARDIAN --sig 'veto(bytes32)' ID
+///     forge script script/govern/Veto.s.sol --rpc-url URL --sender GUARDIAN --sig veto ID
 contract Veto is Action {
     function veto(bytes32 id) external {
         (uint48 announcedAt,, bool vetoed) = vault.announcementOf(id);

@@ -28,7 +28,7 @@ import {Veto} from "script/govern/Veto.s.sol";
 import {Fixture} from "tests/contracts/Fixture.sol";
 import {FixedGuard} from "tests/contracts/mocks/FixedGuard.sol";
 import {PlainToken} from "tests/contracts/mocks/Tokens.sol";
-import {VaultExtensionV2} from "tests/contracts/mocks/VaultV2.sol";
+import {VaultExtensionBroken, VaultExtensionV2} from "tests/contracts/mocks/VaultV2.sol";
 
 /// @notice The scripts under script/govern, against a deployment whose governance acts with a delay: what they produce
 /// is sent by the account that they name, and has the effect.
@@ -568,6 +568,23 @@ contract GovernTest is Fixture {
         _refuses(upgrade, GOVERNANCE, abi.encodeCall(Upgrade.activate, ("")), "version", none);
         bytes memory call = abi.encodeCall(Upgrade.propose, (STRANGER, 2, ""));
         _refuses(upgrade, GOVERNANCE, call, "implementation", "has no code: deploy it first, see build()");
+        call = abi.encodeCall(Upgrade.propose, (address(vault), 2, ""));
+        _refuses(
+            upgrade,
+            GOVERNANCE,
+            call,
+            "implementation",
+            "is the vault's proxy: give the new code's own address, see build()"
+        );
+        address broken = address(new Vault(address(new VaultExtensionBroken(0))));
+        call = abi.encodeCall(Upgrade.propose, (broken, 2, abi.encodeCall(VaultExtensionBroken.migrate, ())));
+        _refuses(
+            upgrade,
+            GOVERNANCE,
+            call,
+            "implementation",
+            "changes what the gate guards (see VaultGate): it could not be activated"
+        );
         call = abi.encodeCall(Upgrade.propose, (second, 1, ""));
         _refuses(upgrade, GOVERNANCE, call, "number", "is not above 1, the last one");
         _govern(upgrade, abi.encodeCall(Upgrade.propose, (second, 2, "")));
