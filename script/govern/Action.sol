@@ -71,8 +71,13 @@ abstract contract Action is Script {
     error BadInput(string input, string problem);
     error NotAllowed(address account, string role, string next);
 
-    /// @notice Run by forge before each script.
-    function setUp() external {
+    /// @dev Not in setUp, whose errors forge does not show.
+    modifier ready() {
+        if (address(vault) == address(0)) _load();
+        _;
+    }
+
+    function _load() private {
         string memory path = vm.envOr(
             "SPILLWAY_DEPLOYMENT", string.concat("deployments/", vm.toString(block.chainid), ".json")
         );

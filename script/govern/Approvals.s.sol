@@ -12,7 +12,7 @@ import {Action} from "script/govern/Action.sol";
 ///       --sig setApprovers '[0xA...,0xB...,0xC...]' 2     # any order; 2 of them must sign
 ///     ... --sig setApprovals APPROVERS 86400   # the contract that checks; seconds
 contract Approvals is Action {
-    function setApprovers(address[] memory list, uint256 threshold) external {
+    function setApprovers(address[] memory list, uint256 threshold) external ready {
         if (threshold == 0 || threshold > list.length) {
             revert BadInput("threshold", "is not within 1 and the number of approvers");
         }
@@ -32,7 +32,7 @@ contract Approvals is Action {
         );
     }
 
-    function setApprovals(address approvers_, uint32 announceDelay) external {
+    function setApprovals(address approvers_, uint32 announceDelay) external ready {
         if (approvers_ != address(0) && approvers_.code.length == 0) {
             revert BadInput("approvers", "has no code: give the Approvers contract, or zero for none");
         }

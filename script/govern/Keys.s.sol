@@ -18,12 +18,12 @@ import {Action} from "script/govern/Action.sol";
 contract Keys is Action {
     Call[] private _calls;
 
-    function addGuardian(address account) external {
+    function addGuardian(address account) external ready {
         _requireNoPower("account", account);
         _act("add-guardian", _one(_grant(Roles.GUARDIAN, account, 0, "add the guardian ")));
     }
 
-    function removeGuardian(address account) external {
+    function removeGuardian(address account) external ready {
         if (!_isMember(Roles.GUARDIAN, account)) {
             revert BadInput("account", "is no guardian: there is nothing to do");
         }
@@ -31,7 +31,7 @@ contract Keys is Action {
     }
 
     /// @notice With the delay that the sender has.
-    function addGovernance(address account) external {
+    function addGovernance(address account) external ready {
         uint64 admin = manager.ADMIN_ROLE();
         (bool governs, bool administers) = (_isMember(Roles.GOVERNANCE, account), _isMember(admin, account));
         if (governs && administers) {
@@ -46,7 +46,7 @@ contract Keys is Action {
         _act("add-governance", _calls);
     }
 
-    function removeGovernance(address account) external {
+    function removeGovernance(address account) external ready {
         uint64 admin = manager.ADMIN_ROLE();
         (bool governs, bool administers) = (_isMember(Roles.GOVERNANCE, account), _isMember(admin, account));
         if (!governs && !administers) {
@@ -62,7 +62,7 @@ contract Keys is Action {
     }
 
     /// @notice Takes a scheduled operation back, at once. Its scheduler or any account of governance.
-    function cancelScheduled(address caller, address target, bytes calldata data) external {
+    function cancelScheduled(address caller, address target, bytes calldata data) external ready {
         bytes32 operation = manager.hashOperation(caller, target, data);
         if (manager.getSchedule(operation) == 0) {
             revert BadInput(

@@ -10,7 +10,7 @@ import {Action} from "script/govern/Action.sol";
 ///     forge script script/govern/Lanes.s.sol --rpc-url URL --sender GUARDIAN --sig disable LANE
 ///     forge script script/govern/Lanes.s.sol --rpc-url URL --sender GOVERNANCE --sig enable LANE
 contract Lanes is Action {
-    function enable(address lane) external {
+    function enable(address lane) external ready {
         (bool enabled,,) = vault.laneOf(lane);
         if (enabled) revert BadInput("lane", "is enabled already: there is nothing to do");
         _requireNoPower("lane", lane);
@@ -22,7 +22,7 @@ contract Lanes is Action {
         );
     }
 
-    function disable(address lane) external {
+    function disable(address lane) external ready {
         (bool enabled,,) = vault.laneOf(lane);
         if (!enabled) revert BadInput("lane", "is not enabled: there is nothing to do");
         _act(

@@ -9,14 +9,14 @@ import {Action} from "script/govern/Action.sol";
 /// (percent), instantPerPayout, instantPerDay, approvedPerPayout (units). See {Action} for modes and delays.
 ///
 ///     forge script script/govern/Limits.s.sol --rpc-url URL --sender GOVERNANCE \
-///       --sig set USDC '(1000000000000,86400,25,1,1,1)'
+///       --sig set USDC '(1000000000000,86400,25,10000000000,300000000000,100000000000)'
 ///     ... --sig setUsd 5000000 86400 2   # whole USD, seconds, hard multiple
 ///     forge script script/govern/Limits.s.sol --rpc-url URL --sender GUARDIAN \
 ///       --sig lower USDC '(...)'
 ///     ... --sig lowerTo USDC 10               # every amount to 10 percent of what it is
 ///     ... --sig lowerUsd 500000 86400
 contract Limits is Action {
-    function set(string calldata asset, IVault.AssetLimits memory limits) external {
+    function set(string calldata asset, IVault.AssetLimits memory limits) external ready {
         address a = _checked(asset, limits);
         if (keccak256(abi.encode(limits)) == keccak256(abi.encode(vault.assetLimits(a)))) {
             revert BadInput("limits", "are what they are already: there is nothing to do");
@@ -29,7 +29,7 @@ contract Limits is Action {
         );
     }
 
-    function lower(string calldata asset, IVault.AssetLimits memory limits) public {
+    function lower(string calldata asset, IVault.AssetLimits memory limits) public ready {
         address a = _checked(asset, limits);
         IVault.AssetLimits memory old = vault.assetLimits(a);
         _requireAtMost("capacity", limits.capacity, old.capacity);
@@ -47,7 +47,7 @@ contract Limits is Action {
     }
 
     /// @param percent Of every amount; window and unpricedShare stay.
-    function lowerTo(string calldata asset, uint256 percent) external {
+    function lowerTo(string calldata asset, uint256 percent) external ready {
         if (percent >= 100) revert BadInput("percent", "is not below 100");
         IVault.AssetLimits memory limits = vault.assetLimits(_knownAsset(asset));
         limits.capacity = limits.capacity * percent / 100;
@@ -57,7 +57,7 @@ contract Limits is Action {
         lower(asset, limits);
     }
 
-    function setUsd(uint32 capacity, uint32 window, uint8 hardMultiple) external {
+    function setUsd(uint32 capacity, uint32 window, uint8 hardMultiple) external ready {
         _requireWindow(window);
         if (hardMultiple == 0 || hardMultiple > 100) {
             revert BadInput("hardMultiple", "is not within 1 and 100");
@@ -75,7 +75,7 @@ contract Limits is Action {
         );
     }
 
-    function lowerUsd(uint32 capacity, uint32 window) external {
+    function lowerUsd(uint32 capacity, uint32 window) external ready {
         _requireWindow(window);
         (uint32 oldCapacity, uint32 oldWindow,) = vault.usdLimit();
         _requireAtMost("capacity", capacity, oldCapacity);

@@ -11,7 +11,10 @@ import {Action} from "script/govern/Action.sol";
 ///     forge script script/govern/Listing.s.sol --rpc-url URL --sender GOVERNANCE \
 ///       --sig configure USDC true 100000 1000000  # gas of a payout; units
 contract Listing is Action {
-    function configure(string calldata asset, bool listed, uint32 payoutGas, uint128 minRequest) external {
+    function configure(string calldata asset, bool listed, uint32 payoutGas, uint128 minRequest)
+        external
+        ready
+    {
         address a = _asset(asset);
         if (listed && a != Assets.NATIVE && a.code.length == 0) {
             revert BadInput("asset", string.concat(asset, " has no code on this chain"));

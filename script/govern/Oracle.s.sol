@@ -11,7 +11,7 @@ import {Action} from "script/govern/Action.sol";
 ///       --sig set GUARD 3600       # zero: no prices; seconds for which a price counts
 ///     ... --sig poke USDC                  # takes the guard's price, or forgets an insane one
 contract Oracle is Action {
-    function set(address guard, uint32 priceLife) external {
+    function set(address guard, uint32 priceLife) external ready {
         if (guard != address(0) && guard.code.length == 0) {
             revert BadInput("guard", "has no code: give a contract, or zero for no prices");
         }
@@ -26,7 +26,7 @@ contract Oracle is Action {
         );
     }
 
-    function poke(string calldata asset) external {
+    function poke(string calldata asset) external ready {
         Call memory call = Call({
             target: address(vault),
             data: abi.encodeCall(IVault.poke, (_knownAsset(asset))),

@@ -18,7 +18,7 @@ import {Action} from "script/govern/Action.sol";
 contract Pause is Action {
     string[5] private SCOPES = ["everything", "deposits", "orders", "requests", "swaps"];
 
-    function pause(string calldata scope, uint32 duration_) external {
+    function pause(string calldata scope, uint32 duration_) external ready {
         IVault.Scope s = _scope(scope);
         _requireDuration(duration_, vault.pausedUntil(s));
         _act(
@@ -29,7 +29,7 @@ contract Pause is Action {
         );
     }
 
-    function pauseAsset(string calldata asset, uint32 duration_) external {
+    function pauseAsset(string calldata asset, uint32 duration_) external ready {
         address a = _knownAsset(asset);
         _requireDuration(duration_, vault.assetPausedUntil(a));
         _act(
@@ -40,7 +40,7 @@ contract Pause is Action {
         );
     }
 
-    function extend(string calldata scope, uint48 until) external {
+    function extend(string calldata scope, uint48 until) external ready {
         _requireUntil(until);
         _act(
             "extend-pause",
@@ -50,7 +50,7 @@ contract Pause is Action {
         );
     }
 
-    function extendAsset(string calldata asset, uint48 until) external {
+    function extendAsset(string calldata asset, uint48 until) external ready {
         _requireUntil(until);
         _act(
             "extend-pause",
@@ -60,7 +60,7 @@ contract Pause is Action {
         );
     }
 
-    function unpause(string calldata scope) external {
+    function unpause(string calldata scope) external ready {
         IVault.Scope s = _scope(scope);
         _requirePaused(scope, vault.pausedUntil(s));
         _act(
@@ -71,7 +71,7 @@ contract Pause is Action {
         );
     }
 
-    function unpauseAsset(string calldata asset) external {
+    function unpauseAsset(string calldata asset) external ready {
         address a = _knownAsset(asset);
         _requirePaused(asset, vault.assetPausedUntil(a));
         _act(

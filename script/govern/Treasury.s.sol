@@ -11,7 +11,7 @@ import {Action} from "script/govern/Action.sol";
 ///       --sig setMarks USDC 1000000000 9000000000   # minFloat, highWater, units
 ///     ... --sig setCold COLD                                       # zero: nothing is swept
 contract Treasury is Action {
-    function setMarks(string calldata asset, uint128 minFloat, uint128 highWater) external {
+    function setMarks(string calldata asset, uint128 minFloat, uint128 highWater) external ready {
         if (minFloat > highWater) revert BadInput("minFloat", "is above highWater: swap them?");
         _act(
             "marks",
@@ -28,7 +28,7 @@ contract Treasury is Action {
         );
     }
 
-    function setCold(address cold) external {
+    function setCold(address cold) external ready {
         if (cold == vault.cold()) revert BadInput("cold", "is that already: there is nothing to do");
         if (cold == address(vault)) revert BadInput("cold", "is the vault itself");
         (bool lane,,) = vault.laneOf(cold);

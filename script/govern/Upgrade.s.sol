@@ -27,7 +27,7 @@ import {Action} from "script/govern/Action.sol";
 ///     ... --sig status
 contract Upgrade is Action {
     /// @notice Deploys the vault's code as it is in this commit. It does nothing until it is activated.
-    function build() external returns (address implementation) {
+    function build() external ready returns (address implementation) {
         vm.startBroadcast(_sender_());
         implementation = address(new Vault(address(new VaultExtension())));
         vm.stopBroadcast();
@@ -36,7 +36,7 @@ contract Upgrade is Action {
         console2.log("codehash      ", vm.toString(implementation.codehash));
     }
 
-    function propose(address implementation, uint64 number, bytes calldata data) external {
+    function propose(address implementation, uint64 number, bytes calldata data) external ready {
         if (implementation.code.length == 0) {
             revert BadInput("implementation", "has no code: deploy it first, see build()");
         }
@@ -78,7 +78,7 @@ contract Upgrade is Action {
         _act("propose", address(registry), call, string.concat(meaning, ", migration ", vm.toString(data)));
     }
 
-    function activate(bytes calldata data) external {
+    function activate(bytes calldata data) external ready {
         VersionRegistry.Version memory newest = _proposed();
         if (keccak256(data) != newest.dataHash) {
             revert BadInput("data", "is not the migration that was proposed");
@@ -91,7 +91,7 @@ contract Upgrade is Action {
         );
     }
 
-    function cancel() external {
+    function cancel() external ready {
         _act(
             "cancel-proposal",
             address(registry),
@@ -100,7 +100,7 @@ contract Upgrade is Action {
         );
     }
 
-    function rollback() external {
+    function rollback() external ready {
         (VersionRegistry.Version memory now_, uint256 probationEnd) = registry.current(address(vault));
         if (block.timestamp >= probationEnd) {
             revert BadInput(
@@ -117,7 +117,7 @@ contract Upgrade is Action {
     }
 
     /// @notice Prints what runs, what is proposed, and what comes when.
-    function status() external view {
+    function status() external ready {
         (VersionRegistry.Version memory now_, uint256 probationEnd) = registry.current(address(vault));
         console2.log("runs version", now_.number, now_.implementation);
         if (block.timestamp < probationEnd) {

@@ -9,7 +9,7 @@ import {Action} from "script/govern/Action.sol";
 ///
 ///     forge script script/govern/Veto.s.sol --rpc-url URL --sender GUARDIAN --sig veto ID
 contract Veto is Action {
-    function veto(bytes32 id) external {
+    function veto(bytes32 id) external ready {
         (uint48 announcedAt,, bool vetoed) = vault.announcementOf(id);
         if (vetoed) revert BadInput("id", "is vetoed already: there is nothing to do");
         if (announcedAt == 0) {

@@ -763,6 +763,7 @@ contract GovernTest is Fixture {
         pause.use(file, Action.Mode.Send, GUARDIAN, "");
         // No file of a chain that nobody has.
         vm.chainId(999_999_999);
+        Pause fresh = new Pause();
         vm.expectRevert(
             abi.encodeWithSelector(
                 Action.BadInput.selector,
@@ -770,7 +771,7 @@ contract GovernTest is Fixture {
                 "deployments/999999999.json does not exist: script/Deploy.s.sol writes it, or --rpc-url is another chain"
             )
         );
-        pause.setUp();
+        fresh.pause("orders", 1 days);
     }
 
     function test_durations_in_words() public view {
