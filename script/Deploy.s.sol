@@ -86,7 +86,10 @@ contract Deploy is Script {
         Deployed memory deployed = deploy(params, deployer);
         vm.stopBroadcast();
         string memory fallbackPath = string.concat("deployments/", vm.toString(block.chainid), ".json");
-        write(vm.envOr("SPILLWAY_DEPLOYMENT", fallbackPath), params, deployed);
+        string memory path = vm.envOr("SPILLWAY_DEPLOYMENT", fallbackPath);
+        vm.writeJson(describe(params, deployed), path);
+        console2.log("vault", address(deployed.vault));
+        console2.log("written to", path);
     }
 
     /// @notice Reads parameters; amounts are decimal strings in units.
@@ -277,7 +280,8 @@ contract Deploy is Script {
         list[0] = selector;
     }
 
-    function write(string memory path, Params memory params, Deployed memory d) private {
+    /// @notice The deployment file: what the keeper and the scripts of governance read.
+    function describe(Params memory params, Deployed memory d) public returns (string memory) {
         string memory o = "deployment";
         vm.serializeUint(o, "chainId", block.chainid);
         vm.serializeUint(o, "block", block.number);
@@ -301,8 +305,6 @@ contract Deploy is Script {
             assets[i] = vm.serializeString(key, "minRequest", vm.toString(a.minRequest));
         }
         vm.serializeAddress(o, "lanes", params.lanes);
-        vm.writeJson(vm.serializeString(o, "assets", assets), path);
-        console2.log("vault", address(d.vault));
-        console2.log("written to", path);
+        return vm.serializeString(o, "assets", assets);
     }
 }

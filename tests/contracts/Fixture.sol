@@ -36,6 +36,7 @@ abstract contract Fixture is Test {
     Approvers internal approvers;
     address internal implementation;
     address internal proxyAdmin;
+    Deploy.Deployed internal deployed;
     /// An honest ERC-20.
     PlainToken internal dai;
     /// An ERC-20 that returns nothing, and blocks whom it likes.
@@ -52,11 +53,12 @@ abstract contract Fixture is Test {
         Deploy.Params memory p = params();
         script.check(p);
         Deploy.Deployed memory d = script.deploy(p, address(script));
+        deployed = d;
         (vault, manager, registry, gate) = (d.vault, d.manager, d.registry, d.gate);
         (approvers, implementation, proxyAdmin) = (d.approvers, d.implementation, address(d.proxyAdmin));
     }
 
-    function params() internal view returns (Deploy.Params memory p) {
+    function params() internal view virtual returns (Deploy.Params memory p) {
         p.governance = GOVERNANCE;
         (p.guardians, p.lanes) = (_two(GUARDIAN, OTHER_GUARDIAN), _two(LANE, OTHER_LANE));
         (p.exitDelay, p.maxPause, p.pauseCooldown) = (EXIT_DELAY, MAX_PAUSE, PAUSE_COOLDOWN);
