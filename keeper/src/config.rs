@@ -1,6 +1,6 @@
 //! The configuration: one TOML file, environment variables over it, and every value checked at start.
 //!
-//! A variable overrides the key of its name: `SPILLWAY_CHAIN__RPC_URL` is `chain.rpc_url`. `spillway.example.toml`
+//! A variable overrides the key of its name: `SPILLWAY_CHAIN__RPC_URLS` is `chain.rpc_urls`. `spillway.example.toml`
 //! documents each key. Relative paths are relative to the working directory.
 //!
 //! - [`source`]: reading file and environment
@@ -53,9 +53,26 @@ impl Config {
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChainConfig {
-    /// May carry a provider's key in its path: never logged.
-    #[serde(deserialize_with = "source::url")]
-    pub rpc_url: reqwest::Url,
+    /// At least one. May carry a provider's key in the path: never logged.
+    #[serde(deserialize_with = "source::urls")]
+    pub rpc_urls: Vec<reqwest::Url>,
+    /// Where new blocks are told; none is polling alone.
+    #[serde(default, deserialize_with = "source::urls")]
+    pub ws_urls: Vec<reqwest::Url>,
+    /// How many endpoints must agree on what decides; none is more than half.
+    pub quorum: Option<usize>,
+    /// An ordinary read that takes longer is sent to the next endpoint too.
+    #[serde(default = "hedge_after", with = "humantime_serde")]
+    pub hedge_after: Duration,
+    /// To each endpoint; zero is no limit.
+    #[serde(default)]
+    pub max_requests_per_second: u32,
+    /// Gets transactions first, alone.
+    #[serde(default, deserialize_with = "source::url")]
+    pub private_relay: Option<reqwest::Url>,
+    /// After so long the endpoints get what the private relay did not bring into a block.
+    #[serde(default = "private_timeout", with = "humantime_serde")]
+    pub private_timeout: Duration,
     pub chain_id: u64,
     #[serde(default)]
     pub finality: Finality,
@@ -65,6 +82,21 @@ pub struct ChainConfig {
     /// Blocks that one log query may cover.
     #[serde(default = "max_log_range")]
     pub max_log_range: u64,
+}
+
+impl ChainConfig {
+    /// [`ChainConfig::quorum`], or its default.
+    pub fn quorum(&self) -> usize {
+        self.quorum.unwrap_or(self.rpc_urls.len() / 2 + 1)
+    }
+}
+
+fn hedge_after() -> Duration {
+    Duration::from_millis(500)
+}
+
+fn private_timeout() -> Duration {
+    Duration::from_secs(60)
 }
 
 fn poll_interval() -> Duration {
@@ -77,8 +109,15 @@ fn max_log_range() -> u64 {
 
 impl fmt::Debug for ChainConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |url: &reqwest::Url| check::without_secrets(url.as_str());
         f.debug_struct("ChainConfig")
-            .field("rpc_url", &check::without_secrets(self.rpc_url.as_str()))
+            .field("rpc_urls", &self.rpc_urls.iter().map(shown).collect::<Vec<_>>())
+            .field("ws_urls", &self.ws_urls.iter().map(shown).collect::<Vec<_>>())
+            .field("quorum", &self.quorum())
+            .field("hedge_after", &self.hedge_after)
+            .field("max_requests_per_second", &self.max_requests_per_second)
+            .field("private_relay", &self.private_relay.as_ref().map(shown))
+            .field("private_timeout", &self.private_timeout)
             .field("chain_id", &self.chain_id)
             .field("finality", &self.finality)
             .field("poll_interval", &self.poll_interval)

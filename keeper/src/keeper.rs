@@ -49,7 +49,9 @@ pub async fn run(config: Config, deployment: Deployment) -> eyre::Result<()> {
 
     if wait_for_chain(&line, &deployment, &readiness, &stop).await? {
         spawn_stages(&line, &mut tasks, &wake, &stop);
-        tasks.spawn(watch_chain(line.clone(), readiness, config.chain.poll_interval, stop.clone()));
+        let new_head = Arc::new(Notify::new());
+        line.chain.follow_heads(&new_head, &mut tasks, &stop);
+        tasks.spawn(watch_chain(line.clone(), readiness, config.chain.poll_interval, new_head, stop.clone()));
     }
     stop.cancelled().await;
     tracing::info!("stopping: what is durable is taken up again at the next start");
@@ -110,7 +112,7 @@ fn line(config: &Config, deployment: &Deployment, store: Store, signers: Signers
     })
 }
 
-/// Waits until the endpoint answers; refuses when it serves something else. False when told to stop meanwhile.
+/// Waits until the endpoints answer; refuses when they serve something else. False when told to stop meanwhile.
 async fn wait_for_chain(
     line: &Line,
     deployment: &Deployment,
@@ -139,8 +141,9 @@ async fn wait_for_chain(
                 bail!(wrong);
             }
             Err(error) => {
-                tracing::warn!(%error, "the chain does not answer at chain.rpc_url; intake is open, payments wait");
-                readiness.send_replace(Readiness::not_yet(&format!("chain: {error}")));
+                tracing::warn!(%error, "the chain does not answer at chain.rpc_urls; intake is open, payments wait");
+                let now = Readiness::not_yet(&format!("chain: {error}"));
+                readiness.send_replace(now.with_endpoints(line.chain.endpoints()));
             }
         }
         tokio::select! {
@@ -203,28 +206,33 @@ async fn run_stage<F, Fut>(
     }
 }
 
-/// Follows the chain: fences, confirms, finalizes and reconciles with each new block.
+/// Follows the chain: fences, confirms, finalizes and reconciles with each new block that is told or polled.
 async fn watch_chain(
     line: Arc<Line>,
     readiness: watch::Sender<Readiness>,
     poll_interval: Duration,
+    new_head: Arc<Notify>,
     stop: CancellationToken,
 ) {
     let mut balances = Balances::default();
     let mut compared = None;
     while !stop.is_cancelled() {
-        match follow(&line, &mut balances, &mut compared).await {
-            Ok(()) => {
-                readiness.send_if_modified(|now| now.set(Readiness::ready()));
-            }
-            Err(error) if error.is_stale() => {}
+        let followed = follow(&line, &mut balances, &mut compared).await;
+        let now = match followed {
+            Ok(()) => Some(Readiness::ready()),
+            Err(error) if error.is_stale() => None,
             Err(error) => {
                 tracing::warn!(%error, "following the chain failed; tried again");
-                readiness.send_if_modified(|now| now.set(Readiness::not_yet(&format!("chain: {error}"))));
+                Some(Readiness::not_yet(&format!("chain: {error}")))
             }
+        };
+        if let Some(now) = now {
+            let now = now.with_endpoints(line.chain.endpoints());
+            readiness.send_if_modified(|before| before.set(now));
         }
         tokio::select! {
             () = stop.cancelled() => {}
+            () = new_head.notified() => {}
             () = sleep(poll_interval) => {}
         }
     }

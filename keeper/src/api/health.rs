@@ -1,6 +1,7 @@
 //! Is it alive, and is it ready?
 
 use super::ApiState;
+use crate::chain::EndpointHealth;
 use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
 use serde::Serialize;
 
@@ -10,15 +11,21 @@ pub struct Readiness {
     pub ready: bool,
     /// Empty when ready.
     pub causes: Vec<String>,
+    /// How each RPC endpoint does.
+    pub endpoints: Vec<EndpointHealth>,
 }
 
 impl Readiness {
     pub fn ready() -> Self {
-        Self { ready: true, causes: Vec::new() }
+        Self { ready: true, causes: Vec::new(), endpoints: Vec::new() }
     }
 
     pub fn not_yet(cause: &str) -> Self {
-        Self { ready: false, causes: vec![cause.to_owned()] }
+        Self { ready: false, causes: vec![cause.to_owned()], endpoints: Vec::new() }
+    }
+
+    pub fn with_endpoints(self, endpoints: Vec<EndpointHealth>) -> Self {
+        Self { endpoints, ..self }
     }
 
     /// Takes on `other`; false when it was so before.

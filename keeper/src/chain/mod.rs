@@ -1,12 +1,16 @@
-//! The chain as the keeper sees it: one RPC endpoint and the vault behind it.
+//! The chain as the keeper sees it: RPC endpoints and the vault behind them.
 //!
 //! - [`abi`]: the contracts' interfaces
 //! - [`calldata`]: what a batch says, and what a settlement said
+//! - [`fees`]: what a transaction should offer
+//! - [`pool`]: several endpoints asked as one
 //! - [`signer`]: the lanes' keys
 //! - [`refusal`]: why the vault or a node says no
 
 pub mod abi;
 pub mod calldata;
+mod fees;
+mod pool;
 pub mod refusal;
 pub mod signer;
 
@@ -18,18 +22,23 @@ use crate::{
 use abi::{IERC20, IVault};
 use alloy::{
     eips::{BlockId, BlockNumberOrTag},
-    network::TransactionResponse,
     primitives::{Address, B256, Bytes, U256, b256, keccak256},
-    providers::{DynProvider, Provider, ProviderBuilder},
+    providers::{DynProvider, Provider},
     rpc::types::{
-        Filter, TransactionRequest,
+        Filter, Log, TransactionRequest,
         state::{AccountOverride, StateOverride},
     },
     sol_types::{SolEvent, SolEventInterface, SolValue},
     transports::{RpcError, TransportErrorKind},
 };
+use pool::{Endpoint, Pool};
 use refusal::{Refusal, SendError};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::Notify, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+pub use fees::Fees;
+pub use pool::health::{Disagreement, EndpointHealth, SetAside};
 
 /// Where the vault keeps its lanes: the first field of `erc7201:spillway.storage.Vault`.
 const LANES_SLOT: B256 = b256!("95e2cca9ad2449ce3d9a8dcf9e6c5c2f28dd677809853e6aef4668ad09818800");
@@ -52,15 +61,22 @@ pub enum ChainError {
     UnknownEvent { tx: B256, index: u64 },
     #[error("{0}")]
     Refused(#[from] Refusal),
+    /// Nodes that contradict, lag or do not answer: what they were asked for is not known, so nothing may be concluded
+    /// from it.
+    #[error(
+        "no {quorum} endpoints of chain.rpc_urls agree on {what}, it is asked again: {}",
+        answers.join("; ")
+    )]
+    NoQuorum { what: String, quorum: usize, answers: Vec<String> },
 }
 
-/// The RPC endpoint serves something else than the configuration says: nothing may run on it.
+/// The RPC endpoints serve something else than the configuration says: nothing may run on it.
 #[derive(Debug, thiserror::Error)]
 pub enum WrongChain {
     #[error(
-        "chain.chain_id is {configured}, the endpoint chain.rpc_url serves chain {served}; use the endpoint of chain {configured}"
+        "chain.chain_id is {configured}, the endpoint {endpoint} of chain.rpc_urls serves chain {served}; use the endpoint of chain {configured}"
     )]
-    ChainId { configured: u64, served: u64 },
+    ChainId { configured: u64, served: u64, endpoint: String },
     #[error(
         "the deployment file is for chain {deployed}, chain.chain_id is {configured}; use the file of this chain"
     )]
@@ -86,13 +102,6 @@ impl Block {
     }
 }
 
-/// Wei per gas.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fees {
-    pub max_fee: u128,
-    pub priority_fee: u128,
-}
-
 /// What the chain says of a transaction that is in a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {
@@ -116,106 +125,141 @@ pub struct LaneOnChain {
     pub position: LanePosition,
 }
 
-/// The vault behind one RPC endpoint. Cheap to clone.
+/// The vault behind the RPC endpoints. Cheap to clone.
+///
+/// What the books or a second payment could follow from (positions, nonces, receipts, balances, logs, final blocks) is
+/// a decisive read: a quorum of the endpoints must agree on it, or the answer is [`ChainError::NoQuorum`].
 #[derive(Clone, Debug)]
 pub struct Chain {
+    /// For ordinary reads: the best endpoint, and the next when it fails or is slow.
     provider: DynProvider,
+    pool: Arc<Pool>,
     pub vault: Address,
     pub chain_id: u64,
     finality: Finality,
     max_log_range: u64,
+    ws_urls: Vec<reqwest::Url>,
 }
 
 impl Chain {
-    /// Makes the connection; nothing is asked yet.
+    /// Makes the connections; nothing is asked yet.
     pub fn connect(config: &ChainConfig, vault: Address) -> eyre::Result<Self> {
-        let client = reqwest::Client::builder()
-            .connect_timeout(Duration::from_secs(5))
-            .timeout(Duration::from_secs(30))
-            .build()?;
-        let provider = ProviderBuilder::new()
-            .disable_recommended_fillers()
-            .connect_reqwest(client, config.rpc_url.clone())
-            .erased();
+        let pool = Arc::new(Pool::new(config)?);
         Ok(Self {
-            provider,
+            provider: pool.provider(),
+            pool,
             vault,
             chain_id: config.chain_id,
             finality: config.finality,
             max_log_range: config.max_log_range,
+            ws_urls: config.ws_urls.clone(),
         })
     }
 
-    fn contract(&self) -> IVault::IVaultInstance<DynProvider> {
-        IVault::new(self.vault, self.provider.clone())
+    fn contract(&self, endpoint: &Endpoint) -> IVault::IVaultInstance<DynProvider> {
+        IVault::new(self.vault, endpoint.provider.clone())
     }
 
-    /// Whether the endpoint serves the configured chain with the vault on it. The outer error is worth another
-    /// try, the inner one is not.
+    /// How each endpoint does.
+    pub fn endpoints(&self) -> Vec<EndpointHealth> {
+        self.pool.health()
+    }
+
+    /// Follows the heads at `chain.ws_urls` until `stop`, in tasks of `tasks`, and notifies `new_head` of each.
+    pub fn follow_heads(&self, new_head: &Arc<Notify>, tasks: &mut JoinSet<()>, stop: &CancellationToken) {
+        for url in &self.ws_urls {
+            tasks.spawn(pool::heads::follow(url.clone(), new_head.clone(), stop.clone()));
+        }
+    }
+
+    /// Whether the endpoints serve the configured chain with the vault on it. One that serves another is set aside as
+    /// long as others do not. The outer error is worth another try, the inner one is not.
     pub async fn verify(&self, deployed_on: u64) -> Result<Result<(), WrongChain>, ChainError> {
-        let served = self.provider.get_chain_id().await?;
+        let served = self.pool.verify().await?;
         if deployed_on != self.chain_id {
             return Ok(Err(WrongChain::Deployment { configured: self.chain_id, deployed: deployed_on }));
         }
-        if served != self.chain_id {
-            return Ok(Err(WrongChain::ChainId { configured: self.chain_id, served }));
+        if served.is_err() {
+            return Ok(served);
         }
-        if self.provider.get_code_at(self.vault).await?.is_empty() {
-            return Ok(Err(WrongChain::NoVault(self.vault)));
-        }
-        match self.contract().exitDelay().call().await {
-            Ok(_) => Ok(Ok(())),
-            Err(alloy::contract::Error::TransportError(e)) if e.as_error_resp().is_none() => Err(e.into()),
-            Err(_) => Ok(Err(WrongChain::NoVault(self.vault))),
-        }
+        let is_vault = self.pool.agree("the vault's code", 0, |endpoint| async move {
+            if endpoint.provider.get_code_at(self.vault).await?.is_empty() {
+                return Ok(false);
+            }
+            match self.contract(&endpoint).exitDelay().call().await {
+                Ok(_) => Ok(true),
+                Err(alloy::contract::Error::TransportError(e)) if e.as_error_resp().is_none() => {
+                    Err(e.into())
+                }
+                Err(_) => Ok(false),
+            }
+        });
+        Ok(if is_vault.await? { Ok(()) } else { Err(WrongChain::NoVault(self.vault)) })
     }
 
-    /// The newest block.
+    /// The newest block that a quorum has reached.
     pub async fn tip(&self) -> Result<Block, ChainError> {
-        self.block(BlockNumberOrTag::Latest).await
+        self.pool.tip().await
     }
 
-    /// The newest final block: the chain's finalized tag, or so many confirmations below the tip.
+    /// The newest block that a quorum calls final: the chain's finalized tag, or so many confirmations below the tip.
     pub async fn final_block(&self, tip: Block) -> Result<Option<Block>, ChainError> {
-        let tag = match self.finality {
-            Finality::Finalized => BlockNumberOrTag::Finalized,
+        match self.finality {
+            Finality::Finalized => self.pool.finalized().await.map(Some),
             Finality::Confirmations(n) => match tip.number.checked_sub(n) {
-                Some(number) => BlockNumberOrTag::Number(number),
-                None => return Ok(None),
+                Some(number) => self.block(number).await.map(Some),
+                None => Ok(None),
             },
-        };
-        self.block(tag).await.map(Some)
+        }
     }
 
-    pub async fn block(&self, tag: BlockNumberOrTag) -> Result<Block, ChainError> {
-        let block = self.provider.get_block_by_number(tag).await?;
-        let header = block.ok_or_else(|| ChainError::Missing(format!("block {tag}")))?.header;
-        Ok(Block { number: header.number, hash: header.hash, timestamp: header.timestamp })
+    /// The block at a height.
+    pub async fn block(&self, number: u64) -> Result<Block, ChainError> {
+        let ask =
+            |endpoint: Arc<Endpoint>| async move { endpoint.block(BlockNumberOrTag::Number(number)).await };
+        self.pool.agree(&format!("block {number}"), number, ask).await
     }
 
     pub async fn lane(&self, lane: Address, at: u64) -> Result<LaneOnChain, ChainError> {
-        let slot = self.contract().laneOf(lane).block(BlockId::number(at)).call().await?;
-        Ok(LaneOnChain { enabled: slot.enabled, position: LanePosition { next: slot.next, head: slot.head } })
+        let ask = |endpoint: Arc<Endpoint>| async move {
+            let slot = self.contract(&endpoint).laneOf(lane).block(BlockId::number(at)).call().await?;
+            let position = LanePosition { next: slot.next, head: slot.head };
+            Ok(LaneOnChain { enabled: slot.enabled, position })
+        };
+        self.pool.agree(&format!("the position of lane {lane} at block {at}"), at, ask).await
     }
 
     /// How many transactions of `account` are in blocks up to `at`: its next nonce there.
     pub async fn nonce(&self, account: Address, at: u64) -> Result<u64, ChainError> {
-        Ok(self.provider.get_transaction_count(account).block_id(BlockId::number(at)).await?)
+        let ask = |endpoint: Arc<Endpoint>| async move {
+            Ok(endpoint.provider.get_transaction_count(account).block_id(BlockId::number(at)).await?)
+        };
+        self.pool.agree(&format!("the nonce of {account} at block {at}"), at, ask).await
     }
 
-    /// The next nonce after all that the node knows of, mined or not.
+    /// The next nonce after all that nodes know of, mined or not: the highest that a quorum has reached, because what
+    /// is not mined yet need not be everywhere.
     pub async fn pending_nonce(&self, account: Address) -> Result<u64, ChainError> {
-        Ok(self.provider.get_transaction_count(account).pending().await?)
+        let ask = |endpoint: Arc<Endpoint>| async move {
+            Ok(endpoint.provider.get_transaction_count(account).pending().await?)
+        };
+        self.pool.reached(&format!("the pending nonce of {account}"), ask).await
     }
 
     /// What orders can be paid from.
     pub async fn float(&self, asset: Address, at: u64) -> Result<Amount, ChainError> {
-        Ok(Amount(self.contract().floatOf(asset).block(BlockId::number(at)).call().await?))
+        let ask = |endpoint: Arc<Endpoint>| async move {
+            Ok(Amount(self.contract(&endpoint).floatOf(asset).block(BlockId::number(at)).call().await?))
+        };
+        self.pool.agree(&format!("the float of {asset} at block {at}"), at, ask).await
     }
 
     /// Depositor balances, unpaid requests and claims.
     pub async fn liabilities(&self, asset: Address, at: u64) -> Result<Amount, ChainError> {
-        Ok(Amount(self.contract().liabilitiesOf(asset).block(BlockId::number(at)).call().await?))
+        let ask = |endpoint: Arc<Endpoint>| async move {
+            Ok(Amount(self.contract(&endpoint).liabilitiesOf(asset).block(BlockId::number(at)).call().await?))
+        };
+        self.pool.agree(&format!("the liabilities of {asset} at block {at}"), at, ask).await
     }
 
     /// What the vault holds.
@@ -224,13 +268,16 @@ impl Chain {
     }
 
     pub async fn balance(&self, asset: Address, holder: Address, at: u64) -> Result<Amount, ChainError> {
-        let units = if asset == NATIVE {
-            self.provider.get_balance(holder).block_id(BlockId::number(at)).await?
-        } else {
-            let token = IERC20::new(asset, self.provider.clone());
-            token.balanceOf(holder).block(BlockId::number(at)).call().await?
+        let ask = |endpoint: Arc<Endpoint>| async move {
+            let units = if asset == NATIVE {
+                endpoint.provider.get_balance(holder).block_id(BlockId::number(at)).await?
+            } else {
+                let token = IERC20::new(asset, endpoint.provider.clone());
+                token.balanceOf(holder).block(BlockId::number(at)).call().await?
+            };
+            Ok(Amount(units))
         };
-        Ok(Amount(units))
+        self.pool.agree(&format!("the balance of {holder} in {asset} at block {at}"), at, ask).await
     }
 
     /// How many blocks one [`Chain::vault_logs`] may span.
@@ -240,9 +287,19 @@ impl Chain {
 
     /// The vault's events in blocks `from..=to`, in order.
     pub async fn vault_logs(&self, from: u64, to: u64) -> Result<Vec<VaultLog>, ChainError> {
-        let filter = Filter::new().address(self.vault).from_block(from).to_block(to);
-        let mut logs = self.provider.get_logs(&filter).await?;
-        logs.sort_by_key(|log| (log.block_number, log.log_index));
+        let filter = &Filter::new().address(self.vault);
+        let ask = |endpoint: Arc<Endpoint>| async move {
+            let mut logs = endpoint.logs(filter, from, to).await?;
+            logs.retain(|log| !log.removed && log.address() == self.vault);
+            logs.sort_by_key(|log| (log.block_number, log.log_index));
+            Ok(logs)
+        };
+        let what = format!("the vault's events in blocks {from} to {to}");
+        let logs = self
+            .pool
+            .decide(&what, to, |logs: &Vec<Log>| (logs.len(), digest(logs)), ask)
+            .await?
+            .swap_remove(0);
         logs.into_iter()
             .filter_map(|log| {
                 let tx = log.transaction_hash.unwrap_or_default();
@@ -259,10 +316,12 @@ impl Chain {
 
     /// A mined transaction's calldata.
     pub async fn calldata(&self, tx: B256) -> Result<Bytes, ChainError> {
-        let found = self.provider.get_transaction_by_hash(tx).await?;
-        let found = found.ok_or_else(|| ChainError::Missing(format!("transaction {tx}")))?;
-        debug_assert_eq!(found.tx_hash(), tx);
-        Ok(alloy::consensus::Transaction::input(&found).clone())
+        let ask = |endpoint: Arc<Endpoint>| async move {
+            let found = endpoint.provider.get_transaction_by_hash(tx).await?;
+            let found = found.ok_or_else(|| ChainError::Missing(format!("transaction {tx}")))?;
+            Ok(alloy::consensus::Transaction::input(&found).clone())
+        };
+        self.pool.agree(&format!("the calldata of transaction {tx}"), 0, ask).await
     }
 
     /// From when on `amount` fits the breaker's buckets: at once when not after `tip`, never when none.
@@ -273,44 +332,51 @@ impl Chain {
         instant: bool,
         tip: Block,
     ) -> Result<Option<u64>, ChainError> {
-        let at = self
-            .contract()
-            .retryAt(asset, amount.0, instant)
-            .block(BlockId::number(tip.number))
-            .call()
-            .await?;
-        Ok(at.try_into().ok())
+        let ask = |endpoint: Arc<Endpoint>| async move {
+            let vault = self.contract(&endpoint);
+            let call = vault.retryAt(asset, amount.0, instant).block(BlockId::number(tip.number));
+            let at = call.call().await?;
+            Ok(at.try_into().ok())
+        };
+        self.pool.agree(&format!("what may leave of {asset} at block {}", tip.number), tip.number, ask).await
     }
 
     /// The receipt of a transaction, when it is in a block. One that tripped the breaker settled nothing: it counts
     /// as failed.
+    ///
+    /// That there is none is an answer too, and the dangerous one: a payment whose nonce is used and that has no receipt
+    /// is signed again. So only endpoints have a vote that have the block at which the nonce was seen to be used (the tip
+    /// that was agreed on last, which is where the stages read nonces); a null from one that is behind is true of an
+    /// older block and says nothing. A receipt counts together with the hash of its block, so nodes on two sides of a
+    /// reorganisation do not add up. When no quorum says the same, it is [`ChainError::NoQuorum`]: the payment is uncertain,
+    /// and stays as it is until they agree.
     pub async fn receipt(&self, tx: B256) -> Result<Option<Receipt>, ChainError> {
-        let receipt = self.provider.get_transaction_receipt(tx).await?;
-        Ok(receipt.and_then(|r| {
-            let tripped = |log: &alloy::rpc::types::Log| {
-                log.address() == self.vault && log.topic0() == Some(&IVault::Tripped::SIGNATURE_HASH)
-            };
-            let succeeded = r.status() && !r.logs().iter().any(tripped);
-            Some(Receipt { block: r.block_number?, succeeded, gas_used: r.gas_used })
-        }))
+        let ask = |endpoint: Arc<Endpoint>| async move {
+            let receipt = endpoint.provider.get_transaction_receipt(tx).await?;
+            Ok(receipt.and_then(|r| {
+                let tripped = |log: &Log| {
+                    log.address() == self.vault && log.topic0() == Some(&IVault::Tripped::SIGNATURE_HASH)
+                };
+                let succeeded = r.status() && !r.logs().iter().any(tripped);
+                let receipt = Receipt { block: r.block_number?, succeeded, gas_used: r.gas_used };
+                Some((receipt, r.block_hash?))
+            }))
+        };
+        let what = format!("the receipt of transaction {tx}");
+        let agreed = self.pool.agree(&what, self.pool.tip_number(), ask).await?;
+        Ok(agreed.map(|(receipt, _)| receipt))
     }
 
-    /// Hands signed bytes to the node. That it knows them already is as good.
-    pub async fn send(&self, raw: &[u8]) -> Result<(), SendError> {
-        match self.provider.send_raw_transaction(raw).await {
-            Ok(_) => Ok(()),
-            Err(error) => SendError::classify(error).map_or(Ok(()), Err),
-        }
-    }
-
-    /// What a transaction should offer now: twice the base fee, and the tip that recent blocks took.
-    pub async fn fees(&self) -> Result<Fees, ChainError> {
-        let estimate = self.provider.estimate_eip1559_fees().await?;
-        Ok(Fees { max_fee: estimate.max_fee_per_gas, priority_fee: estimate.max_priority_fee_per_gas })
+    /// Hands signed bytes to the nodes, of which one must take them; that it knows them already is as good. `age` is how
+    /// long ago the first transaction with this nonce was signed: with a private relay configured, only the relay gets
+    /// it until that is `chain.private_timeout`.
+    pub async fn send(&self, raw: &[u8], age: Duration) -> Result<(), SendError> {
+        self.pool.broadcast(raw, age).await
     }
 
     /// The gas that `calldata` from `lane` needs, or why the vault refuses it. The lane is taken to stand at
-    /// `position` already, as it will once the batches before are settled.
+    /// `position` already, as it will once the batches before are settled. A quorum must refuse or estimate; of its
+    /// estimates the highest counts.
     pub async fn estimate(
         &self,
         lane: Address,
@@ -322,14 +388,25 @@ impl Chain {
             .to(self.vault)
             .input(calldata.clone().into())
             .gas_limit(TRANSACTION_GAS_CAP);
-        let mut call = self.provider.estimate_gas(request).block(BlockId::latest());
-        if let Some(position) = position {
-            call = call.overrides(self.lane_override(lane, position));
-        }
-        call.await.map_err(|error| match error.as_error_resp() {
-            Some(payload) => ChainError::Refused(Refusal::read(payload)),
-            None => error.into(),
-        })
+        let request = &request;
+        let ask = |endpoint: Arc<Endpoint>| async move {
+            let mut call = endpoint.provider.estimate_gas(request.clone()).block(BlockId::latest());
+            if let Some(position) = position {
+                call = call.overrides(self.lane_override(lane, position));
+            }
+            match call.await {
+                Ok(gas) => Ok(Ok(gas)),
+                Err(error) => match error.as_error_resp() {
+                    Some(payload) if !pool::is_rate_limit(payload) => Ok(Err(Refusal::read(payload))),
+                    _ => Err(error.into()),
+                },
+            }
+        };
+        let what = format!("whether the vault takes a batch of lane {lane}");
+        let refused = |answer: &Result<u64, Refusal>| answer.is_err();
+        let answers = self.pool.decide(&what, self.pool.tip_number(), refused, ask).await?;
+        let estimates: Result<Vec<u64>, Refusal> = answers.into_iter().collect();
+        Ok(estimates?.into_iter().max().unwrap_or(TRANSACTION_GAS_CAP))
     }
 
     fn lane_override(&self, lane: Address, position: LanePosition) -> StateOverride {
@@ -346,6 +423,16 @@ impl Chain {
 fn lane_word(position: LanePosition) -> B256 {
     let head = U256::from_be_slice(position.head.as_slice()) << 64;
     B256::from(head | U256::from(position.next) << 8 | U256::ONE)
+}
+
+/// What two endpoints must have the same: where each log stands and what it says.
+fn digest(logs: &[Log]) -> B256 {
+    let each = |log: &Log| {
+        let place = (log.block_hash.unwrap_or_default(), log.transaction_hash.unwrap_or_default());
+        let index = log.log_index.unwrap_or_default();
+        (place.0, place.1, U256::from(index), log.topics().to_vec(), log.data().data.clone()).abi_encode()
+    };
+    keccak256(logs.iter().flat_map(each).collect::<Vec<u8>>())
 }
 
 /// Events of the proxy and of access management: no money moves with them.

@@ -1,6 +1,6 @@
 //! Why the vault refuses a call, and why a node refuses a transaction.
 
-use super::abi::IVault::IVaultErrors;
+use super::{abi::IVault::IVaultErrors, pool::is_rate_limit};
 use crate::domain::{
     amount::Amount,
     lane::{Head, LanePosition},
@@ -90,12 +90,15 @@ pub enum SendError {
     Refused(String),
     #[error("RPC: {0}")]
     Unreachable(RpcError<TransportErrorKind>),
+    #[error("{0}")]
+    Nobody(String),
 }
 
 impl SendError {
     /// None when the node has the transaction already. Nodes differ in words, so the message decides.
     pub(super) fn classify(error: RpcError<TransportErrorKind>) -> Option<Self> {
-        let Some(payload) = error.as_error_resp() else { return Some(Self::Unreachable(error)) };
+        let payload = error.as_error_resp().filter(|payload| !is_rate_limit(payload));
+        let Some(payload) = payload else { return Some(Self::Unreachable(error)) };
         let message = payload.message.to_string();
         let text = message.to_lowercase();
         let says = |words: &[&str]| words.iter().any(|w| text.contains(w));
@@ -137,5 +140,6 @@ mod tests {
             Some(SendError::OutOfGasMoney(_))
         ));
         assert!(matches!(refused("exceeds block gas limit"), Some(SendError::Refused(_))));
+        assert!(matches!(refused("too many requests"), Some(SendError::Unreachable(_))));
     }
 }

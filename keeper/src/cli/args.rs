@@ -15,7 +15,7 @@ Exit codes:
 #[derive(Debug, Parser)]
 #[command(name = "spillway", version, after_help = EXIT_CODES)]
 pub struct Cli {
-    /// The configuration; variables such as SPILLWAY_CHAIN__RPC_URL override its keys
+    /// The configuration; variables such as SPILLWAY_CHAIN__RPC_URLS override its keys
     #[arg(
         long,
         global = true,

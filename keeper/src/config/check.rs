@@ -11,8 +11,17 @@ use tracing_subscriber::EnvFilter;
 /// What would be right, by key.
 const EXPECTED: &[(&str, &str)] = &[
     ("deployment", "the path of the file that script/Deploy.s.sol wrote, such as \"deployments/31337.json\""),
-    ("chain", "a section [chain] with at least rpc_url and chain_id"),
-    ("chain.rpc_url", "an address such as \"http://127.0.0.1:8545\" (http or https)"),
+    ("chain", "a section [chain] with at least rpc_urls and chain_id"),
+    (
+        "chain.rpc_urls",
+        "one or more addresses such as [\"http://127.0.0.1:8545\"] (http or https); in the environment with commas between them",
+    ),
+    ("chain.ws_urls", "addresses such as [\"ws://127.0.0.1:8545\"] (ws or wss), or none"),
+    ("chain.quorum", "a number of endpoints from 1 to as many as chain.rpc_urls has"),
+    ("chain.hedge_after", "a time such as \"500ms\", from 10ms to 10s"),
+    ("chain.max_requests_per_second", "a number of requests from 1 to 100000, or 0 for no limit"),
+    ("chain.private_relay", "an address such as \"https://relay.example\" (http or https)"),
+    ("chain.private_timeout", "a time such as \"1m\", from 1s to 1h"),
     ("chain.chain_id", "the chain's number, 1 or more, such as 1 (Ethereum) or 31337 (anvil)"),
     ("chain.finality", "\"finalized\", or { confirmations = N } with N from 1 to 10000"),
     ("chain.poll_interval", "a time such as \"500ms\", from 10ms to 1m"),
@@ -45,7 +54,7 @@ const EXPECTED: &[(&str, &str)] = &[
 /// Keys whose value no message may show.
 const SECRET: [&str; 1] = ["api.token"];
 /// Keys whose value is shown without the parts that may be secret.
-const PARTLY_SECRET: [&str; 2] = ["chain.rpc_url", "store.url"];
+const PARTLY_SECRET: [&str; 4] = ["chain.rpc_urls", "chain.ws_urls", "chain.private_relay", "store.url"];
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +78,7 @@ fn list(problems: &[Problem]) -> String {
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Such as `chain.rpc_url`; empty when the file as a whole cannot be read.
+    /// Such as `chain.chain_id`; empty when the file as a whole cannot be read.
     pub key: String,
     /// As written, without secrets; none where there is no value.
     pub value: Option<String>,
@@ -115,8 +124,21 @@ pub(super) fn check(config: &Config) -> Result<(), Vec<Problem>> {
 
 fn check_chain(config: &Config, found: &mut Findings) {
     let chain = &config.chain;
-    let web = ["http", "https"].contains(&chain.rpc_url.scheme()) && chain.rpc_url.has_host();
-    found.unless(web, "chain.rpc_url", format!("{:?}", without_secrets(chain.rpc_url.as_str())));
+    found.unless(!chain.rpc_urls.is_empty(), "chain.rpc_urls", "[]");
+    chain.rpc_urls.iter().for_each(|url| found.address(url, ["http", "https"], "chain.rpc_urls"));
+    chain.ws_urls.iter().for_each(|url| found.address(url, ["ws", "wss"], "chain.ws_urls"));
+    chain.private_relay.iter().for_each(|url| found.address(url, ["http", "https"], "chain.private_relay"));
+    let quorum = chain.quorum();
+    found.unless(
+        (1..=chain.rpc_urls.len()).contains(&quorum) || chain.rpc_urls.is_empty(),
+        "chain.quorum",
+        quorum,
+    );
+    found.time(chain.hedge_after, Duration::from_millis(10), Duration::from_secs(10), "chain.hedge_after");
+    let per_second = chain.max_requests_per_second;
+    found.unless(per_second <= 100_000, "chain.max_requests_per_second", per_second);
+    let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3_600));
+    found.time(chain.private_timeout, second, hour, "chain.private_timeout");
     found.unless(chain.chain_id > 0, "chain.chain_id", chain.chain_id);
     if let Finality::Confirmations(n) = chain.finality {
         let value = format!("{{ confirmations = {n} }}");
@@ -197,6 +219,11 @@ impl Findings {
     fn time(&mut self, value: Duration, shortest: Duration, longest: Duration, key: &str) {
         let shown = format!("\"{}\"", humantime::format_duration(value));
         self.unless((shortest..=longest).contains(&value), key, shown);
+    }
+
+    fn address(&mut self, url: &reqwest::Url, schemes: [&str; 2], key: &str) {
+        let right = schemes.contains(&url.scheme()) && url.has_host();
+        self.unless(right, key, format!("{:?}", without_secrets(url.as_str())));
     }
 
     fn add(&mut self, key: &str, message: &str) {

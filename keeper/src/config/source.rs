@@ -18,10 +18,12 @@ const PREFIX: &str = "SPILLWAY_";
 
 /// Keys that are not text: their variables are read as a TOML value. All others stay as they are written, so that a
 /// token of digits is no number.
-const NOT_TEXT: [&str; 8] = [
+const NOT_TEXT: [&str; 10] = [
     "chain.chain_id",
     "chain.finality",
     "chain.max_log_range",
+    "chain.max_requests_per_second",
+    "chain.quorum",
     "api.max_body",
     "batch.max_gas",
     "batch.max_in_flight",
@@ -88,7 +90,25 @@ impl Provider for Variable {
 }
 
 /// An address of the web.
-pub(super) fn url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<reqwest::Url, D::Error> {
+pub(super) fn url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<reqwest::Url>, D::Error> {
+    parse(&String::deserialize(deserializer)?).map(Some)
+}
+
+/// Addresses of the web: a list, or (in a variable) one text with commas between them.
+pub(super) fn urls<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<reqwest::Url>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Given {
+        List(Vec<String>),
+        Text(String),
+    }
+    match Given::deserialize(deserializer)? {
+        Given::List(list) => list.iter().map(|url| parse(url)).collect(),
+        Given::Text(text) => text.split(',').map(str::trim).filter(|t| !t.is_empty()).map(parse).collect(),
+    }
+}
+
+fn parse<E: de::Error>(text: &str) -> Result<reqwest::Url, E> {
     // The text may hold a provider's key: the error does not repeat it.
-    String::deserialize(deserializer)?.parse().map_err(|e| de::Error::custom(format!("no URL: {e}")))
+    text.parse().map_err(|e| E::custom(format!("no URL: {e}")))
 }

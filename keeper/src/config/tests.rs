@@ -5,7 +5,7 @@ const SMALLEST: &str = r#"
 deployment = "deployments/31337.json"
 lanes = [{ private_key_env = "SPILLWAY_LANE_KEY" }]
 [chain]
-rpc_url = "http://127.0.0.1:8545"
+rpc_urls = ["http://127.0.0.1:8545"]
 chain_id = 31337
 "#;
 
@@ -60,7 +60,8 @@ fn the_example_documents_every_key() {
 #[test]
 fn the_environment_overrides_the_file() {
     let set = [
-        ("SPILLWAY_CHAIN__RPC_URL", "https://rpc.example/v2/key"),
+        ("SPILLWAY_CHAIN__RPC_URLS", "https://rpc.example/v2/key, http://127.0.0.1:8545"),
+        ("SPILLWAY_CHAIN__QUORUM", "1"),
         ("SPILLWAY_CHAIN__CHAIN_ID", "1"),
         ("SPILLWAY_CHAIN__FINALITY", "{confirmations=3}"),
         ("SPILLWAY_BATCH__WINDOW", "5s"),
@@ -70,7 +71,11 @@ fn the_environment_overrides_the_file() {
         ("SPILLWAY_LANE_KEY", "0xsecret"),
     ];
     let config = load(SMALLEST, &set).unwrap();
-    assert_eq!(config.chain.rpc_url.as_str(), "https://rpc.example/v2/key");
+    let urls: Vec<_> = config.chain.rpc_urls.iter().map(reqwest::Url::as_str).collect();
+    assert_eq!(urls, ["https://rpc.example/v2/key", "http://127.0.0.1:8545/"]);
+    assert_eq!(config.chain.quorum(), 1);
+    let one = load(SMALLEST, &[("SPILLWAY_CHAIN__RPC_URLS", "http://node:1")]).unwrap();
+    assert_eq!((one.chain.rpc_urls.len(), one.chain.quorum()), (1, 1));
     assert_eq!((config.chain.chain_id, config.chain.finality), (1, Finality::Confirmations(3)));
     assert_eq!(config.batch.window_ms(), 5_000);
     assert!(config.api.token.unwrap().matches("1234567890123456"));
@@ -103,8 +108,15 @@ fn an_error_names_the_key_the_value_and_what_would_be_right() {
         (with("polcy", "x = 1"), "polcy: no such key; known here: deployment, chain"),
         (SMALLEST.replace("chain_id = 31337", ""), "chain.chain_id: missing; expected the chain's number"),
         (SMALLEST.replace("31337\n", "\"one\"\n"), "chain.chain_id = \"one\": expected the chain's number"),
-        (SMALLEST.replace("http:", "ws:"), "chain.rpc_url = \"ws://127.0.0.1:8545"),
-        (SMALLEST.replace("http://127.0.0.1", "nonsense"), "chain.rpc_url = \"nonsense:8545"),
+        (SMALLEST.replace("http:", "ws:"), "chain.rpc_urls = \"ws://127.0.0.1:8545"),
+        (SMALLEST.replace("http://127.0.0.1", "nonsense"), "chain.rpc_urls = \"nonsense:8545"),
+        (SMALLEST.replace("\"http://127.0.0.1:8545\"", ""), "chain.rpc_urls = []: expected one or more"),
+        (
+            format!("{SMALLEST}quorum = 2\n"),
+            "chain.quorum = 2: expected a number of endpoints from 1 to as many",
+        ),
+        (format!("{SMALLEST}ws_urls = [\"http://x\"]\n"), "chain.ws_urls = \"http://x"),
+        (format!("{SMALLEST}private_timeout = \"0s\"\n"), "chain.private_timeout = \"0s\": expected a time"),
         (
             SMALLEST.replace("{ private_key_env = \"SPILLWAY_LANE_KEY\" }", ""),
             "lanes = []: expected at least one",
@@ -135,14 +147,16 @@ fn no_secret_is_shown() {
     let set = [
         ("SPILLWAY_API__TOKEN", "hunter2-hunter2-hunter2"),
         ("SPILLWAY_STORE__URL", "postgres://me:hunter2@db/spillway"),
-        ("SPILLWAY_CHAIN__RPC_URL", "https://rpc.example/v2/hunter2"),
+        ("SPILLWAY_CHAIN__RPC_URLS", "https://rpc.example/v2/hunter2,https://x.example/hunter2"),
+        ("SPILLWAY_CHAIN__PRIVATE_RELAY", "https://relay.example/hunter2"),
     ];
     let config = load(SMALLEST, &set).unwrap();
     assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
     for bad in [
         ("SPILLWAY_API__TOKEN", "hunter2"),
         ("SPILLWAY_STORE__URL", "mysql://me:hunter2@db/spillway"),
-        ("SPILLWAY_CHAIN__RPC_URL", "ftp://me:hunter2@db/hunter2"),
+        ("SPILLWAY_CHAIN__RPC_URLS", "ftp://me:hunter2@db/hunter2"),
+        ("SPILLWAY_CHAIN__RPC_URLS", "http://:hunter2:x/hunter2"),
     ] {
         let error = load(SMALLEST, &[bad]).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");

@@ -7,7 +7,7 @@ use crate::{
     domain::batch::{Attempt, AttemptState, Batch, BatchKind, BatchState},
 };
 use alloy::primitives::Address;
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 /// A node may forget a transaction: it is sent again after so long.
 const REBROADCAST_MS: i64 = 10_000;
@@ -53,7 +53,7 @@ async fn tend(line: &Line, batch: &Batch, newest: &Attempt) -> Result<bool, Stag
 
 /// Sends one attempt and records that a node has it. True when it went out.
 async fn send(line: &Line, batch: &Batch, attempt: &Attempt) -> Result<bool, StageError> {
-    match line.chain.send(&attempt.raw).await {
+    match line.chain.send(&attempt.raw, age(line, attempt).await?).await {
         Ok(()) => {
             crate::crash::point("attempt.sent");
         }
@@ -78,4 +78,12 @@ async fn send(line: &Line, batch: &Batch, attempt: &Attempt) -> Result<bool, Sta
     }
     crate::crash::point("broadcast.recorded");
     Ok(true)
+}
+
+/// How long ago the first attempt with this nonce was signed.
+async fn age(line: &Line, attempt: &Attempt) -> Result<Duration, StageError> {
+    let attempts = line.store.attempts(attempt.batch).await?;
+    let first = attempts.iter().filter(|a| a.nonce == attempt.nonce).map(|a| a.signed_at).min();
+    let age = now_ms() - first.unwrap_or(attempt.signed_at);
+    Ok(Duration::from_millis(u64::try_from(age).unwrap_or(0)))
 }

@@ -22,10 +22,7 @@ use crate::{
     },
     store::{Unit, batches::Inclusion, lanes::Lane},
 };
-use alloy::{
-    eips::BlockNumberOrTag,
-    primitives::{Address, B256, Bytes},
-};
+use alloy::primitives::{Address, B256, Bytes};
 use std::collections::{HashMap, HashSet};
 
 /// Brings the books up to `last_final`, one range of blocks per call. Idle when they are there.
@@ -37,7 +34,7 @@ pub async fn step(line: &Line, last_final: Block) -> Result<Worked, StageError> 
     }
     let to = last_final.number.min(from + line.chain.max_log_range() - 1);
     let caught_up = to == last_final.number;
-    let end = if caught_up { last_final } else { line.chain.block(BlockNumberOrTag::Number(to)).await? };
+    let end = if caught_up { last_final } else { line.chain.block(to).await? };
     let range = Range::read(line, from, to).await?;
     let lanes = if caught_up { read_lanes(line, last_final).await? } else { Vec::new() };
 

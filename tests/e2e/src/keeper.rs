@@ -56,7 +56,7 @@ impl Setup {
         let config = dir.join("spillway.toml");
         let mut text = format!(
             "deployment = {deployment:?}\n\
-             [chain]\nrpc_url = {rpc:?}\nchain_id = {chain}\npoll_interval = \"100ms\"\n\
+             [chain]\nrpc_urls = [{rpc:?}]\nchain_id = {chain}\npoll_interval = \"100ms\"\n\
              [store]\nurl = \"{store}\"\ngeneration_file = \"{dir}/spillway.generation\"\n\
              [api]\nlisten = \"127.0.0.1:{port}\"\n",
             deployment = world.deployment_file,

@@ -34,7 +34,7 @@ async fn a_wrong_chain_or_vault_is_refused() -> eyre::Result<()> {
     assert!(chain.contains("the deployment file is for chain 31337, chain.chain_id is 1"), "{chain}");
 
     let empty = Anvil::start(&Options::default()).await?;
-    let vault = refused(&setup, "SPILLWAY_CHAIN__RPC_URL", &empty.url())?;
+    let vault = refused(&setup, "SPILLWAY_CHAIN__RPC_URLS", &empty.url())?;
     assert!(vault.contains(&format!("there is no vault at {}", world.vault())), "{vault}");
 
     let other = fs::read_to_string(&world.deployment_file)?.replace("31337", "5");
