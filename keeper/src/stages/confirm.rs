@@ -2,7 +2,7 @@
 
 use super::{Line, StageError, Worked};
 use crate::{
-    chain::{Block, LaneOnChain, Receipt},
+    chain::{Block, ChainError, LaneOnChain, Receipt},
     clock::now_ms,
     domain::{
         batch::{Attempt, AttemptState, Batch, BatchKind, BatchState},
@@ -37,7 +37,14 @@ pub async fn step(line: &Line, tip: Block, last_final: Block) -> Result<Worked, 
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(unknown) => unknown.insert(view(line, lane, tip, last_final).await?),
         };
-        worked |= check(line, &batch, view).await?;
+        worked |= match check(line, &batch, view).await {
+            // The nodes disagree about this one. It stays as it is, nothing is signed again; the others go on.
+            Err(StageError::Chain(error @ ChainError::NoQuorum { .. })) => {
+                tracing::warn!(batch = batch.row, %error, "uncertain: held as it is until the nodes agree");
+                false
+            }
+            checked => checked?,
+        };
     }
     Ok(worked.into())
 }

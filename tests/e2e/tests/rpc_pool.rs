@@ -1,0 +1,391 @@
+//! Several RPC endpoints, of which one is dead, late, lying, limited or of another chain: payments go on, once each.
+
+use alloy::primitives::{Address, U256, keccak256};
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use serde_json::{Value, json};
+use spillway_e2e::{
+    anvil::free_port,
+    chain_audit::{Expected, Ledger},
+    keeper::{Keeper, Setup},
+    orders::write_csv,
+    world::World,
+};
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
+const FAST: &str = "[batch]\nwindow = \"200ms\"\n";
+const LIMIT: Duration = Duration::from_secs(90);
+
+/// What a node does with a request.
+enum Act {
+    /// What the real node says.
+    Pass,
+    /// The real node is asked this instead.
+    Ask(Value),
+    Say(Value),
+    Fail(&'static str),
+    Limit,
+}
+
+type Behaviour = Arc<dyn Fn(&Value) -> Act + Send + Sync>;
+
+/// A node in front of the real one.
+#[derive(Clone)]
+struct Node {
+    real: String,
+    url: String,
+    behaviour: Behaviour,
+    http: reqwest::Client,
+    requests: Arc<AtomicU64>,
+}
+
+impl Node {
+    async fn start(
+        world: &World,
+        behaviour: impl Fn(&Value) -> Act + Send + Sync + 'static,
+    ) -> eyre::Result<Self> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let node = Self {
+            real: world.anvil.url(),
+            url: format!("http://{}", listener.local_addr()?),
+            behaviour: Arc::new(behaviour),
+            http: reqwest::Client::new(),
+            requests: Arc::default(),
+        };
+        let router = Router::new().route("/", post(answer)).with_state(node.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Ok(node)
+    }
+
+    fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+}
+
+async fn answer(State(node): State<Node>, Json(request): Json<Value>) -> Response {
+    node.requests.fetch_add(1, Ordering::Relaxed);
+    let id = request["id"].clone();
+    let asked = match (node.behaviour)(&request) {
+        Act::Pass => request,
+        Act::Ask(other) => other,
+        Act::Say(result) => {
+            return Json(json!({"jsonrpc": "2.0", "id": id, "result": result})).into_response();
+        }
+        Act::Fail(message) => {
+            let error = json!({"code": -32000, "message": message});
+            return Json(json!({"jsonrpc": "2.0", "id": id, "error": error})).into_response();
+        }
+        Act::Limit => {
+            return (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "5")], "slow down").into_response();
+        }
+    };
+    let real = async { node.http.post(&node.real).json(&asked).send().await?.json::<Value>().await };
+    match real.await {
+        Ok(answer) => Json(answer).into_response(),
+        Err(_) => StatusCode::BAD_GATEWAY.into_response(),
+    }
+}
+
+fn is(request: &Value, method: &str) -> bool {
+    request["method"] == method
+}
+
+/// Stands still at block `at`.
+fn stale(at: u64) -> impl Fn(&Value) -> Act + Send + Sync {
+    let hex = format!("{at:#x}");
+    move |request| {
+        if is(request, "eth_blockNumber") {
+            return Act::Say(json!(hex));
+        }
+        if is(request, "eth_getTransactionReceipt") {
+            return Act::Say(Value::Null);
+        }
+        let mut other = request.clone();
+        let mut newer = false;
+        for param in other["params"].as_array_mut().into_iter().flatten() {
+            match param.as_str() {
+                Some("latest" | "pending" | "finalized") => *param = json!(hex),
+                Some(text) if text.len() <= 18 => {
+                    let number = text.strip_prefix("0x").and_then(|t| u64::from_str_radix(t, 16).ok());
+                    newer |= number.is_some_and(|n| n > at);
+                }
+                _ => {}
+            }
+        }
+        if newer { Act::Fail("header not found") } else { Act::Ask(other) }
+    }
+}
+
+fn orders(world: &World, n: u64) -> Vec<Expected> {
+    (0..n)
+        .map(|i| Expected {
+            key: format!("order-{i}"),
+            asset: world.asset(["ETH", "TUSD"][i as usize % 2]).address,
+            recipient: Address::from_slice(&keccak256(i.to_be_bytes())[..20]),
+            amount: U256::from(1_000_000 + i),
+        })
+        .collect()
+}
+
+/// A keeper that asks `urls`; `chain` is more of that section.
+fn set_up(world: &World, urls: &[&str], chain: &str) -> eyre::Result<Setup> {
+    let setup = Setup::new(world, Path::new(PROGRAM), 1, FAST)?;
+    let text = fs::read_to_string(&setup.config)?;
+    let own = format!("rpc_urls = [{:?}]\n", world.anvil.url());
+    eyre::ensure!(text.contains(&own), "the setup names the chain otherwise");
+    fs::write(&setup.config, text.replace(&own, &format!("rpc_urls = {urls:?}\n{chain}\n")))?;
+    Ok(setup)
+}
+
+/// What was seen of a run: the last health document, and the log.
+struct Seen {
+    endpoints: Vec<Value>,
+    log: String,
+}
+
+impl Seen {
+    fn of(&self, node: &Node) -> &Value {
+        let host = node.url.trim_start_matches("http://");
+        self.endpoints.iter().find(|e| e["host"] == host).expect("the endpoint is shown")
+    }
+}
+
+fn submit(world: &World, setup: &Setup, orders: &[Expected]) -> eyre::Result<()> {
+    let file = setup.dir.join("orders.csv");
+    write_csv(world, &file, orders)?;
+    let output = setup.run(&["submit", &file.to_string_lossy()])?;
+    eyre::ensure!(output.status.success(), "submit: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+/// Pays twenty orders, and checks on the chain that each was paid once.
+async fn pay(world: &World, setup: &Setup) -> eyre::Result<Seen> {
+    let orders = orders(world, 20);
+    submit(world, setup, &orders)?;
+    let keeper = Keeper::start_ready(setup).await?;
+    setup.settled(LIMIT).await?;
+    let health: Value = reqwest::get(setup.api("/v1/health/ready")).await?.json().await?;
+    keeper.stop()?;
+    let outcome = Ledger::read(world).await?.compare(&orders);
+    assert_eq!((outcome.missing, outcome.paid_twice), (Vec::new(), Vec::new()));
+    assert_eq!(outcome.paid, 20);
+    let endpoints = health["endpoints"].as_array().cloned().unwrap_or_default();
+    let log = fs::read_to_string(setup.dir.join("keeper.log"))?;
+    assert!(!log.contains("attempt died"), "nothing is signed a second time:\n{log}");
+    Ok(Seen { endpoints, log })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_endpoint_of_three_stops_nothing() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let good = [Node::start(&world, |_| Act::Pass).await?, Node::start(&world, |_| Act::Pass).await?];
+    let dead = format!("http://127.0.0.1:{}", free_port()?);
+    let seen = pay(&world, &set_up(&world, &[&dead, &good[0].url, &good[1].url], "")?).await?;
+    assert!(seen.log.contains("RPC endpoint fails: set aside"), "{}", seen.log);
+    let host = dead.trim_start_matches("http://");
+    let shown = seen.endpoints.iter().find(|e| e["host"] == host).expect("it is shown");
+    assert!(shown["set_aside"]["cause"].as_str().is_some_and(|c| c.contains("refused")), "{shown}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_stands_still_stops_nothing_and_is_no_liar() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let late = Node::start(&world, stale(1)).await?;
+    let good = [Node::start(&world, |_| Act::Pass).await?, Node::start(&world, |_| Act::Pass).await?];
+    let seen = pay(&world, &set_up(&world, &[&late.url, &good[0].url, &good[1].url], "")?).await?;
+    let shown = seen.of(&late);
+    assert!(shown["behind"].as_u64().is_some_and(|blocks| blocks > 0), "{shown}");
+    assert_eq!(shown["disagreements"], 0, "{shown}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_lies_is_outvoted_and_named() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let liar = Node::start(&world, |request| match request["method"].as_str() {
+        Some("eth_getTransactionReceipt") => Act::Say(Value::Null),
+        Some("eth_getTransactionCount") => Act::Say(json!("0xff")),
+        Some("eth_getLogs") => Act::Say(json!([])),
+        _ => Act::Pass,
+    });
+    let liar = liar.await?;
+    // The others are slow, so that the liar is asked first as long as nothing is known of it.
+    let slow = |request: &Value| {
+        std::thread::sleep(Duration::from_millis(if is(request, "eth_getLogs") { 20 } else { 3 }));
+        Act::Pass
+    };
+    let good = [Node::start(&world, slow).await?, Node::start(&world, slow).await?];
+    let seen = pay(&world, &set_up(&world, &[&liar.url, &good[0].url, &good[1].url], "")?).await?;
+    let shown = seen.of(&liar);
+    assert!(shown["disagreements"].as_u64().is_some_and(|n| n > 0), "{shown}");
+    assert!(shown["last_disagreement"]["what"].is_string(), "{shown}");
+    assert!(seen.log.contains("contradicts the quorum and is outvoted"), "{}", seen.log);
+    for honest in &good {
+        assert_eq!(seen.of(honest)["disagreements"], 0, "{}", seen.of(honest));
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_of_429_is_respected_and_stops_nothing() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let limited = Node::start(&world, |r| if is(r, "eth_chainId") { Act::Pass } else { Act::Limit }).await?;
+    let good = [Node::start(&world, |_| Act::Pass).await?, Node::start(&world, |_| Act::Pass).await?];
+    let start = Instant::now();
+    let seen = pay(&world, &set_up(&world, &[&limited.url, &good[0].url, &good[1].url], "")?).await?;
+    assert!(seen.log.contains("limits the rate"), "{}", seen.log);
+    // Several are under way when the first is refused; after that it is one burst each 5 s.
+    let bursts = start.elapsed().as_secs() / 5 + 2;
+    assert!(limited.requests() <= bursts * 10, "{} in {:?}", limited.requests(), start.elapsed());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_of_another_chain_is_set_aside_alone() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let other =
+        Node::start(&world, |r| if is(r, "eth_chainId") { Act::Say(json!("0x5")) } else { Act::Pass });
+    let other = other.await?;
+    let good = [Node::start(&world, |_| Act::Pass).await?, Node::start(&world, |_| Act::Pass).await?];
+    let seen = pay(&world, &set_up(&world, &[&other.url, &good[0].url, &good[1].url], "")?).await?;
+    assert!(seen.log.contains("RPC endpoint serves another chain"), "{}", seen.log);
+    assert_eq!(seen.of(&other)["set_aside"]["cause"], "it serves chain 5, not 31337");
+    assert!(other.requests() <= 3, "{}", other.requests());
+    Ok(())
+}
+
+/// A node says that the nonce is used, another that there is no receipt: others sent the payment again under a fresh
+/// nonce then.
+#[tokio::test(flavor = "multi_thread")]
+async fn nonce_too_low_then_a_null_receipt_signs_no_second_payment() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let low =
+        |r: &Value| if is(r, "eth_sendRawTransaction") { Act::Fail("nonce too low") } else { Act::Pass };
+    let null = |r: &Value| if is(r, "eth_getTransactionReceipt") { Act::Say(Value::Null) } else { Act::Pass };
+    let low = Node::start(&world, low).await?;
+    let null = Node::start(&world, null).await?;
+    let good = Node::start(&world, |_| Act::Pass).await?;
+    pay(&world, &set_up(&world, &[&low.url, &null.url, &good.url], "")?).await?;
+    Ok(())
+}
+
+/// As before, with nobody to outvote the null: the payment is uncertain and held, until final blocks show it.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_quorum_a_payment_is_held_and_not_signed_again() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let asked = Arc::new(AtomicU64::new(0));
+    let null = Node::start(&world, {
+        let asked = asked.clone();
+        // The truth comes late.
+        move |r| match is(r, "eth_getTransactionReceipt") && asked.fetch_add(1, Ordering::Relaxed) < 8 {
+            true => Act::Say(Value::Null),
+            false => Act::Pass,
+        }
+    });
+    let null = null.await?;
+    let good = Node::start(&world, |_| Act::Pass).await?;
+    let seen = pay(&world, &set_up(&world, &[&null.url, &good.url], "")?).await?;
+    assert!(seen.log.contains("uncertain: held as it is"), "{}", seen.log);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_private_relay_does_not_include_goes_to_all() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let private = Arc::new(AtomicU64::new(0));
+    let relay = Node::start(&world, {
+        let private = private.clone();
+        move |_| {
+            private.fetch_add(1, Ordering::Relaxed);
+            Act::Say(json!(keccak256("taken, and never seen again")))
+        }
+    });
+    let relay = relay.await?;
+    let public = Node::start(&world, {
+        let private = private.clone();
+        move |r| {
+            if is(r, "eth_sendRawTransaction") {
+                assert!(private.load(Ordering::Relaxed) > 0, "the relay gets it first");
+            }
+            Act::Pass
+        }
+    });
+    let public = public.await?;
+    let chain = format!("private_relay = {:?}\nprivate_timeout = \"2s\"", relay.url);
+    let start = Instant::now();
+    pay(&world, &set_up(&world, &[&public.url], &chain)?).await?;
+    assert!(start.elapsed() > Duration::from_secs(2), "it had its time");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_on_the_range_of_logs_is_learned() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let narrow = Node::start(&world, |request| {
+        let number = |key: &str| {
+            let text = request["params"][0][key].as_str().unwrap_or_default();
+            u64::from_str_radix(text.trim_start_matches("0x"), 16).unwrap_or_default()
+        };
+        let wide = is(request, "eth_getLogs") && number("toBlock") - number("fromBlock") > 1;
+        if wide { Act::Fail("block range is too wide, maximum is 2") } else { Act::Pass }
+    });
+    let narrow = narrow.await?;
+    let seen = pay(&world, &set_up(&world, &[&narrow.url], "")?).await?;
+    assert!(seen.log.contains("limits queries of logs"), "{}", seen.log);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_websocket_wakes_the_keeper_and_is_connected_again() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let door = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let ws = format!("ws://{}", door.local_addr()?);
+    let (drop_all, _) = tokio::sync::broadcast::channel::<()>(1);
+    let (port, dropped, connections) = (world.anvil.port, drop_all.clone(), Arc::new(AtomicU64::new(0)));
+    let count = connections.clone();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = door.accept().await {
+            count.fetch_add(1, Ordering::Relaxed);
+            let mut dropped = dropped.subscribe();
+            tokio::spawn(async move {
+                let mut node = tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
+                tokio::select! {
+                    copied = tokio::io::copy_bidirectional(&mut client, &mut node) => copied.map(drop),
+                    _ = dropped.recv() => Ok(()),
+                }
+            });
+        }
+    });
+    let setup = set_up(&world, &[&world.anvil.url()], &format!("ws_urls = [{ws:?}]"))?;
+    // Polling alone would take a minute for each step.
+    let text = fs::read_to_string(&setup.config)?;
+    fs::write(&setup.config, text.replace("poll_interval = \"100ms\"", "poll_interval = \"1m\""))?;
+    let all = orders(&world, 20);
+    let keeper = Keeper::start_ready(&setup).await?;
+    submit(&world, &setup, &all[..10])?;
+    setup.settled(Duration::from_secs(40)).await?;
+    drop_all.send(())?;
+    submit(&world, &setup, &all[10..])?;
+    setup.settled(Duration::from_secs(40)).await?;
+    keeper.stop()?;
+    assert!(connections.load(Ordering::Relaxed) >= 2, "it is connected again");
+    let log = fs::read_to_string(setup.dir.join("keeper.log"))?;
+    assert!(log.contains("websocket lost: connected again"), "{log}");
+    assert_eq!(Ledger::read(&world).await?.compare(&all).paid, 20);
+    Ok(())
+}
