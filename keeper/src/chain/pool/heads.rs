@@ -43,7 +43,7 @@ pub async fn follow(url: reqwest::Url, new_head: Arc<Notify>, stop: Cancellation
 }
 
 async fn subscription(url: &reqwest::Url, new_head: &Notify, heads: &mut u64) -> Result<(), TransportError> {
-    // Connecting again is done here, where it is told.
+    // The client tries once more by itself; after that it is done here, where it is told.
     let connect = WsConnect::new(url.as_str()).with_max_retries(0);
     let provider = ProviderBuilder::new().disable_recommended_fillers().connect_ws(connect).await?;
     let mut subscription = provider.subscribe_blocks().await?;
