@@ -6,14 +6,18 @@
 //!
 //! - [`unit`]: the unit of change, the audit chain, moves of withdrawals and batches
 //! - [`withdrawals`], [`batches`], [`lanes`], [`progress`]: the questions that the stages ask
+//! - [`leases`]: which of several keepers does what
 //! - [`generation`]: noticing that the store went back in time
-//! - [`holder`]: one keeper per SQLite file
+//! - [`holder`]: one keeper per SQLite file, and per generation file
+//! - [`schema`]: which schema the database has
 
 pub mod batches;
 pub mod generation;
 pub mod holder;
 pub mod lanes;
+pub mod leases;
 pub mod progress;
+pub mod schema;
 mod sql;
 pub mod unit;
 pub mod withdrawals;
@@ -21,8 +25,10 @@ pub mod withdrawals;
 pub use unit::{Context, Unit};
 
 use alloy::primitives::Address;
+use generation::GenerationFile;
+use leases::Tenure;
 use sqlx::{AnyPool, any::AnyPoolOptions};
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// Why the store did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +41,10 @@ pub enum StoreError {
     Corrupt { column: String, value: String },
     #[error("{what} changed under this step; it is read again")]
     Stale { what: String },
+    #[error("another keeper holds the lease of {lease}; what was begun here is left to it")]
+    LeaseLost { lease: String },
+    #[error("the database went back in time under this keeper; everything is fenced before anything is paid")]
+    WentBack,
     #[error("{what} may not go from {from} to {to}")]
     BadTransition { what: String, from: String, to: String },
     #[error(
@@ -45,7 +55,9 @@ pub enum StoreError {
     BadUrl(String),
     #[error("{path}: {source}")]
     File { path: String, source: std::io::Error },
-    #[error("{path} is held by {holder}; stop that keeper first, or give this one its own store.url")]
+    #[error(
+        "{path} is held by {holder}; stop that keeper first, or give this one its own store.url (on PostgreSQL: its own store.generation_file)"
+    )]
     Held { path: String, holder: String },
 }
 
@@ -58,9 +70,16 @@ impl StoreError {
         Self::Stale { what: what.into() }
     }
 
-    /// Somebody else changed the rows first: the step is simply done again.
+    /// Somebody else changed the rows first, or the database asks to repeat (a deadlock, a serialization conflict):
+    /// nothing was stored, and the step is simply done again.
     pub fn is_stale(&self) -> bool {
-        matches!(self, Self::Stale { .. })
+        match self {
+            Self::Stale { .. } | Self::LeaseLost { .. } => true,
+            Self::Database(sqlx::Error::Database(e)) => {
+                e.code().is_some_and(|code| ["40001", "40P01"].contains(&code.as_ref()))
+            }
+            _ => false,
+        }
     }
 }
 
@@ -81,12 +100,20 @@ pub struct Store {
     engine: Engine,
     /// The SQLite file, where there is one.
     file: Option<PathBuf>,
+    tenure: Option<Arc<Tenure>>,
 }
 
 impl Store {
     /// Opens the store at `url` (`sqlite://FILE`, created when absent, or `postgres://...`) and brings its schema
     /// up to date.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let store = Self::connect(url).await?;
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    /// Opens the store at `url` with its schema as it is.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
         let engine = if url.starts_with("sqlite:") {
             Engine::Sqlite
@@ -106,19 +133,16 @@ impl Store {
                 (sqlite_pool(1, &url).await?, sqlite_pool(4, &url).await?, Some(path))
             }
             Engine::Postgres => {
-                let pool = AnyPoolOptions::new()
-                    .max_connections(8)
-                    .acquire_timeout(Duration::from_secs(30))
-                    .connect(url)
-                    .await?;
+                let pool = postgres_pool(url).await?;
                 (pool.clone(), pool, None)
             }
         };
-        match engine {
-            Engine::Sqlite => sqlx::migrate!("migrations/sqlite").run(&writer).await?,
-            Engine::Postgres => sqlx::migrate!("migrations/postgres").run(&writer).await?,
-        }
-        Ok(Self { writer, reader, engine, file })
+        Ok(Self { writer, reader, engine, file, tenure: None })
+    }
+
+    /// The store as the keeper that `generation` names uses it: with leases that last for `lease`.
+    pub fn for_keeper(self, generation: GenerationFile, lease: Duration) -> Self {
+        Self { tenure: Some(Arc::new(Tenure::new(generation, lease))), ..self }
     }
 
     pub fn engine(&self) -> Engine {
@@ -172,6 +196,29 @@ async fn sqlite_pool(connections: u32, url: &str) -> Result<AnyPool, StoreError>
                     "PRAGMA cache_size = -65536",
                 ] {
                     sqlx::query(pragma).execute(&mut *connection).await?;
+                }
+                Ok(())
+            })
+        })
+        .connect(url)
+        .await?;
+    Ok(pool)
+}
+
+/// A session of a keeper that was paused or cut off inside a transaction holds locks that all others need: the server
+/// ends it after so long. No change here waits for anything but the database.
+const IDLE_IN_TRANSACTION: &str = "SET idle_in_transaction_session_timeout = '5s'";
+const STATEMENT_TIMEOUT: &str = "SET statement_timeout = '60s'";
+
+/// A connection that broke is replaced by the next that is asked for.
+async fn postgres_pool(url: &str) -> Result<AnyPool, StoreError> {
+    let pool = AnyPoolOptions::new()
+        .max_connections(8)
+        .acquire_timeout(Duration::from_secs(10))
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                for setting in [IDLE_IN_TRANSACTION, STATEMENT_TIMEOUT] {
+                    sqlx::query(setting).execute(&mut *connection).await?;
                 }
                 Ok(())
             })
