@@ -9,11 +9,13 @@
 //! - [`leases`]: which of several keepers does what
 //! - [`generation`]: noticing that the store went back in time
 //! - [`holder`]: one keeper per SQLite file, and per generation file
-//! - [`schema`]: which schema the database has
+//! - [`schema`], [`integrity`], [`backup`]: what `spillway db` does
 
+pub mod backup;
 pub mod batches;
 pub mod generation;
 pub mod holder;
+pub mod integrity;
 pub mod lanes;
 pub mod leases;
 pub mod progress;
@@ -27,14 +29,18 @@ pub use unit::{Context, Unit};
 use alloy::primitives::Address;
 use generation::GenerationFile;
 use leases::Tenure;
-use sqlx::{AnyPool, any::AnyPoolOptions};
+use sqlx::{Any, AnyPool, Transaction, any::AnyPoolOptions};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// Why the store did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("database: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
+    #[error(
+        "the database's files are damaged: {0}; stop the keeper, look with `spillway db check`, and put back a backup with `spillway db restore`"
+    )]
+    Damaged(sqlx::Error),
     #[error("database migration: {0}; a newer keeper may have written this store")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     #[error("column {column} holds '{value}', which this keeper cannot read; restore a backup or report it")]
@@ -53,12 +59,32 @@ pub enum StoreError {
     OtherVault { stored_chain: String, stored_vault: String, chain: u64, vault: Address },
     #[error("store.url '{0}': expected sqlite://FILE or postgres://USER@HOST/DATABASE")]
     BadUrl(String),
+    #[error("{path} is no whole backup: {problem}; nothing was changed")]
+    BadBackup { path: String, problem: String },
+    #[error("the store holds {0}; name an empty one as store.url, or say --force to replace what it holds")]
+    NotEmpty(String),
+    #[error("keeper {0} runs on this store; stop it first")]
+    InUse(String),
     #[error("{path}: {source}")]
     File { path: String, source: std::io::Error },
     #[error(
         "{path} is held by {holder}; stop that keeper first, or give this one its own store.url (on PostgreSQL: its own store.generation_file)"
     )]
     Held { path: String, holder: String },
+}
+
+/// SQLite: malformed, not a database. PostgreSQL: data or index corrupted.
+const DAMAGED: [&str; 4] = ["11", "26", "XX001", "XX002"];
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|e| e.code());
+        if code.is_some_and(|code| DAMAGED.contains(&code.as_ref())) {
+            Self::Damaged(error)
+        } else {
+            Self::Database(error)
+        }
+    }
 }
 
 impl StoreError {
@@ -169,6 +195,18 @@ impl Store {
             .bind(name)
             .fetch_one(&self.writer)
             .await?)
+    }
+
+    /// A reader's transaction that sees one moment, however long it takes.
+    async fn snapshot(&self) -> Result<Transaction<'static, Any>, StoreError> {
+        if self.engine == Engine::Sqlite {
+            return Ok(self.reader.begin().await?);
+        }
+        let mut tx = self.reader.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        for setting in ["SET LOCAL statement_timeout = 0", "SET LOCAL idle_in_transaction_session_timeout = 0"] {
+            sqlx::query(setting).execute(&mut *tx).await?;
+        }
+        Ok(tx)
     }
 
     /// Waits for running statements and closes. On SQLite the write-ahead log is folded into the file.

@@ -20,6 +20,22 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// What the migrations create of a kind (`TABLE`, `FUNCTION`), in their order. Other programs' tables may lie in the
+    /// same database: nothing here touches those.
+    pub(super) fn created(self, kind: &str) -> Vec<String> {
+        let start = format!("CREATE {kind} ");
+        let mut migrations: Vec<_> = self.migrations().iter().collect();
+        migrations.sort_by_key(|m| m.version);
+        let mut names = Vec::new();
+        for line in migrations.iter().flat_map(|m| m.sql.as_str().lines()) {
+            let name = line.strip_prefix(&start).and_then(|rest| rest.split([' ', '(']).next());
+            names.extend(name.filter(|n| !n.is_empty()).map(str::to_owned));
+        }
+        names
+    }
+}
+
 impl Store {
     /// Brings the schema up to date. Several keepers may do it at once: one does, the others wait.
     pub async fn migrate(&self) -> Result<(), StoreError> {
