@@ -145,11 +145,14 @@ pub struct StoreConfig {
     pub url: String,
     /// A copy of the store's generation outside of it; none is beside the database.
     pub generation_file: Option<PathBuf>,
+    /// How long a lane that a dead keeper held stays with it, at most.
+    #[serde(with = "humantime_serde")]
+    pub lease: Duration,
 }
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { url: "sqlite://spillway.db".to_owned(), generation_file: None }
+        Self { url: "sqlite://spillway.db".to_owned(), generation_file: None, lease: Duration::from_secs(10) }
     }
 }
 
@@ -158,6 +161,7 @@ impl fmt::Debug for StoreConfig {
         f.debug_struct("StoreConfig")
             .field("url", &check::without_secrets(&self.url))
             .field("generation_file", &self.generation_file)
+            .field("lease", &self.lease)
             .finish()
     }
 }

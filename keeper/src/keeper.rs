@@ -10,15 +10,16 @@ use crate::{
         GasModel, Line, StageError, Worked, batch, broadcast, confirm, fence, finalize, fund, intake::Intake,
         policy, price, reconcile, sign,
     },
-    store::{Store, generation::GenerationFile, holder::Holder, progress::Verdict},
+    store::{Store, StoreError, generation::GenerationFile, holder::Holder, leases::LINE, progress::Verdict},
+    tenure::{self, ChainPulse},
 };
 use eyre::{WrapErr, bail};
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     sync::{Notify, watch},
     task::JoinSet,
-    time::sleep,
+    time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -26,14 +27,18 @@ use tokio_util::sync::CancellationToken;
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// A stage that failed waits so long before it tries again.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// A step that takes longer waits for what never answers.
+const STEP: Duration = Duration::from_secs(120);
+/// What giving up the leases may take at the end.
+const FAREWELL: Duration = Duration::from_secs(3);
 /// After a signal to stop, the tasks get so long to come to the end of their step.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Runs until it is told to stop (SIGINT or SIGTERM).
 pub async fn run(config: Config, deployment: Deployment) -> eyre::Result<()> {
     let stop = CancellationToken::new();
-    let (line, _holder) = open(&config, &deployment).await?;
-    let line = Arc::new(line);
+    let (line, _holders) = open(&config, &deployment).await?;
+    let (line, pulse) = (Arc::new(line), Arc::new(ChainPulse::default()));
     let (readiness, ready) = watch::channel(Readiness::not_yet("starting"));
 
     let wake = Arc::new(Notify::new());
@@ -51,13 +56,19 @@ pub async fn run(config: Config, deployment: Deployment) -> eyre::Result<()> {
         spawn_stages(&line, &mut tasks, &wake, &stop);
         let new_head = Arc::new(Notify::new());
         line.chain.follow_heads(&new_head, &mut tasks, &stop);
-        tasks.spawn(watch_chain(line.clone(), readiness, config.chain.poll_interval, new_head, stop.clone()));
+        let (l, p, s) = (line.clone(), pulse.clone(), stop.clone());
+        tasks.spawn(async move { tenure::keep(&l, &p, &s).await });
+        let poll_interval = config.chain.poll_interval;
+        tasks.spawn(watch_chain(line.clone(), readiness, pulse, poll_interval, new_head, stop.clone()));
     }
     stop.cancelled().await;
     tracing::info!("stopping: what is durable is taken up again at the next start");
     let end = async { while tasks.join_next().await.is_some() {} };
-    if tokio::time::timeout(GRACE, end).await.is_err() {
+    if timeout(GRACE, end).await.is_err() {
         tracing::warn!("a task did not end in time and is dropped; nothing is lost");
+    }
+    if let Ok(Err(error)) = timeout(FAREWELL, line.store.sign_off()).await {
+        tracing::warn!(%error, "the leases were not given up; they run out by themselves");
     }
     line.store.clone().close().await;
     Ok(())
@@ -66,49 +77,73 @@ pub async fn run(config: Config, deployment: Deployment) -> eyre::Result<()> {
 /// Brings the books up to the last final block, if no keeper runs on this store, and compares them with the chain.
 pub async fn reconcile_once(config: &Config, deployment: &Deployment) -> eyre::Result<Verdict> {
     let store = Store::open(&config.store.url).await?;
-    let holder = store.hold();
+    let path = generation_path(config, &store);
+    let holders = store.hold().and_then(|file| Ok((file, Holder::of(&path)?)));
     let line = line(config, deployment, store, Signers::default())?;
     if let Err(wrong) = line.chain.verify(deployment.chain_id).await? {
         return Err(wrong.into());
     }
-    let mut balances = Balances::default();
-    match holder {
-        Ok(_holder) => {
+    let taken = match holders {
+        Ok(_) => line.store.take_lease(LINE).await?,
+        Err(_) => None,
+    };
+    if let Some(taken) = taken {
+        line.store.hold_lease(taken);
+        let mut balances = Balances::default();
+        let compared = async {
             let last_final = catch_up(&line, &mut balances).await?;
-            Ok(reconcile::compare(&line, &balances, last_final).await?)
-        }
-        // A keeper runs here: it brings the books up and compares, this only tells what it said last.
-        Err(held) => {
-            match line.store.last_verdict().await? {
-                Some(verdict) => Ok(verdict),
-                None => Err(eyre::Report::new(held)
-                    .wrap_err("the running keeper has not compared yet; try again soon")),
-            }
+            reconcile::compare(&line, &balances, last_final).await
+        };
+        let verdict = tokio::select! {
+            verdict = compared => verdict,
+            error = keep_renewing(&line.store, config.store.lease) => Err(error.into()),
+        };
+        line.store.release_lease(LINE).await?;
+        return Ok(verdict?);
+    }
+    // A keeper runs here: it brings the books up and compares, this only tells what it said last.
+    match line.store.last_verdict().await? {
+        Some(verdict) => Ok(verdict),
+        None => bail!("the running keeper has not compared yet; try again soon"),
+    }
+}
+
+/// Ends only when it cannot.
+async fn keep_renewing(store: &Store, lease: Duration) -> StoreError {
+    loop {
+        sleep(lease / 4).await;
+        if let Err(error) = store.renew_leases().await {
+            return error;
         }
     }
 }
 
-async fn open(config: &Config, deployment: &Deployment) -> eyre::Result<(Line, Option<Holder>)> {
+type Holders = (Option<Holder>, Holder);
+
+async fn open(config: &Config, deployment: &Deployment) -> eyre::Result<(Line, Holders)> {
     let store = Store::open(&config.store.url).await?;
-    let holder = store.hold()?;
+    let holders = (store.hold()?, Holder::of(&generation_path(config, &store))?);
     store.bind_to_vault(deployment.chain_id, deployment.vault).await?;
-    Ok((line(config, deployment, store, Signers::new(config.signers()?))?, holder))
+    Ok((line(config, deployment, store, Signers::new(config.signers()?))?, holders))
+}
+
+fn generation_path(config: &Config, store: &Store) -> PathBuf {
+    config.store.generation_file.clone().unwrap_or_else(|| store.default_generation_path())
 }
 
 fn line(config: &Config, deployment: &Deployment, store: Store, signers: Signers) -> eyre::Result<Line> {
-    let generation_file =
-        config.store.generation_file.clone().unwrap_or_else(|| store.default_generation_path());
+    let generation = GenerationFile::open(generation_path(config, &store))?;
     Ok(Line {
         chain: Chain::connect(&config.chain, deployment.vault)?,
         assets: deployment.assets.clone(),
         signers,
-        generation: GenerationFile::new(generation_file),
+        generation: generation.clone(),
         policy: config.policy.clone(),
         batch: config.batch.clone(),
         fees: config.fees.clone(),
         gas: GasModel::default(),
         deployed_at: deployment.block,
-        store,
+        store: store.for_keeper(generation, config.store.lease),
     })
 }
 
@@ -156,8 +191,11 @@ async fn wait_for_chain(
 fn spawn_stages(line: &Arc<Line>, tasks: &mut JoinSet<()>, wake: &Arc<Notify>, stop: &CancellationToken) {
     macro_rules! stage {
         ($name:literal, $module:ident, $wake:expr, $next:expr) => {
+            stage!($name, $module, |_: &Line| true, $wake, $next)
+        };
+        ($name:literal, $module:ident, $when:expr, $wake:expr, $next:expr) => {
             tasks.spawn(run_stage($name, line.clone(), $wake, $next, stop.clone(), |line| async move {
-                $module::step(&line).await
+                if $when(&line) { $module::step(&line).await } else { Ok(Worked::Idle) }
             }))
         };
     }
@@ -165,10 +203,10 @@ fn spawn_stages(line: &Arc<Line>, tasks: &mut JoinSet<()>, wake: &Arc<Notify>, s
     let (to_batch, to_price, to_fund, to_sign, to_broadcast) =
         (notify(), notify(), notify(), notify(), notify());
     let end = notify();
-    stage!("policy", policy, wake.clone(), to_batch.clone());
-    stage!("batch", batch, to_batch, to_price.clone());
-    stage!("price", price, to_price, to_fund.clone());
-    stage!("fund", fund, to_fund, to_sign.clone());
+    stage!("policy", policy, Line::leads, wake.clone(), to_batch.clone());
+    stage!("batch", batch, Line::leads, to_batch, to_price.clone());
+    stage!("price", price, Line::leads, to_price, to_fund.clone());
+    stage!("fund", fund, Line::leads, to_fund, to_sign.clone());
     stage!("sign", sign, to_sign, to_broadcast.clone());
     stage!("broadcast", broadcast, to_broadcast, end);
 }
@@ -186,7 +224,18 @@ async fn run_stage<F, Fut>(
     Fut: Future<Output = Result<Worked, StageError>>,
 {
     while !stop.is_cancelled() {
-        let pause = match step(line.clone()).await {
+        // A step that is dropped half-way is as one that a crash ended: its rows say what is to be done.
+        let stepped = match timeout(STEP, step(line.clone())).await {
+            Ok(stepped) => stepped,
+            Err(_) => {
+                tracing::warn!(
+                    stage = name,
+                    "stage hangs: the database or the chain does not answer; begun again"
+                );
+                continue;
+            }
+        };
+        let pause = match stepped {
             Ok(Worked::Yes) => {
                 next.notify_one();
                 continue;
@@ -210,6 +259,7 @@ async fn run_stage<F, Fut>(
 async fn watch_chain(
     line: Arc<Line>,
     readiness: watch::Sender<Readiness>,
+    pulse: Arc<ChainPulse>,
     poll_interval: Duration,
     new_head: Arc<Notify>,
     stop: CancellationToken,
@@ -217,7 +267,15 @@ async fn watch_chain(
     let mut balances = Balances::default();
     let mut compared = None;
     while !stop.is_cancelled() {
-        let followed = follow(&line, &mut balances, &mut compared).await;
+        let followed = match timeout(STEP, follow(&line, &pulse, &mut balances, &mut compared)).await {
+            Ok(followed) => followed,
+            Err(_) => {
+                tracing::warn!(
+                    "following the chain hangs: the database or the chain does not answer; begun again"
+                );
+                continue;
+            }
+        };
         let now = match followed {
             Ok(()) => Some(Readiness::ready()),
             Err(error) if error.is_stale() => None,
@@ -238,12 +296,23 @@ async fn watch_chain(
     }
 }
 
-async fn follow(line: &Line, balances: &mut Balances, compared: &mut Option<u64>) -> Result<(), StageError> {
+async fn follow(
+    line: &Line,
+    pulse: &ChainPulse,
+    balances: &mut Balances,
+    compared: &mut Option<u64>,
+) -> Result<(), StageError> {
     let tip = line.chain.tip().await?;
+    pulse.seen();
     let Some(last_final) = line.chain.final_block(tip).await? else { return Ok(()) };
     fence::step(line, tip).await?;
     confirm::step(line, tip, last_final).await?;
-    while finalize::step(line, last_final).await? == Worked::Yes {}
+    if !line.leads() {
+        return Ok(());
+    }
+    while finalize::step(line, last_final).await? == Worked::Yes {
+        pulse.seen();
+    }
     if *compared != Some(last_final.number) {
         finalize::receive_float(line, balances, last_final).await?;
         reconcile::compare(line, balances, last_final).await?;

@@ -13,4 +13,5 @@ pub mod keeper;
 pub mod observe;
 pub mod stages;
 pub mod store;
+pub mod tenure;
 pub mod trace;

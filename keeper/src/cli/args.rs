@@ -9,7 +9,7 @@ Exit codes:
   1  failed; nothing was changed, or the error says what was
   2  wrong usage, configuration or deployment
   3  part of the input was rejected, the rest was stored
-  4  chain and books differ";
+  4  chain and books differ, or the store is broken";
 
 /// The keeper of a withdrawal vault: pays every withdrawal exactly once, in batches, and can prove it.
 #[derive(Debug, Parser)]
@@ -66,6 +66,11 @@ Examples:
 
 Beside a running keeper it tells what that keeper found last. Exit code 4 when they differ.")]
     Reconcile(JsonArg),
+    /// Look after the database: schema, integrity, backups
+    Db {
+        #[command(subcommand)]
+        command: DbCommand,
+    },
     /// Look at the configuration
     Config {
         #[command(subcommand)]
@@ -83,6 +88,67 @@ Examples:
 
 Exit code 2 when something is wrong: the error names the key, the value and what would be right.")]
     Check(JsonArg),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DbCommand {
+    /// Bring the schema up to date
+    #[command(after_help = "\
+Examples:
+  spillway db migrate
+  spillway db migrate --json
+
+`spillway run` does the same at its start. Several keepers may do it at once. There is no way back but a backup.")]
+    Migrate(JsonArg),
+    /// Check the store from its first change to its last
+    #[command(after_help = "\
+Examples:
+  spillway db check
+  spillway db check --json || alert
+
+The engine's own check, every hash of the audit chain computed again, and whether states, transitions and postings
+tell the same story. Changes nothing; a keeper may run. Exit code 4 when something is broken: it is named.")]
+    Check(JsonArg),
+    /// Write everything to a file, as it is at one moment
+    #[command(after_help = "\
+Examples:
+  spillway db backup spillway-monday.jsonl
+  spillway db backup monday.jsonl --json && zstd --rm monday.jsonl
+
+A keeper may run. The file is text, one JSON value per line, and either engine can restore it.")]
+    Backup(BackupArgs),
+    /// Put a backup into an empty store
+    #[command(after_help = "\
+Examples:
+  spillway db restore spillway-monday.jsonl
+  SPILLWAY_STORE__URL=postgres://spillway@db/spillway spillway db restore spillway-monday.jsonl
+  spillway db restore spillway-monday.jsonl --force
+
+No keeper may run. A file that is cut off or damaged is refused before anything is changed. The generation file is left
+as it is: the next start notices the restore, and voids what may be in flight before it pays. The second example moves a
+store from SQLite to PostgreSQL.")]
+    Restore(RestoreArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    /// The file to write; it may not exist yet
+    pub file: PathBuf,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// The file that `spillway db backup` wrote
+    pub file: PathBuf,
+    /// Replace what the store holds
+    #[arg(long)]
+    pub force: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

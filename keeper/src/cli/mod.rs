@@ -3,12 +3,13 @@
 //! Results go to standard output, logs and progress to standard error. With `--json` a result is one JSON document.
 //!
 //! - [`args`] holds the commands, their help and examples
-//! - [`submit`], [`status`], [`reconcile`] and [`check`] are a command each; `run` is [`crate::keeper`]
+//! - [`submit`], [`status`], [`reconcile`], [`check`] and [`db`] are a command each; `run` is [`crate::keeper`]
 //! - [`exit`] holds the exit codes
 //! - [`output`] prints
 
 pub mod args;
 mod check;
+mod db;
 mod exit;
 mod output;
 mod reconcile;
@@ -44,6 +45,7 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
         Command::Submit(args) => submit::run(&args, &config, &deployment).await,
         Command::Status(args) => status::run(&args, &config, &deployment).await,
         Command::Reconcile(args) => reconcile::run(args.json, &config, &deployment).await,
+        Command::Db { command } => db::run(&command, &config, &deployment).await,
         Command::Config { command: ConfigCommand::Check(args) } => {
             check::run(args.json, &cli.config, &config, &deployment)
         }

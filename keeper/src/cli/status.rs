@@ -32,7 +32,7 @@ pub(super) async fn run(args: &StatusArgs, config: &Config, deployment: &Deploym
 }
 
 /// Asking must not make an empty store where the path is mistyped.
-fn require_store(url: &str) -> eyre::Result<()> {
+pub(super) fn require_store(url: &str) -> eyre::Result<()> {
     if let Some(file) = url.strip_prefix("sqlite:") {
         let file = file.trim_start_matches("//").split('?').next().unwrap_or_default();
         ensure!(

@@ -28,6 +28,7 @@ const EXPECTED: &[(&str, &str)] = &[
     ("chain.max_log_range", "a number of blocks from 1 to 1000000, within what the RPC provider allows"),
     ("store.url", "\"sqlite://FILE\" or \"postgres://USER@HOST/DATABASE\""),
     ("store.generation_file", "the path of a file outside what your backups restore"),
+    ("store.lease", "a time such as \"10s\", from 1s to 5m"),
     ("api.listen", "an address and a port, such as \"127.0.0.1:8080\""),
     (
         "api.token",
@@ -110,6 +111,7 @@ pub(super) fn check(config: &Config) -> Result<(), Vec<Problem>> {
     let (policy, batch, fees) = (&config.policy, &config.batch, &config.fees);
     let (second, hour, day) =
         (Duration::from_secs(1), Duration::from_secs(3_600), Duration::from_secs(86_400));
+    found.time(config.store.lease, second, Duration::from_secs(300), "store.lease");
     found.time(policy.hold_timeout, second, 365 * day, "policy.hold_timeout");
     found.time(batch.window, Duration::ZERO, hour, "batch.window");
     found.time(fees.bump_after, second, day, "fees.bump_after");

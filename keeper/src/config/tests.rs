@@ -42,8 +42,8 @@ fn the_example_is_valid_as_it_is_and_with_every_default_uncommented() {
     // What the example shows as a default is the default.
     let shown = |c: &Config| {
         format!(
-            "{:?} {:?} {:?} {:?} {:?} {:?}",
-            c.chain, c.store.url, c.api.listen, c.policy, c.batch, c.fees
+            "{:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            c.chain, c.store.url, c.store.lease, c.api.listen, c.policy, c.batch, c.fees
         )
     };
     assert_eq!(shown(&config), shown(&all));
@@ -101,6 +101,7 @@ fn an_error_names_the_key_the_value_and_what_would_be_right() {
             with("store", "url = \"mysql://root:hunter2@db/x\""),
             "store.url = \"mysql://db/...\": expected \"sqlite://FILE\"",
         ),
+        (with("store", "lease = \"10ms\""), "store.lease = \"10ms\": expected a time"),
         (with("api", "listen = \"localhost\""), "api.listen = \"localhost\": expected an address and a port"),
         (with("api", "max_body = 3"), "api.max_body = 3: expected a number of bytes"),
         (with("api", "listen = \"0.0.0.0:80\""), "api.token = nothing, while api.listen is 0.0.0.0:80"),

@@ -29,7 +29,7 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
         ])
         .await?
         .len();
-    let mut room = (line.signers.lanes().count() * line.batch.max_in_flight).saturating_sub(on_the_way);
+    let mut room = (line.live_lanes().await?.len() * line.batch.max_in_flight).saturating_sub(on_the_way);
     let mut planned = false;
     for asset in line.assets.iter() {
         for (door, kind) in [(Door::Order, BatchKind::Orders), (Door::Request, BatchKind::Requests)] {

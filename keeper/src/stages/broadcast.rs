@@ -23,7 +23,7 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
         .map(|l| l.address)
         .collect();
     let mut worked = false;
-    for batch in line.store.batches_in(&[BatchState::Signed, BatchState::Broadcast]).await? {
+    for batch in line.held_batches(&[BatchState::Signed, BatchState::Broadcast]).await? {
         let fenced = batch.content.as_ref().is_some_and(|c| fencing.contains(&c.lane));
         if fenced && batch.kind != BatchKind::Void {
             continue;

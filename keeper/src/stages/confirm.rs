@@ -27,8 +27,7 @@ struct LaneView {
 
 /// Compares every batch that is on its way with the block `tip`.
 pub async fn step(line: &Line, tip: Block, last_final: Block) -> Result<Worked, StageError> {
-    let batches =
-        line.store.batches_in(&[BatchState::Signed, BatchState::Broadcast, BatchState::Mined]).await?;
+    let batches = line.held_batches(&[BatchState::Signed, BatchState::Broadcast, BatchState::Mined]).await?;
     let mut views: HashMap<Address, LaneView> = HashMap::new();
     let mut worked = false;
     for batch in batches {

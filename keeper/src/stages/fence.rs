@@ -2,7 +2,8 @@
 //!
 //! A restored store does not know what was sent after the backup. So each lane voids its next number first. Whatever
 //! was in flight there then builds on a head that is gone, and reverts. When the voids are final the chain has been
-//! read too, and the line goes on. A normal restart, after `kill -9` too, needs no fence.
+//! read too, and the line goes on. A normal restart, after `kill -9` too, needs no fence, and neither does a lane that
+//! another keeper left: what was sent there is in the rows.
 
 use super::{Line, StageError, Worked};
 use crate::{
@@ -19,67 +20,93 @@ const VOID_GAS: u64 = 150_000;
 /// What the start found, in words.
 pub type Findings = Vec<String>;
 
-/// At the start: takes in the lanes that are new, tells whether the past is known, and fences what is not.
+/// At the start, and again whenever the store went back: takes in the lanes that are new, tells whether the past is
+/// known, and fences every lane when it is not.
 pub async fn start(line: &Line) -> Result<Findings, StageError> {
+    let Some(tenure) = line.store.tenure() else { return Ok(Findings::new()) };
     let tip = line.chain.tip().await?;
-    let history = line.store.history_against(&line.generation).await?;
-    let mut findings = Findings::new();
-    let everything = match history {
-        History::Continuous => false,
-        History::WentBack { stored, seen } => {
-            findings
-                .push(format!("the database went back in time (generation {stored}, {seen} was reached)"));
-            true
-        }
-        History::Unknown { stored } => {
-            findings
-                .push(format!("the generation file is missing (database at {stored}): the past is unknown"));
-            true
-        }
-    };
+    let own: Vec<Address> = line.signers.lanes().collect();
+    let history = line.store.judge_history(&own).await?;
+    let mut findings: Findings = told(&history).into_iter().collect();
+    let fenced = !findings.is_empty();
     let known = line.store.lanes().await?;
-    let mut unit = line.unit("fence", "keeper.started", serde_json::json!({})).await?;
+    let server = line.store.server().await?;
+    let mut unit = line
+        .unit("fence", "keeper.started", serde_json::json!({ "keeper": tenure.id(), "fenced": fenced }))
+        .await?;
     let now = unit.at();
-    for address in line.signers.lanes() {
-        let chain = line.chain.lane(address, tip.number).await?;
-        let pending_nonce = line.chain.pending_nonce(address).await?;
-        match known.iter().find(|l| l.address == address) {
-            None => {
-                // These books are new; that the lane settled before means that there were others.
-                let used = chain.position.next > 1;
-                if used {
-                    findings.push(format!("lane {address} settled before, these books do not know what"));
-                }
-                let fencing_since = (used || everything).then_some(now);
-                let lane = Lane { address, nonce: pending_nonce, position: chain.position, fencing_since };
-                unit.add_lane(&lane).await?;
-            }
-            Some(lane) => {
-                let unknown_number = chain.position.next > lane.position.next;
-                let unknown_nonce = pending_nonce > lane.nonce;
-                if unknown_number || unknown_nonce {
-                    findings.push(format!(
-                        "lane {address} is further on chain (number {}, nonce {pending_nonce}) than in these books \
-                         (number {}, nonce {})",
-                        chain.position.next, lane.position.next, lane.nonce
-                    ));
-                }
-                if (everything || unknown_number || unknown_nonce) && lane.fencing_since.is_none() {
-                    unit.set_lane_fencing(address, Some(now)).await?;
-                }
-            }
+    for address in own {
+        if known.iter().any(|l| l.address == address) {
+            continue;
         }
+        let chain = line.chain.lane(address, tip.number).await?;
+        let nonce = line.chain.pending_nonce(address).await?;
+        // These books are new; that the lane settled before means that there were others.
+        let used = chain.position.next > 1;
+        if used {
+            findings.push(format!("lane {address} settled before, these books do not know what"));
+        }
+        let fencing_since = (used || fenced).then_some(now);
+        unit.add_lane(&Lane { address, nonce, position: chain.position, fencing_since }).await?;
+    }
+    if fenced {
+        for lane in known.iter().filter(|l| l.fencing_since.is_none()) {
+            unit.set_lane_fencing(lane.address, Some(now)).await?;
+        }
+        unit.retire_others().await?;
     }
     let seen = match history {
         History::WentBack { seen, .. } => seen,
         _ => 0,
     };
-    unit.raise_generation(seen).await?;
-    let generation = unit.advance_generation().await?;
+    let generation = unit.start_generation(seen, &server).await?;
     unit.describe("findings", serde_json::json!(findings));
     unit.commit().await?;
     line.generation.write(generation)?;
+    tenure.trust();
     Ok(findings)
+}
+
+/// What is wrong with the past, if anything is.
+fn told(history: &History) -> Option<String> {
+    match history {
+        History::Continuous => None,
+        History::WentBack { stored, seen } => {
+            Some(format!("the database went back in time (generation {stored}, {seen} was reached)"))
+        }
+        History::OtherServer { stored, now } => Some(format!(
+            "the database was restored, recovered or moved (it was {stored}, it is {now}): the past is unknown"
+        )),
+        History::Unknown { stored } => {
+            Some(format!("the generation file is missing (database at {stored}): the past is unknown"))
+        }
+        History::Unvouched { absent } => Some(format!(
+            "no keeper runs here, and keeper {} did not come: what it sent last is unknown",
+            absent.join(", ")
+        )),
+    }
+}
+
+/// A lane is this keeper's from now on. Its rows hold all that was sent there, by whomever; when the chain is further
+/// on than they are, that is not so, and the lane is fenced. To be called before the lane is worked for, so that nobody
+/// moves it meanwhile.
+pub async fn adopt(line: &Line, address: Address) -> Result<(), StageError> {
+    let Some(lane) = line.store.lane(address).await? else { return Ok(()) };
+    let tip = line.chain.tip().await?;
+    let chain = line.chain.lane(address, tip.number).await?;
+    let nonce = line.chain.pending_nonce(address).await?;
+    if chain.position.next <= lane.position.next && nonce <= lane.nonce || lane.fencing_since.is_some() {
+        return Ok(());
+    }
+    let finding = format!(
+        "lane {address} is further on chain (number {}, nonce {nonce}) than in these books (number {}, nonce {})",
+        chain.position.next, lane.position.next, lane.nonce
+    );
+    tracing::warn!(%finding, "fencing the lane before anything is paid there");
+    let mut unit = line.unit("fence", "lane.adopted", serde_json::json!({ "finding": finding })).await?;
+    unit.set_lane_fencing(address, Some(unit.at())).await?;
+    unit.commit().await?;
+    Ok(())
 }
 
 /// Sees that every fenced lane has a void on its way.
@@ -87,7 +114,7 @@ pub async fn step(line: &Line, tip: Block) -> Result<Worked, StageError> {
     let mut worked = false;
     for lane in line.store.lanes().await? {
         let Some(since) = lane.fencing_since else { continue };
-        if !line.signers.lanes().any(|signer| signer == lane.address) {
+        if !line.holds(lane.address) {
             continue;
         }
         worked |= plan_void(line, &lane, since, tip).await?;

@@ -41,19 +41,15 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
     Ok(worked.into())
 }
 
-/// The enabled lane of ours with the fewest batches on the way, if one has room.
+/// The enabled lane that a keeper works for with the fewest batches on the way, if one has room.
 async fn pick_lane(line: &Line, tip: Block) -> Result<Option<Lane>, StageError> {
     let open =
         line.store.batches_in(&[BatchState::Funded, BatchState::Signed, BatchState::Broadcast]).await?;
     let load =
         |lane: Address| open.iter().filter(|b| b.content.as_ref().is_some_and(|c| c.lane == lane)).count();
-    let mut lanes: Vec<_> = line
-        .store
-        .lanes()
-        .await?
-        .into_iter()
-        .filter(|l| line.signers.lanes().any(|s| s == l.address))
-        .collect();
+    let live = line.live_lanes().await?;
+    let mut lanes: Vec<_> =
+        line.store.lanes().await?.into_iter().filter(|l| live.contains(&l.address)).collect();
     lanes.sort_by_key(|l| load(l.address));
     for lane in lanes {
         if load(lane.address) >= line.batch.max_in_flight {

@@ -29,12 +29,19 @@ pub mod sign;
 use crate::{
     chain::{Chain, ChainError, signer::Signers},
     config::{BatchConfig, FeesConfig, PolicyConfig},
-    domain::asset::Assets,
-    store::{Context, Store, StoreError, Unit, generation::GenerationFile},
+    domain::{
+        asset::Assets,
+        batch::{Batch, BatchState},
+    },
+    store::{
+        Context, Store, StoreError, Unit,
+        generation::GenerationFile,
+        leases::{LINE, of_lane},
+    },
 };
 use alloy::primitives::Address;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Mutex, PoisonError},
 };
 
@@ -53,6 +60,9 @@ pub struct Line {
     /// The block of the deployment: no event of the vault is older.
     pub deployed_at: u64,
 }
+
+/// The stages that decide for all lanes.
+const LED: [&str; 5] = ["policy", "batch", "price", "fund", "finalize"];
 
 /// Whether a step found something to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,9 +96,41 @@ impl StageError {
 }
 
 impl Line {
-    /// Opens a change by a stage.
+    /// Opens a change by a stage. One of [`LED`] needs the line's lease.
     async fn unit(&self, stage: &str, action: &str, detail: serde_json::Value) -> Result<Unit, StoreError> {
-        self.store.unit(Context::new(&format!("keeper/{stage}"), action, detail)).await
+        let mut unit = self.store.unit(Context::new(&format!("keeper/{stage}"), action, detail)).await?;
+        if LED.contains(&stage) {
+            unit.require_line().await?;
+        }
+        Ok(unit)
+    }
+
+    /// Whether this keeper does what is done in one place: see [`leases`](crate::store::leases).
+    pub fn leads(&self) -> bool {
+        self.store.tenure().is_some_and(|tenure| tenure.holds(LINE))
+    }
+
+    /// Whether this keeper works for a lane now.
+    pub fn holds(&self, lane: Address) -> bool {
+        self.store.tenure().is_some_and(|tenure| tenure.holds(&of_lane(lane)))
+    }
+
+    /// The lanes that this keeper works for now.
+    pub fn held_lanes(&self) -> impl Iterator<Item = Address> {
+        self.signers.lanes().filter(|lane| self.holds(*lane))
+    }
+
+    /// The lanes that some keeper works for now.
+    pub async fn live_lanes(&self) -> Result<HashSet<Address>, StoreError> {
+        let leases = self.store.leases().await?;
+        Ok(leases.iter().filter(|l| l.holder.is_some()).filter_map(|l| l.name.parse().ok()).collect())
+    }
+
+    /// The batches in these states on lanes that this keeper works for, oldest first.
+    pub async fn held_batches(&self, states: &[BatchState]) -> Result<Vec<Batch>, StoreError> {
+        let mut batches = self.store.batches_in(states).await?;
+        batches.retain(|b| b.content.as_ref().is_some_and(|content| self.holds(content.lane)));
+        Ok(batches)
     }
 
     /// Whether the past is not known yet: see [`fence`]. Nothing is judged, gathered or funded until it is, because it

@@ -14,7 +14,7 @@ const RETRY_MS: i64 = 2_000;
 
 /// Signs what is funded, lane by lane in the order of the numbers.
 pub async fn step(line: &Line) -> Result<Worked, StageError> {
-    let funded = line.store.batches_in(&[BatchState::Funded]).await?;
+    let funded = line.held_batches(&[BatchState::Funded]).await?;
     if funded.is_empty() {
         return Ok(Worked::Idle);
     }

@@ -86,6 +86,7 @@ impl Unit {
         content: &Content,
         reason: Option<&str>,
     ) -> Result<(), StoreError> {
+        self.require_lane_or_line(content.lane).await?;
         let funded = sqlx::query(
             "UPDATE batches SET lane = $1, first = $2, head_after = $3, calldata = $4, gas_limit = $5 \
              WHERE row_id = $6 AND count = $7 AND total = $8 AND (kind = 'void' OR count = \
@@ -192,8 +193,9 @@ impl Unit {
         Ok(())
     }
 
-    /// Makes an attempt's signed bytes durable. To be committed before they are sent.
+    /// Makes an attempt's signed bytes durable. To be committed before they are sent. Only the lane's keeper may.
     pub async fn add_attempt(&mut self, attempt: &Attempt) -> Result<(), StoreError> {
+        self.require_lane(attempt.lane).await?;
         let fee = |wei: u128| i64::try_from(wei).unwrap_or(i64::MAX);
         sqlx::query(
             "INSERT INTO attempts (batch, lane, nonce, hash, raw, max_fee, priority_fee, state, signed_at) \

@@ -1,7 +1,7 @@
 //! Lanes: a signing account's next nonce, and the ledger position that its funded batches lead to.
 
 use super::{
-    Store, StoreError, Unit,
+    Store, StoreError, Unit, leases,
     sql::{self, Columns},
 };
 use crate::domain::lane::LanePosition;
@@ -43,10 +43,11 @@ impl Store {
 }
 
 impl Unit {
-    /// Stores a lane that is new here.
+    /// Stores a lane that is new here, with its lease. Another keeper may have done so first.
     pub async fn add_lane(&mut self, lane: &Lane) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO lanes (address, nonce, next, head, fencing_since) VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO lanes (address, nonce, next, head, fencing_since) VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT DO NOTHING",
         )
         .bind(sql::address(lane.address))
         .bind(sql::int(lane.nonce))
@@ -55,12 +56,19 @@ impl Unit {
         .bind(lane.fencing_since)
         .execute(self.connection())
         .await?;
+        sqlx::query(
+            "INSERT INTO leases (name, holder, token, expires_at) VALUES ($1, NULL, 0, 0) ON CONFLICT DO NOTHING",
+        )
+        .bind(leases::of_lane(lane.address))
+        .execute(self.connection())
+        .await?;
         self.note();
         Ok(())
     }
 
     /// Moves the position that funded batches lead to, from where `lane` has it.
     pub async fn move_lane_position(&mut self, lane: &Lane, to: LanePosition) -> Result<(), StoreError> {
+        self.require_lane_or_line(lane.address).await?;
         let moved = sqlx::query(
             "UPDATE lanes SET next = $1, head = $2 WHERE address = $3 AND next = $4 AND head = $5",
         )
@@ -76,6 +84,7 @@ impl Unit {
 
     /// Moves the nonce, from where `lane` has it.
     pub async fn move_lane_nonce(&mut self, lane: &Lane, to: u64) -> Result<(), StoreError> {
+        self.require_lane_or_line(lane.address).await?;
         let moved = sqlx::query("UPDATE lanes SET nonce = $1 WHERE address = $2 AND nonce = $3")
             .bind(sql::int(to))
             .bind(sql::address(lane.address))

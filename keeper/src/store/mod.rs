@@ -6,14 +6,20 @@
 //!
 //! - [`unit`]: the unit of change, the audit chain, moves of withdrawals and batches
 //! - [`withdrawals`], [`batches`], [`lanes`], [`progress`]: the questions that the stages ask
+//! - [`leases`]: which of several keepers does what
 //! - [`generation`]: noticing that the store went back in time
-//! - [`holder`]: one keeper per SQLite file
+//! - [`holder`]: one keeper per SQLite file, and per generation file
+//! - [`schema`], [`integrity`], [`backup`]: what `spillway db` does
 
+pub mod backup;
 pub mod batches;
 pub mod generation;
 pub mod holder;
+pub mod integrity;
 pub mod lanes;
+pub mod leases;
 pub mod progress;
+pub mod schema;
 mod sql;
 pub mod unit;
 pub mod withdrawals;
@@ -21,20 +27,30 @@ pub mod withdrawals;
 pub use unit::{Context, Unit};
 
 use alloy::primitives::Address;
-use sqlx::{AnyPool, any::AnyPoolOptions};
-use std::{path::PathBuf, time::Duration};
+use generation::GenerationFile;
+use leases::Tenure;
+use sqlx::{Any, AnyPool, Transaction, any::AnyPoolOptions};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// Why the store did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("database: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
+    #[error(
+        "the database's files are damaged: {0}; stop the keeper, look with `spillway db check`, and put back a backup with `spillway db restore`"
+    )]
+    Damaged(sqlx::Error),
     #[error("database migration: {0}; a newer keeper may have written this store")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     #[error("column {column} holds '{value}', which this keeper cannot read; restore a backup or report it")]
     Corrupt { column: String, value: String },
     #[error("{what} changed under this step; it is read again")]
     Stale { what: String },
+    #[error("another keeper holds the lease of {lease}; what was begun here is left to it")]
+    LeaseLost { lease: String },
+    #[error("the database went back in time under this keeper; everything is fenced before anything is paid")]
+    WentBack,
     #[error("{what} may not go from {from} to {to}")]
     BadTransition { what: String, from: String, to: String },
     #[error(
@@ -43,10 +59,32 @@ pub enum StoreError {
     OtherVault { stored_chain: String, stored_vault: String, chain: u64, vault: Address },
     #[error("store.url '{0}': expected sqlite://FILE or postgres://USER@HOST/DATABASE")]
     BadUrl(String),
+    #[error("{path} is no whole backup: {problem}; nothing was changed")]
+    BadBackup { path: String, problem: String },
+    #[error("the store holds {0}; name an empty one as store.url, or say --force to replace what it holds")]
+    NotEmpty(String),
+    #[error("keeper {0} runs on this store; stop it first")]
+    InUse(String),
     #[error("{path}: {source}")]
     File { path: String, source: std::io::Error },
-    #[error("{path} is held by {holder}; stop that keeper first, or give this one its own store.url")]
+    #[error(
+        "{path} is held by {holder}; stop that keeper first, or give this one its own store.url (on PostgreSQL: its own store.generation_file)"
+    )]
     Held { path: String, holder: String },
+}
+
+/// SQLite: malformed, not a database. PostgreSQL: data or index corrupted.
+const DAMAGED: [&str; 4] = ["11", "26", "XX001", "XX002"];
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|e| e.code());
+        if code.is_some_and(|code| DAMAGED.contains(&code.as_ref())) {
+            Self::Damaged(error)
+        } else {
+            Self::Database(error)
+        }
+    }
 }
 
 impl StoreError {
@@ -58,9 +96,16 @@ impl StoreError {
         Self::Stale { what: what.into() }
     }
 
-    /// Somebody else changed the rows first: the step is simply done again.
+    /// Somebody else changed the rows first, or the database asks to repeat (a deadlock, a serialization conflict):
+    /// nothing was stored, and the step is simply done again.
     pub fn is_stale(&self) -> bool {
-        matches!(self, Self::Stale { .. })
+        match self {
+            Self::Stale { .. } | Self::LeaseLost { .. } => true,
+            Self::Database(sqlx::Error::Database(e)) => {
+                e.code().is_some_and(|code| ["40001", "40P01"].contains(&code.as_ref()))
+            }
+            _ => false,
+        }
     }
 }
 
@@ -81,12 +126,20 @@ pub struct Store {
     engine: Engine,
     /// The SQLite file, where there is one.
     file: Option<PathBuf>,
+    tenure: Option<Arc<Tenure>>,
 }
 
 impl Store {
     /// Opens the store at `url` (`sqlite://FILE`, created when absent, or `postgres://...`) and brings its schema
     /// up to date.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let store = Self::connect(url).await?;
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    /// Opens the store at `url` with its schema as it is.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
         let engine = if url.starts_with("sqlite:") {
             Engine::Sqlite
@@ -106,19 +159,16 @@ impl Store {
                 (sqlite_pool(1, &url).await?, sqlite_pool(4, &url).await?, Some(path))
             }
             Engine::Postgres => {
-                let pool = AnyPoolOptions::new()
-                    .max_connections(8)
-                    .acquire_timeout(Duration::from_secs(30))
-                    .connect(url)
-                    .await?;
+                let pool = postgres_pool(url).await?;
                 (pool.clone(), pool, None)
             }
         };
-        match engine {
-            Engine::Sqlite => sqlx::migrate!("migrations/sqlite").run(&writer).await?,
-            Engine::Postgres => sqlx::migrate!("migrations/postgres").run(&writer).await?,
-        }
-        Ok(Self { writer, reader, engine, file })
+        Ok(Self { writer, reader, engine, file, tenure: None })
+    }
+
+    /// The store as the keeper that `generation` names uses it: with leases that last for `lease`.
+    pub fn for_keeper(self, generation: GenerationFile, lease: Duration) -> Self {
+        Self { tenure: Some(Arc::new(Tenure::new(generation, lease))), ..self }
     }
 
     pub fn engine(&self) -> Engine {
@@ -147,6 +197,18 @@ impl Store {
             .await?)
     }
 
+    /// A reader's transaction that sees one moment, however long it takes.
+    async fn snapshot(&self) -> Result<Transaction<'static, Any>, StoreError> {
+        if self.engine == Engine::Sqlite {
+            return Ok(self.reader.begin().await?);
+        }
+        let mut tx = self.reader.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        for setting in ["SET LOCAL statement_timeout = 0", "SET LOCAL idle_in_transaction_session_timeout = 0"] {
+            sqlx::query(setting).execute(&mut *tx).await?;
+        }
+        Ok(tx)
+    }
+
     /// Waits for running statements and closes. On SQLite the write-ahead log is folded into the file.
     pub async fn close(self) {
         self.reader.close().await;
@@ -172,6 +234,29 @@ async fn sqlite_pool(connections: u32, url: &str) -> Result<AnyPool, StoreError>
                     "PRAGMA cache_size = -65536",
                 ] {
                     sqlx::query(pragma).execute(&mut *connection).await?;
+                }
+                Ok(())
+            })
+        })
+        .connect(url)
+        .await?;
+    Ok(pool)
+}
+
+/// A session of a keeper that was paused or cut off inside a transaction holds locks that all others need: the server
+/// ends it after so long. No change here waits for anything but the database.
+const IDLE_IN_TRANSACTION: &str = "SET idle_in_transaction_session_timeout = '5s'";
+const STATEMENT_TIMEOUT: &str = "SET statement_timeout = '60s'";
+
+/// A connection that broke is replaced by the next that is asked for.
+async fn postgres_pool(url: &str) -> Result<AnyPool, StoreError> {
+    let pool = AnyPoolOptions::new()
+        .max_connections(8)
+        .acquire_timeout(Duration::from_secs(10))
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                for setting in [IDLE_IN_TRANSACTION, STATEMENT_TIMEOUT] {
+                    sqlx::query(setting).execute(&mut *connection).await?;
                 }
                 Ok(())
             })

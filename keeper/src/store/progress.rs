@@ -132,7 +132,9 @@ impl Store {
 }
 
 impl Unit {
+    /// Only the line's keeper may.
     pub async fn set_cursor(&mut self, mark: BlockMark) -> Result<(), StoreError> {
+        self.require_line().await?;
         sqlx::query(
             "INSERT INTO scan_cursor (name, block, hash) VALUES ('final', $1, $2) \
              ON CONFLICT (name) DO UPDATE SET block = excluded.block, hash = excluded.hash",

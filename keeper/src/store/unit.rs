@@ -5,6 +5,7 @@
 
 use super::{
     Engine, Store, StoreError,
+    leases::Tenure,
     sql::{self, Columns, pieces, placeholders, tuples},
 };
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
 };
 use alloy::primitives::{Address, B256};
 use sqlx::{Any, AssertSqlSafe, Transaction};
+use std::sync::Arc;
 
 /// Who makes a change, and what it is.
 #[derive(Clone, Debug)]
@@ -48,6 +50,10 @@ pub struct Unit {
     digest: Digest,
     /// Set by changes that make no transition or posting but belong in the audit all the same.
     noted: bool,
+    pub(super) engine: Engine,
+    pub(super) tenure: Option<Arc<Tenure>>,
+    /// The leases that this change was found to have.
+    pub(super) proven: Vec<String>,
 }
 
 impl Store {
@@ -69,6 +75,9 @@ impl Store {
             at: now_ms(),
             digest: Digest::default(),
             noted: false,
+            engine: self.engine,
+            tenure: self.tenure.clone(),
+            proven: Vec::new(),
         })
     }
 
@@ -184,7 +193,7 @@ impl Unit {
             .await
     }
 
-    /// Moves a batch. The row must still stand where `batch` says.
+    /// Moves a batch. The row must still stand where `batch` says. One that has its lane is moved by who works there.
     pub async fn move_batch(
         &mut self,
         batch: &Batch,
@@ -193,6 +202,9 @@ impl Unit {
     ) -> Result<(), StoreError> {
         if !batch.state.may_become(to) {
             return Err(bad_transition(&format!("batch {}", batch.row), batch.state.as_str(), to.as_str()));
+        }
+        if let Some(content) = &batch.content {
+            self.require_lane_or_line(content.lane).await?;
         }
         let moved =
             sqlx::query("UPDATE batches SET state = $1, reason = $2 WHERE row_id = $3 AND state = $4")

@@ -35,6 +35,7 @@ pub struct Setup {
     pub port: u16,
     lanes: usize,
     database: Database,
+    log: String,
 }
 
 impl Setup {
@@ -73,7 +74,28 @@ impl Setup {
         }
         text += more;
         std::fs::write(&config, text)?;
-        Ok(Self { program: program.to_owned(), dir, config, port, lanes, database })
+        let log = "keeper.log".to_owned();
+        Ok(Self { program: program.to_owned(), dir, config, port, lanes, database, log })
+    }
+
+    /// Another keeper on the same store, with files and a port of its own. Each `(old, new)` is replaced in its
+    /// configuration.
+    pub fn another(&self, name: &str, changes: &[(String, String)]) -> eyre::Result<Self> {
+        let port = crate::anvil::free_port()?;
+        let mut text = std::fs::read_to_string(&self.config)?
+            .replace("spillway.generation", &format!("{name}.generation"))
+            .replace(&format!("127.0.0.1:{}", self.port), &format!("127.0.0.1:{port}"));
+        for (old, new) in changes {
+            text = text.replace(old, new);
+        }
+        let config = self.dir.join(format!("{name}.toml"));
+        std::fs::write(&config, text)?;
+        Ok(Self { config, port, log: format!("{name}.log"), ..self.clone() })
+    }
+
+    /// What its keeper logged.
+    pub fn logged(&self) -> String {
+        std::fs::read_to_string(self.dir.join(&self.log)).unwrap_or_default()
     }
 
     /// Copies the database as it is. No keeper may run.
@@ -152,10 +174,10 @@ impl Setup {
         .await
         .wrap_err_with(|| {
             let status = self.json(&["status"]).unwrap_or_default();
-            let log = std::fs::read_to_string(self.dir.join("keeper.log")).unwrap_or_default();
+            let log = self.logged();
             let tail: Vec<_> = log.lines().rev().take(40).collect();
             let tail: Vec<_> = tail.into_iter().rev().collect();
-            format!("status: {status}\nthe end of keeper.log:\n{}", tail.join("\n"))
+            format!("status: {status}\nthe end of its log:\n{}", tail.join("\n"))
         })
     }
 }
@@ -178,7 +200,7 @@ impl Keeper {
     }
 
     fn start_with(setup: &Setup, env: &[(&str, &str)]) -> eyre::Result<Self> {
-        let log: File = OpenOptions::new().create(true).append(true).open(setup.dir.join("keeper.log"))?;
+        let log: File = OpenOptions::new().create(true).append(true).open(setup.dir.join(&setup.log))?;
         let child = setup
             .command()
             .arg("run")
@@ -201,7 +223,7 @@ impl Keeper {
         let url = setup.api("/v1/health/ready");
         for _ in 0..300 {
             if let Some(status) = self.child.try_wait()? {
-                let log = std::fs::read_to_string(setup.dir.join("keeper.log")).unwrap_or_default();
+                let log = setup.logged();
                 eyre::bail!("the keeper ended with {status}:\n{log}");
             }
             if reqwest::get(&url).await.is_ok_and(|answer| answer.status().is_success()) {
@@ -209,7 +231,7 @@ impl Keeper {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        let log = std::fs::read_to_string(setup.dir.join("keeper.log")).unwrap_or_default();
+        let log = setup.logged();
         eyre::bail!("the keeper is not ready:\n{log}")
     }
 
@@ -230,6 +252,16 @@ impl Keeper {
         Ok(self.child.try_wait()?.is_some())
     }
 
+    /// SIGSTOP: it stands still where it is.
+    pub fn pause(&self) -> eyre::Result<()> {
+        signal("-STOP", self.child.id())
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) -> eyre::Result<()> {
+        signal("-CONT", self.child.id())
+    }
+
     /// SIGTERM, and waits for the end.
     pub fn stop(mut self) -> eyre::Result<()> {
         Command::new("kill").arg(self.child.id().to_string()).status()?;
@@ -237,6 +269,14 @@ impl Keeper {
         ensure!(status.success(), "the keeper ended with {status}");
         Ok(())
     }
+}
+
+fn signal(name: &str, process: u32) -> eyre::Result<()> {
+    ensure!(
+        Command::new("kill").arg(name).arg(process.to_string()).status()?.success(),
+        "kill {name} failed"
+    );
+    Ok(())
 }
 
 impl Drop for Keeper {

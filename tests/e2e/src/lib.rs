@@ -4,6 +4,7 @@
 //! - [`anvil`]: a local chain per test
 //! - [`world`]: the contracts, test assets and money on it
 //! - [`keeper`]: the keeper as a process that can be killed
+//! - [`link`]: a connection that can be cut
 //! - [`orders`]: files of orders
 //! - [`chain_audit`]: what the chain says was paid
 //! - [`bench`][]: figures
@@ -12,6 +13,7 @@ pub mod anvil;
 pub mod bench;
 pub mod chain_audit;
 pub mod keeper;
+pub mod link;
 pub mod orders;
 pub mod postgres;
 pub mod world;

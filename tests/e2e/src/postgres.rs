@@ -58,6 +58,17 @@ impl Postgres {
         format!("postgres://spillway@127.0.0.1:{}/{database}", self.port)
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// SIGKILL; [`Postgres::restart`] starts it again.
+    pub fn kill(&mut self) -> eyre::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     /// Makes `to` a copy of `from`, in place of what was there.
     pub async fn copy(&self, from: &str, to: &str) -> eyre::Result<()> {
         self.execute(&format!("DROP DATABASE IF EXISTS {to} WITH (FORCE)")).await?;

@@ -5,7 +5,7 @@ use super::RawOrder;
 use crate::{
     deployment::Deployment,
     domain::asset::{Asset, Assets, NATIVE},
-    store::Store,
+    store::{Store, generation::GenerationFile, leases::LINE},
 };
 use alloy::primitives::{Address, address};
 use std::time::Duration;
@@ -44,7 +44,7 @@ pub fn raw(key: &str, asset: &str, amount: &str) -> RawOrder {
     }
 }
 
-/// A store of its own for one test, gone with it.
+/// A store of its own for one test, gone with it. Its keeper leads the line.
 pub struct TestStore {
     pub store: Store,
     _folder: tempfile::TempDir,
@@ -53,5 +53,9 @@ pub struct TestStore {
 pub async fn store() -> TestStore {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", folder.path().join("test.db").display());
-    TestStore { store: Store::open(&url).await.unwrap(), _folder: folder }
+    let generation = GenerationFile::open(folder.path().join("generation")).unwrap();
+    let store = Store::open(&url).await.unwrap().for_keeper(generation, Duration::from_secs(60));
+    let line = store.take_lease(LINE).await.unwrap().unwrap();
+    store.hold_lease(line);
+    TestStore { store, _folder: folder }
 }

@@ -1,0 +1,253 @@
+//! Whether the store is whole: the engine's own check, the audit chain computed again from its first entry, and
+//! whether states, transitions and postings tell the same story. All at one moment, beside a running keeper.
+
+use super::{
+    Engine, Store, StoreError,
+    sql::{self, Columns},
+};
+use crate::{
+    books::audit::{Digest, Entry},
+    domain::{
+        amount::Amount,
+        ledger::Account,
+    },
+};
+use alloy::primitives::B256;
+use sqlx::{AnyConnection, AssertSqlSafe};
+use std::collections::BTreeMap;
+
+/// How many changes are computed at a time.
+const PAGE: i64 = 500;
+
+/// What the check found.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Integrity {
+    pub ok: bool,
+    pub schema: i64,
+    /// Changes whose hashes were computed again.
+    pub changes: u64,
+    /// The first thing that is wrong of each kind.
+    pub broken: Vec<String>,
+}
+
+/// Questions whose every answer is a contradiction: what it means, and the question for one such row.
+const CONTRADICTIONS: [(&str, &str); 7] = [
+    (
+        "withdrawal {} stands elsewhere than its last transition says",
+        "SELECT w.id AS what FROM withdrawals w WHERE w.state <> coalesce((SELECT t.to_state FROM transitions t \
+         WHERE t.withdrawal = w.row_id ORDER BY t.row_id DESC LIMIT 1), '') LIMIT 1",
+    ),
+    (
+        "batch {} stands elsewhere than its last transition says",
+        "SELECT CAST(b.row_id AS TEXT) AS what FROM batches b WHERE b.state <> coalesce((SELECT t.to_state FROM \
+         transitions t WHERE t.batch = b.row_id ORDER BY t.row_id DESC LIMIT 1), '') LIMIT 1",
+    ),
+    (
+        "withdrawal {} has no posting that set its money aside, or a wrong one",
+        "SELECT w.id AS what FROM withdrawals w WHERE (SELECT count(*) FROM postings p WHERE p.withdrawal = w.row_id \
+         AND p.to_state = 'received' AND p.amount = w.amount AND p.asset = w.asset) <> 1 LIMIT 1",
+    ),
+    (
+        "withdrawal {} ended without its posting, or with a wrong one",
+        "SELECT w.id AS what FROM withdrawals w WHERE w.state IN ('paid', 'claimable', 'rejected', 'cancelled') AND \
+         (SELECT count(*) FROM postings p WHERE p.withdrawal = w.row_id AND p.to_state = w.state \
+         AND p.amount = w.amount AND p.asset = w.asset) <> 1 LIMIT 1",
+    ),
+    (
+        "withdrawal {} ended in the postings, and is open",
+        "SELECT w.id AS what FROM withdrawals w JOIN postings p ON p.withdrawal = w.row_id \
+         AND p.to_state <> 'received' AND p.to_state <> w.state LIMIT 1",
+    ),
+    (
+        "batch {} does not hold as many withdrawals as it counts",
+        "SELECT CAST(b.row_id AS TEXT) AS what FROM batches b WHERE b.kind <> 'void' AND b.state <> 'dissolved' AND \
+         b.count <> (SELECT count(*) FROM withdrawals w WHERE w.batch = b.row_id) LIMIT 1",
+    ),
+    (
+        "a posting names change {}, which is not in the audit",
+        "SELECT CAST(p.audit AS TEXT) AS what FROM postings p LEFT JOIN audit a ON a.seq = p.audit \
+         WHERE a.seq IS NULL LIMIT 1",
+    ),
+];
+
+impl Store {
+    /// Checks everything. `progress` hears how many changes of how many are done.
+    pub async fn check(&self, progress: impl Fn(u64, u64)) -> Result<Integrity, StoreError> {
+        let schema = self.schema().await?.unwrap_or(0);
+        let mut found = Integrity { ok: false, schema, changes: 0, broken: Vec::new() };
+        let newest = self.engine.newest_schema();
+        if schema != newest {
+            let remedy = if schema < newest { "run `spillway db migrate`" } else { "use the keeper that wrote it" };
+            found.broken.push(format!("the schema is {schema}, this keeper's is {newest}; {remedy}"));
+            return Ok(found);
+        }
+        let mut tx = self.snapshot().await?;
+        match check_all(self.engine, &mut tx, &mut found, progress).await {
+            Ok(()) => {}
+            Err(StoreError::Damaged(error)) => found.broken.push(format!("a page cannot be read: {error}")),
+            Err(error @ StoreError::Corrupt { .. }) => found.broken.push(error.to_string()),
+            Err(error) => return Err(error),
+        }
+        found.ok = found.broken.is_empty();
+        Ok(found)
+    }
+}
+
+async fn check_all(
+    engine: Engine,
+    tx: &mut AnyConnection,
+    found: &mut Integrity,
+    progress: impl Fn(u64, u64),
+) -> Result<(), StoreError> {
+    if engine == Engine::Sqlite {
+        let said = sqlx::query("SELECT integrity_check AS what FROM pragma_integrity_check(1)").fetch_one(&mut *tx).await?;
+        let said = said.text("what")?;
+        if said != "ok" {
+            found.broken.push(format!("SQLite says: {said}"));
+            return Ok(());
+        }
+        let orphan = sqlx::query("SELECT \"table\" AS what FROM pragma_foreign_key_check LIMIT 1")
+            .fetch_optional(&mut *tx)
+            .await?;
+        if let Some(row) = orphan {
+            found.broken.push(format!("a row of {} refers to one that is not there", row.text("what")?));
+        }
+    }
+    check_chain(tx, found, progress).await?;
+    for (meaning, question) in CONTRADICTIONS {
+        if let Some(row) = sqlx::query(question).fetch_optional(&mut *tx).await? {
+            found.broken.push(meaning.replace("{}", &row.text("what")?));
+        }
+    }
+    check_money(tx, found).await
+}
+
+/// Computes every hash of the audit chain again.
+async fn check_chain(
+    tx: &mut AnyConnection,
+    found: &mut Integrity,
+    progress: impl Fn(u64, u64),
+) -> Result<(), StoreError> {
+    let head = sqlx::query("SELECT seq, hash FROM audit_head WHERE id = 1").fetch_one(&mut *tx).await?;
+    let (last, head): (i64, B256) = (head.int("seq")?, head.fixed("hash")?);
+    let mut prev = B256::ZERO;
+    let mut from = 1;
+    while from <= last {
+        let to = last.min(from + PAGE - 1);
+        let mut digests = digests(tx, from, to).await?;
+        let entries = sqlx::query(
+            "SELECT seq, at, actor, action, detail, digest, hash FROM audit WHERE seq >= $1 AND seq <= $2 ORDER BY seq",
+        )
+        .bind(from)
+        .bind(to)
+        .fetch_all(&mut *tx)
+        .await?;
+        for (row, expected) in entries.iter().zip(from..) {
+            let seq = row.int("seq")?;
+            if seq != expected {
+                found.broken.push(format!("change {expected} is missing in the audit"));
+                return Ok(());
+            }
+            let digest: B256 = row.fixed("digest")?;
+            if digests.remove(&seq).unwrap_or_default().finish() != digest {
+                found.broken.push(format!("the transitions or postings of change {seq} are not those that were made"));
+                return Ok(());
+            }
+            let (actor, action, detail) = (row.text("actor")?, row.text("action")?, row.text("detail")?);
+            let entry =
+                Entry { seq, at: row.int("at")?, actor: &actor, action: &action, detail: &detail, digest };
+            let hash: B256 = row.fixed("hash")?;
+            if entry.hash(prev) != hash {
+                found.broken.push(format!("change {seq} is not the one that was made: its hash differs"));
+                return Ok(());
+            }
+            prev = hash;
+            found.changes += 1;
+        }
+        if entries.len() as i64 != to - from + 1 {
+            found.broken.push(format!("change {} is missing in the audit", from + entries.len() as i64));
+            return Ok(());
+        }
+        progress(found.changes, u64::try_from(last).unwrap_or(0));
+        from = to + 1;
+    }
+    if prev != head {
+        found.broken.push("the audit's head is not the hash of its last change".to_owned());
+    }
+    Ok(())
+}
+
+/// What was made by each change of a range.
+async fn digests(tx: &mut AnyConnection, from: i64, to: i64) -> Result<BTreeMap<i64, Digest>, StoreError> {
+    let mut digests: BTreeMap<i64, Digest> = BTreeMap::new();
+    let transitions = sqlx::query(
+        "SELECT audit, withdrawal, batch, from_state, to_state, reason FROM transitions \
+         WHERE audit >= $1 AND audit <= $2 ORDER BY row_id",
+    );
+    for row in transitions.bind(from).bind(to).fetch_all(&mut *tx).await? {
+        let (subject, id) = match row.int_opt("withdrawal")? {
+            Some(id) => ("withdrawal", id),
+            None => ("batch", row.int("batch")?),
+        };
+        let (before, reason) = (row.text_opt("from_state")?, row.text_opt("reason")?);
+        digests.entry(row.int("audit")?).or_default().transition(
+            subject,
+            id,
+            before.as_deref(),
+            &row.text("to_state")?,
+            reason.as_deref(),
+        );
+    }
+    let postings = sqlx::query(
+        "SELECT audit, withdrawal, asset, debit, credit, amount FROM postings \
+         WHERE audit >= $1 AND audit <= $2 ORDER BY row_id",
+    );
+    for row in postings.bind(from).bind(to).fetch_all(&mut *tx).await? {
+        digests.entry(row.int("audit")?).or_default().posting(
+            row.int_opt("withdrawal")?,
+            &row.text("asset")?,
+            &row.text("debit")?,
+            &row.text("credit")?,
+            &row.text("amount")?,
+        );
+    }
+    Ok(digests)
+}
+
+/// What the postings say is owed to open withdrawals is what the open withdrawals add up to, for each asset.
+async fn check_money(tx: &mut AnyConnection, found: &mut Integrity) -> Result<(), StoreError> {
+    for (account, door) in [(Account::Orders, "order"), (Account::Requests, "request")] {
+        let mut sums: BTreeMap<String, [Amount; 3]> = BTreeMap::new();
+        for (i, question) in [
+            format!("SELECT asset, amount FROM postings WHERE credit = '{}'", account.as_str()),
+            format!("SELECT asset, amount FROM postings WHERE debit = '{}'", account.as_str()),
+            format!(
+                "SELECT asset, amount FROM withdrawals WHERE door = '{door}' AND state IN \
+                 ('received', 'held', 'ready', 'batched')"
+            ),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            use futures::TryStreamExt;
+            let mut rows = sqlx::query(AssertSqlSafe(question)).fetch(&mut *tx);
+            while let Some(row) = rows.try_next().await? {
+                let sums = sums.entry(row.text("asset")?).or_default();
+                sums[i] = sums[i] + row.amount("amount")?;
+            }
+        }
+        for (asset, [credits, debits, open]) in sums {
+            if credits != debits + open {
+                found.broken.push(format!(
+                    "asset {asset}: the postings owe {} to open {door}s, these add up to {open}",
+                    credits.saturating_sub(debits)
+                ));
+            }
+        }
+    }
+    let unbalanced = sqlx::query("SELECT row_id FROM postings WHERE debit = credit LIMIT 1").fetch_optional(&mut *tx);
+    if let Some(row) = unbalanced.await? {
+        found.broken.push(format!("posting {} has one side only", sql::int(row.uint("row_id")?)));
+    }
+    Ok(())
+}

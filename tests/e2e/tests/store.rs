@@ -1,0 +1,500 @@
+//! The store over both engines: every question and every change that it knows is run on each, so that SQL which only
+//! one of them understands is found here.
+
+use alloy::primitives::{Address, B256, Bytes, address};
+use spillway::{
+    domain::{
+        amount::Amount,
+        asset::NATIVE,
+        batch::{Attempt, AttemptState, Batch, BatchKind, BatchState, Content},
+        lane::{Head, LanePosition},
+        ledger::Sides,
+        reason::Code,
+        withdrawal::{Door, Order, RequestTerms, WithdrawalState},
+    },
+    store::{
+        Context, Engine, Store, StoreError, Unit,
+        batches::Inclusion,
+        generation::{GenerationFile, History},
+        lanes::Lane,
+        leases::{LINE, of_lane},
+        progress::{BlockMark, FoundPayout, Verdict},
+        withdrawals::{Accepted, NewWithdrawal},
+    },
+};
+use spillway_e2e::postgres::Postgres;
+use std::time::Duration;
+use tempfile::TempDir;
+
+const LANE: Address = address!("70997970C51812dc3A010C7d01b50e0d17dc79C8");
+const OTHER_LANE: Address = address!("3C44CdDdB6a900fa2b585dd299e03d12FA4293BC");
+const LEASE: Duration = Duration::from_millis(1_500);
+
+/// A database and a folder for keepers' files, gone with the test.
+struct Place {
+    url: String,
+    folder: TempDir,
+    server: Option<Postgres>,
+}
+
+impl Place {
+    async fn new(engine: Engine) -> eyre::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        Ok(match engine {
+            Engine::Sqlite => {
+                Self { url: format!("sqlite://{}/store.db", folder.path().display()), folder, server: None }
+            }
+            Engine::Postgres => {
+                let server = Postgres::start().await?;
+                Self { url: server.url("keeper"), folder, server: Some(server) }
+            }
+        })
+    }
+
+    /// A keeper of this name on the store.
+    async fn keeper(&self, name: &str) -> eyre::Result<Store> {
+        let generation = GenerationFile::open(self.folder.path().join(name))?;
+        Ok(Store::open(&self.url).await?.for_keeper(generation, LEASE))
+    }
+
+    /// A keeper that has started, with the lane's lease and the line's.
+    async fn started(&self, name: &str) -> eyre::Result<Store> {
+        let store = self.keeper(name).await?;
+        assert_eq!(store.judge_history(&[LANE]).await?, History::Continuous);
+        let server = store.server().await?;
+        let mut unit = unit(&store).await?;
+        unit.add_lane(&lane(1, 0)).await?;
+        let generation = unit.start_generation(0, &server).await?;
+        unit.commit().await?;
+        store.tenure().unwrap().generation.write(generation)?;
+        for name in [LINE.to_owned(), of_lane(LANE)] {
+            let taken = store.take_lease(&name).await?.unwrap();
+            store.hold_lease(taken);
+        }
+        Ok(store)
+    }
+}
+
+fn lane(next: u64, nonce: u64) -> Lane {
+    Lane { address: LANE, nonce, position: LanePosition { next, head: Head::repeat_byte(7) }, fencing_since: None }
+}
+
+async fn unit(store: &Store) -> eyre::Result<Unit> {
+    Ok(store.unit(Context::new("test", "test", serde_json::json!({}))).await?)
+}
+
+fn order(key: &str, request: Option<RequestTerms>) -> NewWithdrawal {
+    let order = Order {
+        idempotency_key: key.to_owned(),
+        asset: NATIVE,
+        recipient: Address::repeat_byte(9),
+        amount: Amount::from_hex(&format!("{:064x}", 1_000)).unwrap(),
+    };
+    NewWithdrawal { order, trace_id: "0".repeat(32), request }
+}
+
+fn content(first: u64) -> Content {
+    Content {
+        lane: LANE,
+        first,
+        head_after: Head::repeat_byte(u8::try_from(first).unwrap()),
+        calldata: Bytes::from_static(b"calldata"),
+        gas_limit: 100_000,
+    }
+}
+
+fn attempt(batch: i64, nonce: u64) -> Attempt {
+    Attempt {
+        row: 0,
+        batch,
+        lane: LANE,
+        nonce,
+        hash: B256::repeat_byte(u8::try_from(nonce + 1).unwrap()),
+        raw: Bytes::from_static(b"signed"),
+        max_fee: 2,
+        priority_fee: 1,
+        state: AttemptState::Signed,
+        signed_at: 1,
+        sent_at: 0,
+    }
+}
+
+/// Withdrawals from intake to the end, each question asked on the way.
+async fn fill(store: &Store) -> eyre::Result<()> {
+    store.bind_to_vault(31337, Address::repeat_byte(5)).await?;
+    store.bind_to_vault(31337, Address::repeat_byte(5)).await?;
+    let other = store.bind_to_vault(1, Address::repeat_byte(5)).await.unwrap_err();
+    assert!(matches!(other, StoreError::OtherVault { .. }), "{other}");
+
+    let terms = RequestTerms { id: 4, owner: Address::repeat_byte(8), created_at: 3 };
+    let mut change = unit(store).await?;
+    let new = [order("a", None), order("b", None), order("c", None), order("r", Some(terms)), order("d", None)];
+    let answers = change.accept_withdrawals(&new).await?;
+    assert!(answers.iter().all(|a| matches!(a, Accepted::New(_))));
+    let again = change.accept_withdrawals(&[order("a", None)]).await?;
+    assert!(matches!(again[0], Accepted::Repeated(_)));
+    change.post(NATIVE, Sides::FLOAT_RECEIVED, new[0].order.amount).await?;
+    assert_eq!(change.withdrawals_by_reference(&[new[0].id().reference()]).await?.len(), 1);
+    assert_eq!(change.withdrawals_by_request(&[4]).await?.len(), 1);
+    change.commit().await?;
+
+    let received = store.waiting(WithdrawalState::Received, 10).await?;
+    let mut change = unit(store).await?;
+    change.move_withdrawals(&received[..4], WithdrawalState::Ready, None).await?;
+    change.move_withdrawals(&received[4..], WithdrawalState::Rejected, Some(Code::BadRecipient)).await?;
+    change.commit().await?;
+    let ready = store.ready(NATIVE, Door::Order, 10).await?;
+    assert_eq!(ready.len(), 3);
+
+    let mut change = unit(store).await?;
+    let row = change.plan_batch(BatchKind::Orders, &ready).await?.unwrap();
+    change.commit().await?;
+    let planned = store.batch(row).await?.unwrap();
+    let mut change = unit(store).await?;
+    change.take_out_of_batch(&planned, &ready[2..], WithdrawalState::Held, Some(Code::FloatInsufficient)).await?;
+    change.move_batch(&planned, BatchState::Priced, None).await?;
+    change.delay_batch(row, 5, "later").await?;
+    change.commit().await?;
+    let priced = store.batch(row).await?.unwrap();
+    assert_eq!((priced.count, priced.retry_at), (2, 5));
+
+    let mut change = unit(store).await?;
+    change.fund_batch(&priced, &content(1), None).await?;
+    change.move_lane_position(&lane(1, 0), LanePosition { next: 3, head: Head::repeat_byte(1) }).await?;
+    change.commit().await?;
+    let funded = store.batch(row).await?.unwrap();
+    let mut change = unit(store).await?;
+    change.add_attempt(&attempt(row, 0)).await?;
+    change.set_gas_limit(row, 120_000).await?;
+    change.move_lane_nonce(&store.lane(LANE).await?.unwrap(), 1).await?;
+    change.move_batch(&funded, BatchState::Signed, None).await?;
+    let generation = change.advance_generation().await?;
+    change.commit().await?;
+    store.tenure().unwrap().generation.write(generation)?;
+    store.attempt_sent(B256::repeat_byte(1), 9).await?;
+    assert_eq!(store.attempts(row).await?[0].state, AttemptState::Sent);
+
+    let signed = store.batch(row).await?.unwrap();
+    let mut change = unit(store).await?;
+    assert_eq!(change.batch_by_head(LANE, Head::repeat_byte(1)).await?.map(|b| b.row), Some(row));
+    assert_eq!(change.batch_by_attempt(B256::repeat_byte(1)).await?.map(|b| b.row), Some(row));
+    assert_eq!(change.open_numbered(LANE).await?.len(), 1);
+    let paid = change.withdrawals_of(row).await?;
+    change.end_withdrawals(&paid, WithdrawalState::Paid, None).await?;
+    change.close_attempts(row, B256::repeat_byte(1), Inclusion { block: 8, gas_used: 50_000 }).await?;
+    change.move_batch(&signed, BatchState::Final, None).await?;
+    change.set_cursor(BlockMark { number: 8, hash: B256::repeat_byte(8) }).await?;
+    change.commit().await?;
+    let paid = store.withdrawal(&paid[0].id).await?.unwrap();
+    assert_eq!(store.payout_of(&paid).await?, Some((B256::repeat_byte(1), 8)));
+    assert!(store.history(&paid).await?.len() > 4);
+    assert_eq!(store.final_batches().await?, (1, 2, 50_000));
+    assert_eq!(store.cursor().await?.map(|c| c.number), Some(8));
+
+    void_and_dissolve(store).await?;
+    found(store).await?;
+    for ok in [true, true, false] {
+        let verdict = Verdict { block: 8, at: 1, ok, differences: Vec::new() };
+        store.put_verdict(&verdict).await?;
+        assert_eq!(store.last_verdict().await?.map(|v| v.ok), Some(ok));
+    }
+    let mut postings = 0;
+    assert!(store.sum_postings(0, |_, _, _, _| postings += 1).await? > 0);
+    assert!(postings > 5);
+    assert!(store.counts().await?.iter().any(|(s, n)| (*s, *n) == (WithdrawalState::Paid, 2)));
+    Ok(())
+}
+
+async fn void_and_dissolve(store: &Store) -> eyre::Result<()> {
+    let mut change = unit(store).await?;
+    change.set_lane_fencing(LANE, Some(1)).await?;
+    let void = change.plan_void(&content(3), "fence").await?;
+    assert!(!change.void_is_final(LANE, 1).await?);
+    change.commit().await?;
+    let open: Vec<Batch> = store.batches_in(&[BatchState::Funded, BatchState::Signed]).await?;
+    assert_eq!(open.iter().map(|b| b.row).collect::<Vec<_>>(), [void]);
+    let mut change = unit(store).await?;
+    change.dissolve_batch(&open[0], Code::NumberVoided).await?;
+    change.set_lane_fencing(LANE, None).await?;
+    Ok(change.commit().await?)
+}
+
+async fn found(store: &Store) -> eyre::Result<()> {
+    let order = order("unknown", None);
+    let payout = FoundPayout {
+        lane: LANE,
+        number: 77,
+        reference: order.id().reference(),
+        asset: NATIVE,
+        recipient: order.order.recipient,
+        amount: order.order.amount,
+        outcome: WithdrawalState::Paid,
+        tx: B256::repeat_byte(6),
+        block: 7,
+    };
+    let mut change = unit(store).await?;
+    assert!(change.put_found_payout(&payout, None).await?);
+    assert!(!change.put_found_payout(&payout, None).await?, "kept once");
+    assert_eq!(change.unmatched_by_reference(&[payout.reference]).await?.len(), 1);
+    change.note();
+    change.commit().await?;
+    assert_eq!(store.unmatched_payouts().await?, 1);
+    let held = store.waiting(WithdrawalState::Held, 1).await?;
+    let mut change = unit(store).await?;
+    change.match_found_payout(&payout, held[0].row).await?;
+    change.note();
+    change.commit().await?;
+    assert_eq!(store.unmatched_payouts().await?, 0);
+    Ok(())
+}
+
+async fn every_question_and_change(engine: Engine) -> eyre::Result<()> {
+    let place = Place::new(engine).await?;
+    let store = place.started("a").await?;
+    fill(&store).await?;
+    let checked = store.check(|_, _| {}).await?;
+    assert!(checked.ok, "{checked:?}");
+    assert!(checked.changes > 8);
+    Ok(())
+}
+
+/// The same leases, whoever asks, and none is held twice.
+async fn a_lease_that_was_lost_commits_nothing(engine: Engine) -> eyre::Result<()> {
+    let place = Place::new(engine).await?;
+    let a = place.started("a").await?;
+    assert!(a.tenure().unwrap().holds(LINE));
+    let b = place.keeper("b").await?;
+    assert!(b.take_lease(LINE).await?.is_none(), "held by a");
+    let refused = unit(&b).await?.set_cursor(BlockMark { number: 1, hash: B256::ZERO }).await.unwrap_err();
+    assert!(matches!(refused, StoreError::LeaseLost { .. }) && refused.is_stale(), "{refused}");
+
+    // a stands still; b takes over; a comes back.
+    tokio::time::sleep(LEASE + Duration::from_millis(300)).await;
+    assert!(!a.tenure().unwrap().holds(LINE));
+    for name in [LINE.to_owned(), of_lane(LANE)] {
+        let taken = b.take_lease(&name).await?.expect("it has run out");
+        b.hold_lease(taken);
+    }
+    let cursor = unit(&a).await?.set_cursor(BlockMark { number: 1, hash: B256::ZERO }).await.unwrap_err();
+    assert!(matches!(cursor, StoreError::LeaseLost { .. }), "{cursor}");
+    let nonce = unit(&a).await?.move_lane_nonce(&lane(1, 0), 1).await.unwrap_err();
+    assert!(matches!(nonce, StoreError::LeaseLost { .. }), "{nonce}");
+    let signed = unit(&a).await?.add_attempt(&attempt(1, 0)).await.unwrap_err();
+    assert!(matches!(signed, StoreError::LeaseLost { .. }), "{signed}");
+    a.renew_leases().await?;
+    assert!(a.tenure().unwrap().names().is_empty(), "a knows");
+
+    // Given up, it is free at once.
+    b.renew_leases().await?;
+    assert!(b.tenure().unwrap().holds(LINE));
+    b.sign_off().await?;
+    assert!(a.take_lease(LINE).await?.is_some());
+    assert!(b.take_lease(&of_lane(OTHER_LANE)).await?.is_none(), "there is no such lane");
+    Ok(())
+}
+
+async fn a_past_that_nobody_vouches_for_is_unknown(engine: Engine) -> eyre::Result<()> {
+    let place = Place::new(engine).await?;
+    let a = place.started("a").await?;
+    let backup = place.folder.path().join("backup.jsonl");
+    a.beat().await?;
+    a.sign_off().await?;
+    a.back_up(&backup, |_| {}).await?;
+
+    // The same keeper again: nothing to fence. Another, with none that runs: the past is unknown to it.
+    let again = place.keeper("a").await?;
+    assert_eq!(again.judge_history(&[LANE]).await?, History::Continuous);
+    let joining = place.keeper("b").await?;
+    assert!(matches!(joining.judge_history(&[]).await?, History::Unknown { .. }));
+
+    // With one that runs, it is known.
+    let server = again.server().await?;
+    let mut change = unit(&again).await?;
+    let generation = change.start_generation(0, &server).await?;
+    change.commit().await?;
+    again.tenure().unwrap().generation.write(generation)?;
+    again.beat().await?;
+    let (running, judged) = tokio::join!(
+        async {
+            for _ in 0..10 {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                again.beat().await?;
+            }
+            eyre::Ok(())
+        },
+        joining.judge_history(&[])
+    );
+    running?;
+    assert_eq!(judged?, History::Continuous);
+
+    // Put back: noticed by whoever looks, while it runs and at a start.
+    again.sign_off().await?;
+    again.restore(&backup, true, |_| {}).await?;
+    assert!(matches!(again.beat().await.unwrap_err(), StoreError::WentBack));
+    assert!(!again.tenure().unwrap().holds(LINE));
+    for name in ["a", "b"] {
+        let store = place.keeper(name).await?;
+        assert!(matches!(store.judge_history(&[]).await?, History::OtherServer { .. }), "{name}");
+    }
+    drop(place.server);
+    Ok(())
+}
+
+async fn a_keeper_waits_for_the_word_of_one_that_sent(engine: Engine) -> eyre::Result<()> {
+    let place = Place::new(engine).await?;
+    let a = place.started("a").await?;
+    a.beat().await?;
+    // b joins while a runs, and both stop.
+    let b = place.keeper("b").await?;
+    b.judge_history(&[]).await?;
+    let server = b.server().await?;
+    let mut change = unit(&b).await?;
+    let generation = change.start_generation(0, &server).await?;
+    change.commit().await?;
+    b.tenure().unwrap().generation.write(generation)?;
+    a.sign_off().await?;
+    b.sign_off().await?;
+
+    // Alone, b cannot tell what a sent last. Together they can.
+    let alone = place.keeper("b").await?.judge_history(&[]).await?;
+    assert!(matches!(alone, History::Unvouched { .. }), "{alone:?}");
+    let (a, b) = (place.keeper("a").await?, place.keeper("b").await?);
+    let (of_a, of_b) = tokio::join!(a.judge_history(&[]), async {
+        let judged = b.judge_history(&[]).await;
+        // It goes on giving signs of life while the other still looks.
+        for _ in 0..5 {
+            b.beat().await?;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        judged
+    });
+    assert_eq!((of_a?, of_b?), (History::Continuous, History::Continuous));
+    Ok(())
+}
+
+async fn a_backup_holds_everything(engine: Engine) -> eyre::Result<()> {
+    let place = Place::new(engine).await?;
+    let store = place.started("a").await?;
+    fill(&store).await?;
+    store.sign_off().await?;
+    let (first, second) = (place.folder.path().join("first.jsonl"), place.folder.path().join("second.jsonl"));
+    let rows = store.back_up(&first, |_| {}).await?;
+
+    // Into the same engine, and into the other.
+    let other = if engine == Engine::Sqlite { Engine::Postgres } else { Engine::Sqlite };
+    for into in [engine, other] {
+        let elsewhere = Place::new(into).await?;
+        let target = Store::connect(&elsewhere.url).await?;
+        assert_eq!(target.restore(&first, false, |_| {}).await?, rows);
+        let checked = target.check(|_, _| {}).await?;
+        assert!(checked.ok, "{checked:?}");
+        let full = target.restore(&first, false, |_| {}).await.unwrap_err();
+        assert!(matches!(full, StoreError::NotEmpty(_)), "{full}");
+        target.restore(&first, true, |_| {}).await?;
+        let _ = std::fs::remove_file(&second);
+        target.back_up(&second, |_| {}).await?;
+        let rows_of = |path| -> eyre::Result<Vec<String>> {
+            let text = std::fs::read_to_string(path)?;
+            let kept = |line: &&str| line.starts_with('[') && !line.contains("\"server\"");
+            Ok(text.lines().filter(kept).map(str::to_owned).collect())
+        };
+        assert_eq!(rows_of(&first)?, rows_of(&second)?);
+        // New rows come after the restored ones.
+        let mut change = unit(&target).await?;
+        let new = change.accept_withdrawals(&[order("after", None)]).await?;
+        assert!(matches!(new[0], Accepted::New(_)));
+        change.commit().await?;
+    }
+
+    let text = std::fs::read_to_string(&first)?;
+    let target = Place::new(Engine::Sqlite).await?;
+    let target = Store::connect(&target.url).await?;
+    for (damaged, why) in [
+        (text[..text.len() - 200].to_owned(), "cut off"),
+        (text.replacen("\"paid\"", "\"held\"", 1), "changed or damaged"),
+        (String::new(), "empty"),
+        ("{}\n".to_owned(), "first line"),
+    ] {
+        std::fs::write(&second, damaged)?;
+        let refused = target.restore(&second, true, |_| {}).await.unwrap_err().to_string();
+        assert!(refused.contains(why) && refused.contains("nothing was changed"), "{refused}");
+    }
+    Ok(())
+}
+
+async fn what_was_tampered_with_is_named(engine: Engine) -> eyre::Result<()> {
+    let place = Place::new(engine).await?;
+    let store = place.started("a").await?;
+    fill(&store).await?;
+    let (off, on) = match engine {
+        Engine::Sqlite => (
+            "DROP TRIGGER transitions_no_update; DROP TRIGGER audit_no_update; DROP TRIGGER postings_no_update",
+            "SELECT 1",
+        ),
+        Engine::Postgres => ("SET session_replication_role = replica", "SET session_replication_role = origin"),
+    };
+    sqlx::any::install_default_drivers();
+    let mut connection = <sqlx::AnyConnection as sqlx::Connection>::connect(&place.url).await?;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(off)).execute(&mut connection).await?;
+    for (change, back, named) in [
+        (
+            "UPDATE transitions SET reason = 'x' WHERE row_id = 3",
+            "UPDATE transitions SET reason = NULL WHERE row_id = 3",
+            "not those that were made",
+        ),
+        (
+            "UPDATE audit SET actor = 'me' WHERE seq = 4",
+            "UPDATE audit SET actor = 'test' WHERE seq = 4",
+            "change 4 is not the one that was made",
+        ),
+        (
+            "UPDATE batches SET count = 9 WHERE row_id = 1",
+            "UPDATE batches SET count = 2 WHERE row_id = 1",
+            "does not hold as many",
+        ),
+        (
+            "UPDATE withdrawals SET amount = replace(amount, '3e8', '3e9') WHERE state = 'held'",
+            "UPDATE withdrawals SET amount = replace(amount, '3e9', '3e8') WHERE state = 'held'",
+            "no posting that set its money aside",
+        ),
+    ] {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(change)).execute(&mut connection).await?;
+        let checked = store.check(|_, _| {}).await?;
+        assert!(!checked.ok && checked.broken[0].contains(named), "{checked:?}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(back)).execute(&mut connection).await?;
+        let checked = store.check(|_, _| {}).await?;
+        assert!(checked.ok, "{checked:?}");
+    }
+    sqlx::raw_sql(sqlx::AssertSqlSafe(on)).execute(&mut connection).await?;
+    Ok(())
+}
+
+/// Each test over each engine.
+macro_rules! over_both {
+    ($($test:ident),*) => {
+        // Both need the pinned binaries: a backup goes from one engine to the other.
+        #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+        mod over_sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() -> eyre::Result<()> {
+                super::$test(super::Engine::Sqlite).await
+            })*
+        }
+        #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+        mod over_postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() -> eyre::Result<()> {
+                super::$test(super::Engine::Postgres).await
+            })*
+        }
+    };
+}
+
+over_both!(
+    every_question_and_change,
+    a_lease_that_was_lost_commits_nothing,
+    a_past_that_nobody_vouches_for_is_unknown,
+    a_keeper_waits_for_the_word_of_one_that_sent,
+    a_backup_holds_everything,
+    what_was_tampered_with_is_named
+);
