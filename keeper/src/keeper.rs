@@ -7,11 +7,12 @@ use crate::{
     config::Config,
     deployment::Deployment,
     stages::{
-        GasModel, Line, StageError, Worked, batch, broadcast, confirm, fence, finalize, fund, intake::Intake,
-        policy, price, reconcile, sign,
+        FeeGauge, GasModel, Line, StageError, Worked, batch, broadcast, confirm, deadline, fence, finalize,
+        fund, intake::Intake, nonces, policy, price, reconcile, sign,
     },
     store::{Store, generation::GenerationFile, holder::Holder, progress::Verdict},
 };
+use alloy::primitives::B256;
 use eyre::{WrapErr, bail};
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::{
@@ -57,7 +58,12 @@ pub async fn run(config: Config, deployment: Deployment) -> eyre::Result<()> {
     if tokio::time::timeout(GRACE, end).await.is_err() {
         tracing::warn!("a task did not end in time and is dropped; nothing is lost");
     }
-    line.store.clone().close().await;
+    // A task that still held a connection would keep the store open.
+    tasks.shutdown().await;
+    if tokio::time::timeout(GRACE, line.store.clone().close()).await.is_err() {
+        tracing::warn!("the store did not close in time; what is committed is durable");
+    }
+    tracing::info!("stopped");
     Ok(())
 }
 
@@ -105,6 +111,7 @@ fn line(config: &Config, deployment: &Deployment, store: Store, signers: Signers
         batch: config.batch.clone(),
         fees: config.fees.clone(),
         gas: GasModel::default(),
+        fee_gauge: FeeGauge::default(),
         deployed_at: deployment.block,
         store,
     })
@@ -162,6 +169,7 @@ fn spawn_stages(line: &Arc<Line>, tasks: &mut JoinSet<()>, wake: &Arc<Notify>, s
     let (to_batch, to_price, to_fund, to_sign, to_broadcast) =
         (notify(), notify(), notify(), notify(), notify());
     let end = notify();
+    stage!("deadline", deadline, notify(), to_batch.clone());
     stage!("policy", policy, wake.clone(), to_batch.clone());
     stage!("batch", batch, to_batch, to_price.clone());
     stage!("price", price, to_price, to_fund.clone());
@@ -211,9 +219,9 @@ async fn watch_chain(
     stop: CancellationToken,
 ) {
     let mut balances = Balances::default();
-    let mut compared = None;
+    let (mut compared, mut seen) = (None, None);
     while !stop.is_cancelled() {
-        match follow(&line, &mut balances, &mut compared).await {
+        match follow(&line, &mut balances, &mut compared, &mut seen).await {
             Ok(()) => {
                 readiness.send_if_modified(|now| now.set(Readiness::ready()));
             }
@@ -230,11 +238,20 @@ async fn watch_chain(
     }
 }
 
-async fn follow(line: &Line, balances: &mut Balances, compared: &mut Option<u64>) -> Result<(), StageError> {
+async fn follow(
+    line: &Line,
+    balances: &mut Balances,
+    compared: &mut Option<u64>,
+    seen: &mut Option<B256>,
+) -> Result<(), StageError> {
     let tip = line.chain.tip().await?;
     let Some(last_final) = line.chain.final_block(tip).await? else { return Ok(()) };
     fence::step(line, tip).await?;
     confirm::step(line, tip, last_final).await?;
+    if *seen != Some(tip.hash) {
+        nonces::step(line, tip).await?;
+        *seen = Some(tip.hash);
+    }
     while finalize::step(line, last_final).await? == Worked::Yes {}
     if *compared != Some(last_final.number) {
         finalize::receive_float(line, balances, last_final).await?;

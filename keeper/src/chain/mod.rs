@@ -2,11 +2,13 @@
 //!
 //! - [`abi`]: the contracts' interfaces
 //! - [`calldata`]: what a batch says, and what a settlement said
+//! - [`fees`]: what recent blocks took for gas
 //! - [`signer`]: the lanes' keys
 //! - [`refusal`]: why the vault or a node says no
 
 pub mod abi;
 pub mod calldata;
+mod fees;
 pub mod refusal;
 pub mod signer;
 
@@ -84,13 +86,6 @@ impl Block {
     pub fn mark(self) -> BlockMark {
         BlockMark { number: self.number, hash: self.hash }
     }
-}
-
-/// Wei per gas.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fees {
-    pub max_fee: u128,
-    pub priority_fee: u128,
 }
 
 /// What the chain says of a transaction that is in a block.
@@ -301,12 +296,6 @@ impl Chain {
             Ok(_) => Ok(()),
             Err(error) => SendError::classify(error).map_or(Ok(()), Err),
         }
-    }
-
-    /// What a transaction should offer now: twice the base fee, and the tip that recent blocks took.
-    pub async fn fees(&self) -> Result<Fees, ChainError> {
-        let estimate = self.provider.estimate_eip1559_fees().await?;
-        Ok(Fees { max_fee: estimate.max_fee_per_gas, priority_fee: estimate.max_priority_fee_per_gas })
     }
 
     /// The gas that `calldata` from `lane` needs, or why the vault refuses it. The lane is taken to stand at

@@ -4,7 +4,7 @@
 //! was in flight there then builds on a head that is gone, and reverts. When the voids are final the chain has been
 //! read too, and the line goes on. A normal restart, after `kill -9` too, needs no fence.
 
-use super::{Line, StageError, Worked};
+use super::{Line, StageError, Worked, deadline::VOID_GAS, recovery};
 use crate::{
     chain::{Block, calldata},
     clock::now_ms,
@@ -12,9 +12,6 @@ use crate::{
     store::{generation::History, lanes::Lane},
 };
 use alloy::primitives::Address;
-
-/// More than a void ever needs.
-const VOID_GAS: u64 = 150_000;
 
 /// What the start found, in words.
 pub type Findings = Vec<String>;
@@ -38,6 +35,7 @@ pub async fn start(line: &Line) -> Result<Findings, StageError> {
         }
     };
     let known = line.store.lanes().await?;
+    let found = recovery::look(line, tip).await?;
     let mut unit = line.unit("fence", "keeper.started", serde_json::json!({})).await?;
     let now = unit.at();
     for address in line.signers.lanes() {
@@ -51,7 +49,13 @@ pub async fn start(line: &Line) -> Result<Findings, StageError> {
                     findings.push(format!("lane {address} settled before, these books do not know what"));
                 }
                 let fencing_since = (used || everything).then_some(now);
-                let lane = Lane { address, nonce: pending_nonce, position: chain.position, fencing_since };
+                let lane = Lane {
+                    address,
+                    nonce: pending_nonce,
+                    position: chain.position,
+                    fencing_since,
+                    gas_needed: None,
+                };
                 unit.add_lane(&lane).await?;
             }
             Some(lane) => {
@@ -77,8 +81,10 @@ pub async fn start(line: &Line) -> Result<Findings, StageError> {
     unit.raise_generation(seen).await?;
     let generation = unit.advance_generation().await?;
     unit.describe("findings", serde_json::json!(findings));
+    unit.describe("found", serde_json::json!(found));
     unit.commit().await?;
     line.generation.write(generation)?;
+    tracing::info!("start: {}", found.text());
     Ok(findings)
 }
 

@@ -5,15 +5,17 @@
 //! audit chain, the transitions it made and the postings that go with them.
 //!
 //! - [`unit`]: the unit of change, the audit chain, moves of withdrawals and batches
-//! - [`withdrawals`], [`batches`], [`lanes`], [`progress`]: the questions that the stages ask
+//! - [`withdrawals`], [`batches`], [`lanes`], [`slots`], [`estimates`], [`progress`]: the questions that the stages ask
 //! - [`generation`]: noticing that the store went back in time
 //! - [`holder`]: one keeper per SQLite file
 
 pub mod batches;
+pub mod estimates;
 pub mod generation;
 pub mod holder;
 pub mod lanes;
 pub mod progress;
+pub mod slots;
 mod sql;
 pub mod unit;
 pub mod withdrawals;
