@@ -11,6 +11,7 @@ pub mod check;
 pub mod signers;
 pub mod source;
 
+use crate::domain::fees::FeePolicy;
 use alloy::signers::local::PrivateKeySigner;
 use serde::Deserialize;
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
@@ -227,11 +228,14 @@ pub struct PolicyConfig {
     /// How long a withdrawal may wait for the float before it is rejected.
     #[serde(with = "humantime_serde")]
     pub hold_timeout: Duration,
+    /// An order without a deadline of its own is released when it was not paid so long after its receipt; zero: never.
+    #[serde(with = "humantime_serde")]
+    pub deadline: Duration,
 }
 
 impl Default for PolicyConfig {
     fn default() -> Self {
-        Self { hold_timeout: Duration::from_secs(3_600) }
+        Self { hold_timeout: Duration::from_secs(3_600), deadline: Duration::ZERO }
     }
 }
 
@@ -239,6 +243,11 @@ impl PolicyConfig {
     /// [`PolicyConfig::hold_timeout`] in milliseconds.
     pub fn hold_timeout_ms(&self) -> i64 {
         millis(self.hold_timeout)
+    }
+
+    /// [`PolicyConfig::deadline`] in milliseconds; 0: none.
+    pub fn deadline_ms(&self) -> i64 {
+        millis(self.deadline)
     }
 }
 
@@ -275,16 +284,46 @@ impl BatchConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FeesConfig {
+    /// How much is offered.
+    pub policy: FeePolicy,
     /// The ceiling of the fee per gas, in gwei.
     pub max_fee_gwei: u64,
     /// An attempt that is not mined after so long is replaced at a higher fee.
     #[serde(with = "humantime_serde")]
     pub bump_after: Duration,
+    /// So often an attempt is replaced before its nonce is given up and the batch signed again.
+    pub max_bumps: u32,
+    /// Payouts of the chain's own coin are held while one costs more than so many ten-thousandths of its amount; 0: never.
+    pub max_share_bps: u64,
+    /// How long they are held.
+    #[serde(with = "humantime_serde")]
+    pub hold: Duration,
+    /// What becomes of them then.
+    pub after_hold: AfterHold,
+}
+
+/// What becomes of a withdrawal that was held for its fee for too long.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AfterHold {
+    /// It is paid at whatever it costs, up to the ceiling.
+    #[default]
+    Pay,
+    /// It is released.
+    Reject,
 }
 
 impl Default for FeesConfig {
     fn default() -> Self {
-        Self { max_fee_gwei: 200, bump_after: Duration::from_secs(30) }
+        Self {
+            policy: FeePolicy::Normal,
+            max_fee_gwei: 200,
+            bump_after: Duration::from_secs(30),
+            max_bumps: 10,
+            max_share_bps: 0,
+            hold: Duration::from_secs(6 * 3_600),
+            after_hold: AfterHold::Pay,
+        }
     }
 }
 
@@ -297,6 +336,11 @@ impl FeesConfig {
     /// [`FeesConfig::bump_after`] in milliseconds.
     pub fn bump_after_ms(&self) -> i64 {
         millis(self.bump_after)
+    }
+
+    /// [`FeesConfig::hold`] in milliseconds.
+    pub fn hold_ms(&self) -> i64 {
+        millis(self.hold)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Named steps at which a test kills the process, to show that `kill -9` is a normal event there.
 
 /// Every step between a batch's commit and its end, in order.
-pub const POINTS: [&str; 9] = [
+pub const POINTS: [&str; 11] = [
     "batch.committed",
     "attempt.committed",
     "generation.written",
@@ -11,6 +11,8 @@ pub const POINTS: [&str; 9] = [
     "mined.recorded",
     "final.applied",
     "final.recorded",
+    "deadline.released",
+    "deadline.void.committed",
 ];
 
 /// Dies here, as by `kill -9`, when the environment variable `SPILLWAY_CRASH_AT` names this step. Only in a build

@@ -7,12 +7,13 @@ use crate::{
     config::Config,
     deployment::Deployment,
     stages::{
-        GasModel, Line, StageError, Worked, batch, broadcast, confirm, fence, finalize, fund, intake::Intake,
-        policy, price, reconcile, sign,
+        FeeGauge, GasModel, Line, StageError, Worked, batch, broadcast, confirm, deadline, fence, finalize,
+        fund, intake::Intake, nonces, policy, price, reconcile, sign,
     },
     store::{Store, StoreError, generation::GenerationFile, holder::Holder, leases::LINE, progress::Verdict},
     tenure::{self, ChainPulse},
 };
+use alloy::primitives::B256;
 use eyre::{WrapErr, bail};
 use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
@@ -67,10 +68,15 @@ pub async fn run(config: Config, deployment: Deployment) -> eyre::Result<()> {
     if timeout(GRACE, end).await.is_err() {
         tracing::warn!("a task did not end in time and is dropped; nothing is lost");
     }
+    // A task that still held a connection would keep the store open.
+    tasks.shutdown().await;
     if let Ok(Err(error)) = timeout(FAREWELL, line.store.sign_off()).await {
         tracing::warn!(%error, "the leases were not given up; they run out by themselves");
     }
-    line.store.clone().close().await;
+    if timeout(GRACE, line.store.clone().close()).await.is_err() {
+        tracing::warn!("the store did not close in time; what is committed is durable");
+    }
+    tracing::info!("stopped");
     Ok(())
 }
 
@@ -142,6 +148,7 @@ fn line(config: &Config, deployment: &Deployment, store: Store, signers: Signers
         batch: config.batch.clone(),
         fees: config.fees.clone(),
         gas: GasModel::default(),
+        fee_gauge: FeeGauge::default(),
         deployed_at: deployment.block,
         store: store.for_keeper(generation, config.store.lease),
     })
@@ -203,6 +210,7 @@ fn spawn_stages(line: &Arc<Line>, tasks: &mut JoinSet<()>, wake: &Arc<Notify>, s
     let (to_batch, to_price, to_fund, to_sign, to_broadcast) =
         (notify(), notify(), notify(), notify(), notify());
     let end = notify();
+    stage!("deadline", deadline, notify(), to_batch.clone());
     stage!("policy", policy, Line::leads, wake.clone(), to_batch.clone());
     stage!("batch", batch, Line::leads, to_batch, to_price.clone());
     stage!("price", price, Line::leads, to_price, to_fund.clone());
@@ -265,9 +273,10 @@ async fn watch_chain(
     stop: CancellationToken,
 ) {
     let mut balances = Balances::default();
-    let mut compared = None;
+    let (mut compared, mut seen) = (None, None);
     while !stop.is_cancelled() {
-        let followed = match timeout(STEP, follow(&line, &pulse, &mut balances, &mut compared)).await {
+        let followed = follow(&line, &pulse, &mut balances, &mut compared, &mut seen);
+        let followed = match timeout(STEP, followed).await {
             Ok(followed) => followed,
             Err(_) => {
                 tracing::warn!(
@@ -301,12 +310,17 @@ async fn follow(
     pulse: &ChainPulse,
     balances: &mut Balances,
     compared: &mut Option<u64>,
+    seen: &mut Option<B256>,
 ) -> Result<(), StageError> {
     let tip = line.chain.tip().await?;
     pulse.seen();
     let Some(last_final) = line.chain.final_block(tip).await? else { return Ok(()) };
     fence::step(line, tip).await?;
     confirm::step(line, tip, last_final).await?;
+    if *seen != Some(tip.hash) {
+        nonces::step(line, tip).await?;
+        *seen = Some(tip.hash);
+    }
     if !line.leads() {
         return Ok(());
     }

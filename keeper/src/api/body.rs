@@ -118,6 +118,9 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
+/// A member that may be left out.
+const OPTIONAL: &str = "deadline";
+
 impl Members {
     /// Reads an order. Without `key` the body names its own, as a row of a bulk does.
     pub fn into_order(self, key: Option<String>) -> Result<RawOrder, Vec<FieldError>> {
@@ -126,6 +129,7 @@ impl Members {
             ("asset", &mut order.asset),
             ("recipient", &mut order.recipient),
             ("amount", &mut order.amount),
+            (OPTIONAL, &mut order.deadline),
         ];
         if key.is_none() {
             wanted.push(("idempotency_key", &mut order.idempotency_key));
@@ -144,7 +148,7 @@ impl Members {
                 _ => errors.push(no_string(field)),
             }
         }
-        errors.extend(wanted.iter().map(|(field, _)| {
+        errors.extend(wanted.iter().filter(|(field, _)| *field != OPTIONAL).map(|(field, _)| {
             FieldError::new(
                 field,
                 "missing_field",

@@ -6,10 +6,11 @@ use crate::{
         amount::Amount,
         asset::Assets,
         batch::BatchState,
+        fees::FeeEstimate,
         reason::Code,
         withdrawal::{Door, Withdrawal, WithdrawalState},
     },
-    store::{Store, StoreError, withdrawals::Move},
+    store::{Store, StoreError, estimates::KeptEstimate, withdrawals::Move},
 };
 use alloy::primitives::{Address, B256};
 use serde::Serialize;
@@ -39,6 +40,12 @@ pub struct WithdrawalView {
     /// Where it was paid, from the first block that held it on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transaction: Option<TransactionView>,
+    /// What the network takes for it, until it is final.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fee: Option<FeeView>,
+    /// Past this it is released instead of paid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<String>,
     pub trace_id: String,
     pub received_at: String,
     /// From its receipt to its end, or to now.
@@ -52,6 +59,23 @@ pub struct WithdrawalView {
 pub struct ReasonView {
     pub code: Code,
     pub message: &'static str,
+}
+
+/// What a payout is estimated to cost. The operator pays it, not the recipient.
+#[derive(Clone, Debug, Serialize)]
+pub struct FeeView {
+    /// Gas of one payout, its share of the batch included.
+    pub gas: u64,
+    /// Wei per gas: what the next block takes.
+    pub base_fee: String,
+    /// Wei per gas: the most that is offered.
+    pub max_fee: String,
+    /// The most that it can cost, in whole coins of the chain.
+    pub cost: String,
+    pub policy: &'static str,
+    pub estimated_at: String,
+    /// Where the figures come from and, while it waits, what its batch waits for.
+    pub reason: String,
 }
 
 /// What is paid.
@@ -98,9 +122,14 @@ pub async fn load(
     assets: &Assets,
     withdrawal: Withdrawal,
 ) -> Result<WithdrawalView, StoreError> {
-    let stage = match withdrawal.batch.filter(|_| withdrawal.state == WithdrawalState::Batched) {
-        Some(batch) => store.batch(batch).await?.map(|b| b.state.to_string()),
+    let batch = match withdrawal.batch.filter(|_| withdrawal.state == WithdrawalState::Batched) {
+        Some(batch) => store.batch(batch).await?,
         None => None,
+    };
+    let stage = batch.as_ref().map(|b| b.state.to_string());
+    let fee = match store.estimate(withdrawal.asset).await? {
+        Some(kept) if !withdrawal.state.is_terminal() => Some(fee(&kept, batch.and_then(|b| b.reason))),
+        _ => None,
     };
     let history = store.history(&withdrawal).await?;
     let transaction = store.payout_of(&withdrawal).await?;
@@ -121,11 +150,31 @@ pub async fn load(
         recipient: withdrawal.recipient,
         units: withdrawal.amount.to_string(),
         transaction: transaction.map(|(hash, block)| TransactionView { hash, block }),
+        fee,
+        deadline: withdrawal.deadline.map(time),
         trace_id: withdrawal.trace_id,
         received_at: time(withdrawal.received_at),
         seconds: u64::try_from(elapsed).unwrap_or(0) / 1_000,
         history: history.into_iter().map(MoveView::from).collect(),
     })
+}
+
+fn fee(kept: &KeptEstimate, waits_for: Option<String>) -> FeeView {
+    let FeeEstimate { fees, base_fee, policy } = kept.estimate;
+    let basis = format!("the {} tip of the last blocks over their base fee", policy.as_str());
+    let waits_for = waits_for.map(|why| match Code::parse(&why) {
+        Some(code) => code.sentence().to_owned(),
+        None => format!("waits: {why}"),
+    });
+    FeeView {
+        gas: kept.gas,
+        base_fee: base_fee.to_string(),
+        max_fee: fees.max_fee.to_string(),
+        cost: fees.cost(kept.gas).to_decimal(18),
+        policy: policy.as_str(),
+        estimated_at: time(kept.at),
+        reason: waits_for.map_or(basis.clone(), |why| format!("{basis}; {why}")),
+    }
 }
 
 /// The asset by name; one that is no longer listed by its address, with units as its amounts.

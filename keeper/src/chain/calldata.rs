@@ -147,6 +147,7 @@ mod tests {
             reason: None,
             batch: None,
             request: None,
+            deadline: None,
             trace_id: String::new(),
             received_at: 0,
         }

@@ -2,7 +2,7 @@
 //!
 //! - [`abi`]: the contracts' interfaces
 //! - [`calldata`]: what a batch says, and what a settlement said
-//! - [`fees`]: what a transaction should offer
+//! - [`fees`]: what recent blocks took for gas
 //! - [`pool`]: several endpoints asked as one
 //! - [`signer`]: the lanes' keys
 //! - [`refusal`]: why the vault or a node says no
@@ -37,7 +37,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-pub use fees::Fees;
+pub use crate::domain::fees::Fees;
 pub use pool::health::{Disagreement, EndpointHealth, SetAside};
 
 /// Where the vault keeps its lanes: the first field of `erc7201:spillway.storage.Vault`.

@@ -1,6 +1,6 @@
 //! The keys of the lanes, and the transactions that they sign.
 
-use super::Fees;
+use crate::domain::fees::Fees;
 use alloy::{
     consensus::{SignableTransaction, TxEip1559},
     eips::eip2718::Encodable2718,
@@ -17,11 +17,12 @@ pub struct Signed {
     pub raw: Bytes,
 }
 
-/// What a lane's transaction to the vault says.
+/// What a lane's transaction says.
 #[derive(Clone, Debug)]
 pub struct Message<'a> {
     pub chain_id: u64,
-    pub vault: Address,
+    /// The vault, or the lane itself for a cancel.
+    pub to: Address,
     pub nonce: u64,
     pub gas_limit: u64,
     pub fees: Fees,
@@ -51,7 +52,7 @@ impl Signers {
             gas_limit: message.gas_limit,
             max_fee_per_gas: message.fees.max_fee,
             max_priority_fee_per_gas: message.fees.priority_fee,
-            to: TxKind::Call(message.vault),
+            to: TxKind::Call(message.to),
             value: U256::ZERO,
             access_list: Default::default(),
             input: message.calldata.clone(),

@@ -64,6 +64,12 @@ fn tell_one(view: &WithdrawalView) {
     }
     output::line(format!("{} {} to {}", view.amount, view.asset.symbol, view.recipient));
     output::line(format!("idempotency key {}, received {}", view.idempotency_key, view.received_at));
+    if let Some(deadline) = &view.deadline {
+        output::line(format!("to be paid by {deadline}, or released"));
+    }
+    if let Some(fee) = &view.fee {
+        output::line(format!("network fee at most {} for {} gas: {}", fee.cost, fee.gas, fee.reason));
+    }
     if let Some(paid) = &view.transaction {
         output::line(format!("transaction {} in block {}", paid.hash, paid.block));
     }
@@ -127,6 +133,7 @@ fn document(overview: &Overview, assets: &Assets) -> Value {
         .map(|l| {
             json!({
                 "address": l.address, "next": l.position.next, "nonce": l.nonce, "fencing": l.fencing_since.is_some(),
+                "gas_needed": l.gas_needed.map(|wei| wei.to_string()),
             })
         })
         .collect();
@@ -152,7 +159,7 @@ fn tell_all(overview: &Overview, assets: &Assets) {
         let mut table = output::table(["batch", "kind", "state", "payouts", "total", "waits for"]);
         for batch in &overview.open {
             let total = match batch.kind {
-                BatchKind::Void => String::new(),
+                BatchKind::Void | BatchKind::Cancel => String::new(),
                 _ => assets.show(batch.asset, batch.total),
             };
             table.add_row([
@@ -170,12 +177,16 @@ fn tell_all(overview: &Overview, assets: &Assets) {
     if !overview.lanes.is_empty() {
         let mut table = output::table(["lane", "next number", "next nonce", ""]);
         for lane in &overview.lanes {
-            let fencing = if lane.fencing_since.is_some() { "fencing: gives no new numbers" } else { "" };
+            let state = match (lane.fencing_since, lane.gas_needed) {
+                (Some(_), _) => "fencing: gives no new numbers".to_owned(),
+                (None, Some(wei)) => format!("set aside: needs {} for gas; send it", wei.to_decimal(18)),
+                (None, None) => String::new(),
+            };
             table.add_row([
                 lane.address.to_string(),
                 lane.position.next.to_string(),
                 lane.nonce.to_string(),
-                fencing.to_owned(),
+                state,
             ]);
         }
         output::line(table);

@@ -43,11 +43,17 @@ const EXPECTED: &[(&str, &str)] = &[
     ("lanes.keystore", "the path of an encrypted key file"),
     ("lanes.password_file", "the path of a file with the keystore's password in its first line"),
     ("policy.hold_timeout", "a time such as \"1h\", from 1s to 365days"),
+    ("policy.deadline", "a time such as \"1day\", up to 365days; \"0s\" for none"),
     ("batch.window", "a time such as \"2s\", from 0s to 1h"),
     ("batch.max_gas", "a number from 500000 to 16777216 (one transaction may use no more: EIP-7825)"),
     ("batch.max_in_flight", "a number of batches from 1 to 64"),
+    ("fees.policy", "\"normal\" or \"urgent\""),
     ("fees.max_fee_gwei", "a whole number of gwei from 1 to 1000000"),
     ("fees.bump_after", "a time such as \"30s\", from 1s to 1day"),
+    ("fees.max_bumps", "a number from 1 to 100"),
+    ("fees.max_share_bps", "ten-thousandths of the amount, from 1 to 1000000, or 0 for no bound"),
+    ("fees.hold", "a time such as \"6h\", from 0s to 365days"),
+    ("fees.after_hold", "\"pay\" or \"reject\""),
     ("log.format", "\"text\" or \"json\""),
     ("log.level", "error, warn, info, debug or trace, or directives such as \"info,spillway::stages=debug\""),
 ];
@@ -113,6 +119,10 @@ pub(super) fn check(config: &Config) -> Result<(), Vec<Problem>> {
         (Duration::from_secs(1), Duration::from_secs(3_600), Duration::from_secs(86_400));
     found.time(config.store.lease, second, Duration::from_secs(300), "store.lease");
     found.time(policy.hold_timeout, second, 365 * day, "policy.hold_timeout");
+    found.time(policy.deadline, Duration::ZERO, 365 * day, "policy.deadline");
+    found.time(fees.hold, Duration::ZERO, 365 * day, "fees.hold");
+    found.unless((1..=100).contains(&fees.max_bumps), "fees.max_bumps", fees.max_bumps);
+    found.unless(fees.max_share_bps <= 1_000_000, "fees.max_share_bps", fees.max_share_bps);
     found.time(batch.window, Duration::ZERO, hour, "batch.window");
     found.time(fees.bump_after, second, day, "fees.bump_after");
     found.unless((500_000..=MAX_TRANSACTION_GAS).contains(&batch.max_gas), "batch.max_gas", batch.max_gas);

@@ -1,6 +1,6 @@
 //! A batch: withdrawals of one asset that one transaction settles.
 
-use super::{amount::Amount, lane::Head};
+use super::{amount::Amount, fees::Fees, lane::Head};
 use alloy::primitives::{Address, B256, Bytes};
 use std::fmt;
 
@@ -13,6 +13,8 @@ pub enum BatchKind {
     Requests,
     /// Gives up the lane's next number, so that whatever was signed for it can never be settled.
     Void,
+    /// Gives up a nonce of the lane, by a transfer of nothing to itself; uses no numbers.
+    Cancel,
 }
 
 impl BatchKind {
@@ -21,16 +23,17 @@ impl BatchKind {
             Self::Orders => "orders",
             Self::Requests => "requests",
             Self::Void => "void",
+            Self::Cancel => "cancel",
         }
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Orders, Self::Requests, Self::Void].into_iter().find(|k| k.as_str() == text)
+        [Self::Orders, Self::Requests, Self::Void, Self::Cancel].into_iter().find(|k| k.as_str() == text)
     }
 
     /// Whether it takes sequence numbers of its lane.
     pub fn is_numbered(self) -> bool {
-        self != Self::Requests
+        matches!(self, Self::Orders | Self::Void)
     }
 }
 
@@ -117,9 +120,9 @@ pub struct Batch {
     pub row: i64,
     pub kind: BatchKind,
     pub state: BatchState,
-    /// Zero for a void.
+    /// Zero for a void and a cancel.
     pub asset: Address,
-    /// How many payouts, or numbers of a void.
+    /// How many payouts, or numbers of a void; 0 for a cancel.
     pub count: u64,
     pub total: Amount,
     /// From `funded` on.
@@ -134,9 +137,9 @@ pub struct Batch {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
     pub lane: Address,
-    /// The first number; 0 for requests.
+    /// The first number; 0 for requests and cancels.
     pub first: u64,
-    /// The lane's head after the batch; zero for requests.
+    /// The lane's head after the batch; zero for requests and cancels.
     pub head_after: Head,
     pub calldata: Bytes,
     pub gas_limit: u64,
@@ -196,4 +199,10 @@ pub struct Attempt {
     pub signed_at: i64,
     /// Unix milliseconds of the last time that it was sent; 0 before.
     pub sent_at: i64,
+}
+
+impl Attempt {
+    pub fn fees(&self) -> Fees {
+        Fees { max_fee: self.max_fee, priority_fee: self.priority_fee }
+    }
 }

@@ -30,10 +30,20 @@ pub enum Code {
     Reverted,
     /// The account's nonce was used by another transaction.
     NonceTaken,
+    /// Paying it would cost more than the operator's share of the amount: it waits for a cheaper moment.
+    FeeAboveShare,
+    /// The fee stayed too high for as long as the operator waits.
+    FeeHoldExpired,
+    /// Its deadline passed before it was paid.
+    DeadlinePassed,
+    /// It was replaced as often as allowed: its nonce is given up, and it is signed again.
+    Stuck,
+    /// A nonce of the lane was held by nothing, and what waits above it could not be mined.
+    NonceGap,
 }
 
 impl Code {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 17] = [
         Self::FloatInsufficient,
         Self::HoldExpired,
         Self::AssetNotListed,
@@ -46,6 +56,11 @@ impl Code {
         Self::Reorged,
         Self::Reverted,
         Self::NonceTaken,
+        Self::FeeAboveShare,
+        Self::FeeHoldExpired,
+        Self::DeadlinePassed,
+        Self::Stuck,
+        Self::NonceGap,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -62,6 +77,11 @@ impl Code {
             Self::Reorged => "reorged",
             Self::Reverted => "reverted",
             Self::NonceTaken => "nonce_taken",
+            Self::FeeAboveShare => "fee_above_share",
+            Self::FeeHoldExpired => "fee_hold_expired",
+            Self::DeadlinePassed => "deadline_passed",
+            Self::Stuck => "stuck",
+            Self::NonceGap => "nonce_gap",
         }
     }
 
@@ -99,6 +119,21 @@ impl Code {
             }
             Self::NonceTaken => {
                 "Another transaction of the signing account took the payment's place. It is sent again."
+            }
+            Self::FeeAboveShare => {
+                "The network fee is too high for this amount now. It is paid when the fee falls, or as the operator decides for those that waited long."
+            }
+            Self::FeeHoldExpired => {
+                "The network fee stayed too high for this amount. Nothing was paid: submit again with a new idempotency key, or a larger amount."
+            }
+            Self::DeadlinePassed => {
+                "Its deadline passed before it was paid. Nothing was paid and nothing will be: submit again with a new idempotency key if it is still wanted."
+            }
+            Self::NonceGap => {
+                "A transaction of the signing account is missing on chain. An empty one takes its place."
+            }
+            Self::Stuck => {
+                "The payment transaction was not mined at any fee offered. It is withdrawn and sent again."
             }
         }
     }

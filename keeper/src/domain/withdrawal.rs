@@ -165,6 +165,8 @@ pub struct Order {
     pub asset: Address,
     pub recipient: Address,
     pub amount: Amount,
+    /// Unix milliseconds: past this it is released instead of paid.
+    pub deadline: Option<i64>,
 }
 
 /// What the chain says of a request: all that its commitment covers, beside asset, recipient and amount.
@@ -191,9 +193,21 @@ pub struct Withdrawal {
     pub reason: Option<Code>,
     pub batch: Option<i64>,
     pub request: Option<RequestTerms>,
+    /// Unix milliseconds: past this it is released instead of paid. The caller's own; see
+    /// [`Withdrawal::is_overdue`].
+    pub deadline: Option<i64>,
     pub trace_id: String,
     /// Unix milliseconds.
     pub received_at: i64,
+}
+
+impl Withdrawal {
+    /// Whether it is to be released instead of paid: an order past its own deadline, or, without one, older than
+    /// `longest` milliseconds (0: no bound). The chain owns what a depositor requested, so a request never is.
+    pub fn is_overdue(&self, now: i64, longest: i64) -> bool {
+        let by_age = (longest > 0).then(|| self.received_at.saturating_add(longest));
+        self.door == Door::Order && self.deadline.or(by_age).is_some_and(|deadline| deadline <= now)
+    }
 }
 
 #[cfg(test)]

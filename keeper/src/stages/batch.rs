@@ -4,10 +4,11 @@ use super::{Line, StageError, Worked};
 use crate::{
     clock::now_ms,
     domain::{
-        batch::{BatchKind, BatchState},
+        batch::{Batch, BatchKind, BatchState},
         withdrawal::Door,
     },
 };
+use alloy::primitives::Address;
 
 /// A batch that is planned leaves room below the gas limit, for the estimate to differ from the guess.
 const FILL_PERCENT: u64 = 90;
@@ -27,8 +28,10 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
             BatchState::Signed,
             BatchState::Broadcast,
         ])
-        .await?
-        .len();
+        .await?;
+    // What waits by itself takes no room from other assets, and more of the same would only wait beside it.
+    let delayed = waiting(&on_the_way);
+    let on_the_way = on_the_way.len() - delayed.len();
     let mut room = (line.live_lanes().await?.len() * line.batch.max_in_flight).saturating_sub(on_the_way);
     let mut planned = false;
     for asset in line.assets.iter() {
@@ -36,10 +39,16 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
             if room == 0 {
                 return Ok(planned.into());
             }
+            if delayed.contains(&(asset.address, kind)) {
+                continue;
+            }
             let limit = line.gas.payouts_in(asset.address, line.batch.max_gas / 100 * FILL_PERCENT);
-            let ready = line.store.ready(asset.address, door, limit).await?;
+            let mut ready = line.store.ready(asset.address, door, limit).await?;
+            let full = ready.len() >= limit;
+            // The deadline stage releases them.
+            ready.retain(|w| !w.is_overdue(now_ms(), line.policy.deadline_ms()));
             let Some(oldest) = ready.first() else { continue };
-            if ready.len() < limit && now_ms() - oldest.received_at < line.batch.window_ms() {
+            if !full && now_ms() - oldest.received_at < line.batch.window_ms() {
                 continue;
             }
             let detail = serde_json::json!({ "asset": asset.symbol, "door": door, "count": ready.len() });
@@ -51,4 +60,11 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
         }
     }
     Ok(planned.into())
+}
+
+/// Asset and kind of the batches that have no numbers yet and wait for what passes by itself: a pause, a limit.
+fn waiting(batches: &[Batch]) -> Vec<(Address, BatchKind)> {
+    let now = now_ms();
+    let unnumbered = |b: &&Batch| matches!(b.state, BatchState::Planned | BatchState::Priced);
+    batches.iter().filter(unnumbered).filter(|b| b.retry_at > now).map(|b| (b.asset, b.kind)).collect()
 }

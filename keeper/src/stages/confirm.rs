@@ -2,16 +2,16 @@
 
 use super::{Line, StageError, Worked};
 use crate::{
-    chain::{Block, ChainError, LaneOnChain, Receipt},
+    chain::{Block, LaneOnChain, Receipt},
     clock::now_ms,
     domain::{
         batch::{Attempt, AttemptState, Batch, BatchKind, BatchState},
         reason::Code,
     },
-    store::batches::Inclusion,
+    store::{batches::Inclusion, slots::Slot},
 };
 use alloy::primitives::Address;
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 /// An attempt that died is followed by another after so long, doubled each time.
 const RETRY_MS: i64 = 1_000;
@@ -28,6 +28,7 @@ struct LaneView {
 /// Compares every batch that is on its way with the block `tip`.
 pub async fn step(line: &Line, tip: Block, last_final: Block) -> Result<Worked, StageError> {
     let batches = line.held_batches(&[BatchState::Signed, BatchState::Broadcast, BatchState::Mined]).await?;
+    let slots = line.store.slots().await?;
     let mut views: HashMap<Address, LaneView> = HashMap::new();
     let mut worked = false;
     for batch in batches {
@@ -36,14 +37,14 @@ pub async fn step(line: &Line, tip: Block, last_final: Block) -> Result<Worked, 
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(unknown) => unknown.insert(view(line, lane, tip, last_final).await?),
         };
-        worked |= match check(line, &batch, view).await {
-            // The nodes disagree about this one. It stays as it is, nothing is signed again; the others go on.
-            Err(StageError::Chain(error @ ChainError::NoQuorum { .. })) => {
-                tracing::warn!(batch = batch.row, %error, "uncertain: held as it is until the nodes agree");
-                false
+        // What is not known for sure of one batch leaves it as it is, and the others go on.
+        match check(line, &batch, view, &slots).await {
+            Ok(changed) => worked |= changed,
+            Err(StageError::Chain(error)) => {
+                tracing::warn!(batch = batch.row, %error, "uncertain: what became of it is not known; nothing is done to it");
             }
-            checked => checked?,
-        };
+            Err(error) => return Err(error),
+        }
     }
     Ok(worked.into())
 }
@@ -56,8 +57,11 @@ async fn view(line: &Line, lane: Address, tip: Block, last_final: Block) -> Resu
     })
 }
 
-async fn check(line: &Line, batch: &Batch, view: &LaneView) -> Result<bool, StageError> {
+async fn check(line: &Line, batch: &Batch, view: &LaneView, slots: &[Slot]) -> Result<bool, StageError> {
     let attempts = line.store.attempts(batch.row).await?;
+    if batch.kind == BatchKind::Cancel {
+        return check_cancel(line, batch, &attempts, view).await;
+    }
     let passed = batch.kind.is_numbered() && batch.end().is_some_and(|end| end <= view.chain.position.next);
     if batch.state == BatchState::Mined {
         // Requests have no number that would tell: their receipt must still be there.
@@ -76,6 +80,14 @@ async fn check(line: &Line, batch: &Batch, view: &LaneView) -> Result<bool, Stag
         // Its numbers are settled, by what no receipt tells yet: a final block will.
         return Ok(false);
     }
+    // A cancel of ours took the nonce: the batch goes back when that is final.
+    let cancelled = |a: &Attempt| {
+        let at = |s: &&Slot| s.kind == BatchKind::Cancel && (s.lane, s.nonce) == (a.lane, a.nonce);
+        slots.iter().any(|s| at(&s))
+    };
+    if attempts.last().is_some_and(|a| cancelled(a) && a.nonce >= view.final_nonce) {
+        return Ok(false);
+    }
     let reverted = reverted(line, &attempts).await?;
     let certain = batch.kind.is_numbered() || newest_nonce.is_some_and(|nonce| nonce < view.final_nonce);
     match (reverted, certain) {
@@ -83,6 +95,40 @@ async fn check(line: &Line, batch: &Batch, view: &LaneView) -> Result<bool, Stag
         (false, true) => died(line, batch, &attempts, Code::NonceTaken).await,
         // A receipt can still be missing just after the nonce moved.
         (false, false) => Ok(false),
+    }
+}
+
+/// A cancel pays nothing and leaves no event: its nonce alone tells what became of it.
+async fn check_cancel(
+    line: &Line,
+    batch: &Batch,
+    attempts: &[Attempt],
+    view: &LaneView,
+) -> Result<bool, StageError> {
+    let Some(nonce) = attempts.last().map(|a| a.nonce) else { return Ok(false) };
+    if nonce >= view.nonce {
+        return if batch.state == BatchState::Mined { reorged(line, batch).await } else { Ok(false) };
+    }
+    let found = included(line, attempts).await?;
+    if nonce < view.final_nonce {
+        let mut unit = line.unit("confirm", "nonce.final", serde_json::json!({ "batch": batch.row })).await?;
+        match found {
+            Some((attempt, receipt)) => {
+                let at = Inclusion { block: receipt.block, gas_used: receipt.gas_used };
+                unit.close_attempts(batch.row, attempt.hash, at).await?;
+                unit.move_batch(batch, BatchState::Final, None).await?;
+            }
+            // The payment, or another transaction, was first.
+            None => unit.move_batch(batch, BatchState::Dissolved, Some(Code::NonceTaken.as_str())).await?,
+        }
+        unit.commit().await?;
+        return Ok(true);
+    }
+    match found {
+        Some((attempt, receipt)) if batch.state != BatchState::Mined => {
+            mined(line, batch, attempt, receipt).await
+        }
+        _ => Ok(false),
     }
 }
 
@@ -151,7 +197,8 @@ async fn died(line: &Line, batch: &Batch, attempts: &[Attempt], why: Code) -> Re
         unit.move_batch(batch, BatchState::Dissolved, Some(why.as_str())).await?;
     } else {
         unit.move_batch(batch, BatchState::Funded, Some(why.as_str())).await?;
-        let wait = RETRY_MAX_MS.min(RETRY_MS << attempts.len().min(6));
+        let tries: HashSet<u64> = attempts.iter().map(|a| a.nonce).collect();
+        let wait = RETRY_MAX_MS.min(RETRY_MS << tries.len().min(6));
         unit.delay_batch(batch.row, now_ms() + wait, why.as_str()).await?;
     }
     unit.commit().await?;

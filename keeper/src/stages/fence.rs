@@ -5,7 +5,7 @@
 //! read too, and the line goes on. A normal restart, after `kill -9` too, needs no fence, and neither does a lane that
 //! another keeper left: what was sent there is in the rows.
 
-use super::{Line, StageError, Worked};
+use super::{Line, StageError, Worked, deadline::VOID_GAS, recovery};
 use crate::{
     chain::{Block, calldata},
     clock::now_ms,
@@ -13,9 +13,6 @@ use crate::{
     store::{generation::History, lanes::Lane},
 };
 use alloy::primitives::Address;
-
-/// More than a void ever needs.
-const VOID_GAS: u64 = 150_000;
 
 /// What the start found, in words.
 pub type Findings = Vec<String>;
@@ -31,6 +28,7 @@ pub async fn start(line: &Line) -> Result<Findings, StageError> {
     let fenced = !findings.is_empty();
     let known = line.store.lanes().await?;
     let server = line.store.server().await?;
+    let found = recovery::look(line, tip).await?;
     let mut unit = line
         .unit("fence", "keeper.started", serde_json::json!({ "keeper": tenure.id(), "fenced": fenced }))
         .await?;
@@ -47,7 +45,8 @@ pub async fn start(line: &Line) -> Result<Findings, StageError> {
             findings.push(format!("lane {address} settled before, these books do not know what"));
         }
         let fencing_since = (used || fenced).then_some(now);
-        unit.add_lane(&Lane { address, nonce, position: chain.position, fencing_since }).await?;
+        let lane = Lane { address, nonce, position: chain.position, fencing_since, gas_needed: None };
+        unit.add_lane(&lane).await?;
     }
     if fenced {
         for lane in known.iter().filter(|l| l.fencing_since.is_none()) {
@@ -61,9 +60,11 @@ pub async fn start(line: &Line) -> Result<Findings, StageError> {
     };
     let generation = unit.start_generation(seen, &server).await?;
     unit.describe("findings", serde_json::json!(findings));
+    unit.describe("found", serde_json::json!(found));
     unit.commit().await?;
     line.generation.write(generation)?;
     tenure.trust();
+    tracing::info!("start: {}", found.text());
     Ok(findings)
 }
 

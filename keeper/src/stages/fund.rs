@@ -3,10 +3,11 @@
 //! What the float does not cover is held, without holding up the rest, and is refused when it has been held for too
 //! long. Refilling the float by a swap or from cold is not done here yet.
 
-use super::{Line, StageError, Worked};
+use super::{Line, StageError, Worked, deadline, nonces, policy};
 use crate::{
     chain::{Block, ChainError, calldata, refusal::Refusal},
     clock::now_ms,
+    config::AfterHold,
     domain::{
         amount::Amount,
         batch::{Batch, BatchKind, BatchState, Content},
@@ -14,7 +15,7 @@ use crate::{
         reason::Code,
         withdrawal::{Withdrawal, WithdrawalState},
     },
-    store::lanes::Lane,
+    store::{estimates::KeptEstimate, lanes::Lane},
 };
 use alloy::primitives::Address;
 use std::collections::HashMap;
@@ -35,7 +36,10 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
         if batch.retry_at > now_ms() {
             continue;
         }
-        let Some(lane) = pick_lane(line, tip).await? else { break };
+        let Some(lane) = pick_lane(line, tip).await? else {
+            tell_why_no_lane(line, &batch).await?;
+            break;
+        };
         worked |= fund(line, &batch, &lane, tip).await?;
     }
     Ok(worked.into())
@@ -45,11 +49,23 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
 async fn pick_lane(line: &Line, tip: Block) -> Result<Option<Lane>, StageError> {
     let open =
         line.store.batches_in(&[BatchState::Funded, BatchState::Signed, BatchState::Broadcast]).await?;
+    let mut open_voids = line.store.batches_in(&[BatchState::Mined]).await?;
+    open_voids.extend(open.iter().cloned());
+    open_voids.retain(|b| b.kind == BatchKind::Void);
     let load =
         |lane: Address| open.iter().filter(|b| b.content.as_ref().is_some_and(|c| c.lane == lane)).count();
+    let voiding =
+        |lane: Address| open_voids.iter().any(|b| b.content.as_ref().is_some_and(|c| c.lane == lane));
     let live = line.live_lanes().await?;
-    let mut lanes: Vec<_> =
-        line.store.lanes().await?.into_iter().filter(|l| live.contains(&l.address)).collect();
+    let mut lanes: Vec<_> = line
+        .store
+        .lanes()
+        .await?
+        .into_iter()
+        .filter(|l| live.contains(&l.address))
+        // Numbers after a void that is not final would build on a head that is about to go.
+        .filter(|l| l.gas_needed.is_none() && !voiding(l.address))
+        .collect();
     lanes.sort_by_key(|l| load(l.address));
     for lane in lanes {
         if load(lane.address) >= line.batch.max_in_flight {
@@ -63,8 +79,25 @@ async fn pick_lane(line: &Line, tip: Block) -> Result<Option<Lane>, StageError> 
     Ok(None)
 }
 
+/// A batch that waits for a lane says so, where that is not the usual wait behind others.
+async fn tell_why_no_lane(line: &Line, batch: &Batch) -> Result<(), StageError> {
+    let reason = "every lane with room is short of money for gas; send it the chain's coin";
+    let aside = line.store.lanes().await?.iter().any(|l| l.gas_needed.is_some());
+    if aside && batch.reason.as_deref() != Some(reason) {
+        let detail = serde_json::json!({ "batch": batch.row, "reason": reason });
+        let mut unit = line.unit("fund", "batch.delayed", detail).await?;
+        unit.delay_batch(batch.row, 0, reason).await?;
+        unit.commit().await?;
+    }
+    Ok(())
+}
+
 async fn fund(line: &Line, batch: &Batch, lane: &Lane, tip: Block) -> Result<bool, StageError> {
     let withdrawals = line.store.withdrawals_of(batch.row).await?;
+    // The last moment: once it has a number, only a void gives it back.
+    if deadline::release_from(line, batch, &withdrawals).await? {
+        return Ok(true);
+    }
     if batch.kind == BatchKind::Orders {
         let available = available(line, batch.asset, tip).await?;
         let short = beyond(&withdrawals, available);
@@ -100,6 +133,13 @@ async fn fund(line: &Line, batch: &Batch, lane: &Lane, tip: Block) -> Result<boo
         Err(error) => return Err(error.into()),
     };
     line.gas.learn(batch.asset, batch.count, gas);
+    let gas_limit = with_margin(gas, line.batch.max_gas);
+    if !nonces::can_pay(line, lane, gas_limit, tip).await? {
+        return Ok(true);
+    }
+    let estimate = line.fees_now(line.fees.policy).await?;
+    let kept = KeptEstimate { gas: gas.div_ceil(batch.count.max(1)), estimate, at: now_ms() };
+    line.store.put_estimate(batch.asset, &kept).await?;
 
     let after = position.after(batch.count, &calldata);
     let content = Content {
@@ -107,7 +147,7 @@ async fn fund(line: &Line, batch: &Batch, lane: &Lane, tip: Block) -> Result<boo
         first: if numbered { position.next } else { 0 },
         head_after: if numbered { after.head } else { Head::ZERO },
         calldata,
-        gas_limit: with_margin(gas, line.batch.max_gas),
+        gas_limit,
     };
     let detail = serde_json::json!({
         "batch": batch.row, "lane": lane.address, "first": content.first, "count": batch.count, "gas": gas,
@@ -200,6 +240,18 @@ async fn review_held(line: &Line, tip: Block) -> Result<bool, StageError> {
     let held = line.store.waiting(WithdrawalState::Held, PAGE).await?;
     let mut left: HashMap<Address, Amount> = HashMap::new();
     let (mut covered, mut expired) = (Vec::new(), Vec::new());
+    let (mut dear, held): (Vec<_>, Vec<_>) =
+        held.into_iter().partition(|w| w.reason == Some(Code::FeeAboveShare));
+    let mut given_up = Vec::new();
+    if !dear.is_empty() {
+        let fees = policy::fees_of_payouts(line).await?;
+        let waited = |w: &Withdrawal| now_ms() - w.received_at > line.fees.hold_ms();
+        dear.retain(|w| waited(w) || !fees.as_ref().is_some_and(|f| f.is_too_dear(w)));
+        if line.fees.after_hold == AfterHold::Reject {
+            let still = |w: &Withdrawal| fees.as_ref().is_some_and(|f| f.is_too_dear(w));
+            (given_up, dear) = dear.into_iter().partition(|w| still(w));
+        }
+    }
     for withdrawal in held {
         let available = match left.get(&withdrawal.asset) {
             Some(amount) => *amount,
@@ -214,13 +266,15 @@ async fn review_held(line: &Line, tip: Block) -> Result<bool, StageError> {
             expired.push(withdrawal);
         }
     }
-    if covered.is_empty() && expired.is_empty() {
+    covered.append(&mut dear);
+    if covered.is_empty() && expired.is_empty() && given_up.is_empty() {
         return Ok(false);
     }
-    let detail = serde_json::json!({ "covered": covered.len(), "expired": expired.len() });
+    let detail = serde_json::json!({ "covered": covered.len(), "expired": expired.len() + given_up.len() });
     let mut unit = line.unit("fund", "held.reviewed", detail).await?;
     unit.move_withdrawals(&covered, WithdrawalState::Ready, None).await?;
     unit.move_withdrawals(&expired, WithdrawalState::Rejected, Some(Code::HoldExpired)).await?;
+    unit.move_withdrawals(&given_up, WithdrawalState::Rejected, Some(Code::FeeHoldExpired)).await?;
     unit.commit().await?;
     Ok(true)
 }

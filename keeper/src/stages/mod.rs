@@ -12,26 +12,32 @@
 //! 9. [`finalize`]: in a final block, and so in the books
 //! 10. [`reconcile`]: chain and books compared
 //!
-//! [`fence`] stands before them when the store may have gone back in time.
+//! [`nonces`] keeps the lanes' nonces without gaps, [`deadline`] releases what was not paid in time, and
+//! [`recovery`] says what a start found. [`fence`] stands before them when the store may have gone back in time.
 
 pub mod batch;
 pub mod broadcast;
 pub mod confirm;
+pub mod deadline;
 pub mod fence;
 pub mod finalize;
 pub mod fund;
 pub mod intake;
+pub mod nonces;
 pub mod policy;
 pub mod price;
 pub mod reconcile;
+pub mod recovery;
 pub mod sign;
 
 use crate::{
     chain::{Chain, ChainError, signer::Signers},
+    clock::now_ms,
     config::{BatchConfig, FeesConfig, PolicyConfig},
     domain::{
         asset::Assets,
         batch::{Batch, BatchState},
+        fees::{FeeEstimate, FeeHistory, FeePolicy},
     },
     store::{
         Context, Store, StoreError, Unit,
@@ -57,12 +63,13 @@ pub struct Line {
     pub batch: BatchConfig,
     pub fees: FeesConfig,
     pub gas: GasModel,
+    pub fee_gauge: FeeGauge,
     /// The block of the deployment: no event of the vault is older.
     pub deployed_at: u64,
 }
 
 /// The stages that decide for all lanes.
-const LED: [&str; 5] = ["policy", "batch", "price", "fund", "finalize"];
+const LED: [&str; 6] = ["deadline", "policy", "batch", "price", "fund", "finalize"];
 
 /// Whether a step found something to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,12 +140,34 @@ impl Line {
         Ok(batches)
     }
 
+    /// What to offer for gas now. The chain is asked at most once in [`FEES_MS`].
+    async fn fees_now(&self, policy: FeePolicy) -> Result<FeeEstimate, ChainError> {
+        let mut known = self.fee_gauge.0.lock().await;
+        let fresh = known.as_ref().filter(|(at, _)| now_ms() - at < FEES_MS);
+        let history = match fresh {
+            Some((_, history)) => history.clone(),
+            None => {
+                let history = self.chain.fee_history().await?;
+                *known = Some((now_ms(), history.clone()));
+                history
+            }
+        };
+        Ok(history.estimate(policy, self.fees.max_fee_wei()))
+    }
+
     /// Whether the past is not known yet: see [`fence`]. Nothing is judged, gathered or funded until it is, because it
     /// may be paid already.
     async fn fenced(&self) -> Result<bool, StoreError> {
         Ok(self.store.lanes().await?.iter().any(|lane| lane.fencing_since.is_some()))
     }
 }
+
+/// How long a fee history is used.
+const FEES_MS: i64 = 1_000;
+
+/// The last fee history, with when it was read in unix milliseconds.
+#[derive(Debug, Default)]
+pub struct FeeGauge(tokio::sync::Mutex<Option<(i64, FeeHistory)>>);
 
 /// How much gas a payout of an asset takes, learned from the estimates of its batches. Only a guess of how many fit:
 /// the estimate of the batch itself decides.
@@ -151,10 +180,15 @@ const FIRST_GUESS: u64 = 45_000;
 const BATCH_OVERHEAD: u64 = 200_000;
 
 impl GasModel {
+    /// How much gas a payout of `asset` takes.
+    pub fn of_payout(&self, asset: Address) -> u64 {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&asset).copied().unwrap_or(FIRST_GUESS)
+    }
+
     /// How many payouts of `asset` fit into `gas`. At least one.
     pub fn payouts_in(&self, asset: Address, gas: u64) -> usize {
-        let each = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&asset).copied();
-        let n = gas.saturating_sub(BATCH_OVERHEAD) / each.unwrap_or(FIRST_GUESS).max(1);
+        let n = gas.saturating_sub(BATCH_OVERHEAD) / self.of_payout(asset).max(1);
         usize::try_from(n).unwrap_or(usize::MAX).max(1)
     }
 

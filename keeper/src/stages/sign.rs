@@ -2,15 +2,23 @@
 
 use super::{Line, StageError, Worked, fund::with_margin};
 use crate::{
-    chain::{ChainError, Fees, calldata, signer::Message},
+    chain::{ChainError, calldata, signer::Message},
     clock::now_ms,
-    domain::batch::{Attempt, AttemptState, Batch, BatchKind, BatchState, Content},
-    store::{Unit, lanes::Lane},
+    domain::{
+        batch::{Attempt, AttemptState, Batch, BatchKind, BatchState, Content},
+        fees::{FeePolicy, Fees},
+        lane::Head,
+        reason::Code,
+    },
+    store::{Unit, lanes::Lane, slots::Slot},
 };
+use alloy::primitives::{Address, Bytes};
 use std::cmp::max;
 
 /// How long a batch that the vault would refuse waits before it is simulated again.
 const RETRY_MS: i64 = 2_000;
+/// A transfer of nothing to oneself takes 21,000; an account with code of its own a little more.
+const CANCEL_GAS: u64 = 50_000;
 
 /// Signs what is funded, lane by lane in the order of the numbers.
 pub async fn step(line: &Line) -> Result<Worked, StageError> {
@@ -18,7 +26,8 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
     if funded.is_empty() {
         return Ok(Worked::Idle);
     }
-    let fees = capped(line, line.chain.fees().await?);
+    let fees = line.fees_now(line.fees.policy).await?.fees;
+    let slots = line.store.slots().await?;
     let mut worked = false;
     for lane in line.store.lanes().await? {
         let mut of_lane: Vec<_> = funded
@@ -27,10 +36,14 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
             .filter(|(_, c)| c.lane == lane.address)
             .collect();
         of_lane.sort_by_key(|(batch, content)| (content.first, batch.row));
+        let orders_wait = orders_wait(&lane, of_lane.iter().map(|(b, _)| *b), &slots);
         let mut nonce = lane.nonce;
         for (batch, content) in of_lane {
             // While the lane is fenced only the void may go out.
             if lane.fencing_since.is_some() && batch.kind != BatchKind::Void {
+                continue;
+            }
+            if batch.kind == BatchKind::Orders && orders_wait {
                 continue;
             }
             if batch.retry_at > now_ms() {
@@ -46,10 +59,21 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
     Ok(worked.into())
 }
 
+/// Whether orders of the lane would only revert: a void is about to take the number that they build on, or a cancel
+/// the nonce of an earlier one.
+fn orders_wait<'a>(lane: &Lane, mut funded: impl Iterator<Item = &'a Batch>, slots: &[Slot]) -> bool {
+    let of_lane = || slots.iter().filter(|s| s.lane == lane.address);
+    let orders_at =
+        |nonce| of_lane().any(|s| s.nonce == nonce && s.kind == BatchKind::Orders && s.is_waiting());
+    funded.any(|b| b.kind == BatchKind::Void)
+        || of_lane().any(|s| s.kind == BatchKind::Void || (s.kind == BatchKind::Cancel && orders_at(s.nonce)))
+}
+
 /// The gas limit of the next attempt. A batch whose attempt died is simulated first: no gas is burnt on a payment
 /// that the vault refuses now.
 async fn ready_gas(line: &Line, batch: &Batch, content: &Content) -> Result<Option<u64>, StageError> {
-    if batch.kind == BatchKind::Void || line.store.attempts(batch.row).await?.is_empty() {
+    let pays = matches!(batch.kind, BatchKind::Orders | BatchKind::Requests);
+    if !pays || line.store.attempts(batch.row).await?.is_empty() {
         return Ok(Some(content.gas_limit));
     }
     let position = calldata::position_before(&content.calldata);
@@ -77,7 +101,7 @@ async fn sign(
     fees: Fees,
 ) -> Result<(), StageError> {
     let content = Content { gas_limit, ..content.clone() };
-    let Some(attempt) = attempt(line, batch.row, &content, lane.nonce, fees)? else { return Ok(()) };
+    let Some(attempt) = attempt(line, batch, &content, lane.nonce, fees)? else { return Ok(()) };
     let detail = serde_json::json!({ "batch": batch.row, "tx": attempt.hash, "nonce": lane.nonce });
     let mut unit = line.unit("sign", "attempt.signed", detail).await?;
     unit.add_attempt(&attempt).await?;
@@ -87,28 +111,15 @@ async fn sign(
     commit_before_sending(line, unit).await
 }
 
-/// Replaces an attempt that is stuck: same nonce and content, higher fees. None when the ceiling is reached.
+/// Replaces an attempt that is stuck: same nonce and content, higher fees. None when the ceiling does not allow it.
 pub(super) async fn replace(
     line: &Line,
     batch: &Batch,
     stuck: &Attempt,
 ) -> Result<Option<Attempt>, StageError> {
     let Some(content) = &batch.content else { return Ok(None) };
-    let now = line.chain.fees().await?;
-    // Clients take a replacement from 10 % more on; an eighth leaves room for their rounding.
-    let raised = |fee: u128| fee + fee / 8 + 1;
-    let fees = capped(
-        line,
-        Fees {
-            max_fee: max(raised(stuck.max_fee), now.max_fee),
-            priority_fee: max(raised(stuck.priority_fee), now.priority_fee),
-        },
-    );
-    if fees.max_fee < raised(stuck.max_fee) || fees.priority_fee < raised(stuck.priority_fee) {
-        tracing::warn!(batch = batch.row, tx = %stuck.hash, "stuck at the fee ceiling fees.max_fee_gwei");
-        return Ok(None);
-    }
-    let Some(attempt) = attempt(line, batch.row, content, stuck.nonce, fees)? else { return Ok(None) };
+    let Some(fees) = raised(line, stuck.fees()).await? else { return Ok(None) };
+    let Some(attempt) = attempt(line, batch, content, stuck.nonce, fees)? else { return Ok(None) };
     let detail = serde_json::json!({ "batch": batch.row, "tx": attempt.hash, "replaces": stuck.hash });
     let mut unit = line.unit("broadcast", "attempt.replaced", detail).await?;
     unit.add_attempt(&attempt).await?;
@@ -116,30 +127,78 @@ pub(super) async fn replace(
     Ok(Some(attempt))
 }
 
+/// Fees that take the place of `stuck`; none when the ceiling does not allow it.
+pub(super) async fn raised(line: &Line, stuck: Fees) -> Result<Option<Fees>, StageError> {
+    let now = line.fees_now(FeePolicy::Urgent).await?.fees;
+    Ok(stuck.replacement(now, line.fees.max_fee_wei()))
+}
+
+/// Gives a nonce of a lane up: a cancel takes it. It is signed in the same change, because its nonce is not the lane's
+/// next one. `given_up` is the batch that holds the nonce, where one does: it is signed again when the cancel is final.
+pub(super) async fn cancel(
+    line: &Line,
+    lane: Address,
+    nonce: u64,
+    fees: Fees,
+    why: Code,
+    given_up: Option<i64>,
+) -> Result<bool, StageError> {
+    let content =
+        Content { lane, first: 0, head_after: Head::ZERO, calldata: Bytes::new(), gas_limit: CANCEL_GAS };
+    let detail = serde_json::json!({ "lane": lane, "nonce": nonce, "reason": why, "batch": given_up });
+    let mut unit = line.unit("broadcast", "nonce.cancelled", detail).await?;
+    let batch = unit.plan_cancel(&content, why).await?;
+    if let Some(row) = given_up {
+        unit.delay_batch(row, 0, why.as_str()).await?;
+    }
+    let signed = sign_here(line, &mut unit, &batch, nonce, fees).await?;
+    if signed {
+        commit_before_sending(line, unit).await?;
+        tracing::warn!(%lane, nonce, reason = %why, "giving the nonce up by a cancel");
+    }
+    Ok(signed)
+}
+
+/// Signs a batch that was planned in `unit`, at a nonce that is not the lane's next one. False without the lane's key:
+/// then the change is not to be committed.
+pub(super) async fn sign_here(
+    line: &Line,
+    unit: &mut Unit,
+    batch: &Batch,
+    nonce: u64,
+    fees: Fees,
+) -> Result<bool, StageError> {
+    let Some(content) = &batch.content else { return Ok(false) };
+    let Some(attempt) = attempt(line, batch, content, nonce, fees)? else { return Ok(false) };
+    unit.add_attempt(&attempt).await?;
+    unit.move_batch(batch, BatchState::Signed, batch.reason.as_deref()).await?;
+    Ok(true)
+}
+
 fn attempt(
     line: &Line,
-    batch: i64,
+    batch: &Batch,
     content: &Content,
     nonce: u64,
     fees: Fees,
 ) -> Result<Option<Attempt>, StageError> {
+    let lane = content.lane;
     let message = Message {
         chain_id: line.chain.chain_id,
-        vault: line.chain.vault,
+        to: if batch.kind == BatchKind::Cancel { lane } else { line.chain.vault },
         nonce,
         gas_limit: content.gas_limit,
         fees,
         calldata: &content.calldata,
     };
-    let lane = content.lane;
     let Some(signed) = line.signers.sign(lane, &message) else {
-        tracing::warn!(%lane, batch, "no key for this lane is configured; its batch waits");
+        tracing::warn!(%lane, batch = batch.row, "no key for this lane is configured; its batch waits");
         return Ok(None);
     };
     let signed = signed.map_err(|source| StageError::Sign { lane, source })?;
     Ok(Some(Attempt {
         row: 0,
-        batch,
+        batch: batch.row,
         lane,
         nonce,
         hash: signed.hash,
@@ -153,17 +212,11 @@ fn attempt(
 }
 
 /// Database first, then the file beside it: only now may the attempt be sent.
-async fn commit_before_sending(line: &Line, mut unit: Unit) -> Result<(), StageError> {
+pub(super) async fn commit_before_sending(line: &Line, mut unit: Unit) -> Result<(), StageError> {
     let generation = unit.advance_generation().await?;
     unit.commit().await?;
     crate::crash::point("attempt.committed");
     line.generation.write(generation)?;
     crate::crash::point("generation.written");
     Ok(())
-}
-
-fn capped(line: &Line, fees: Fees) -> Fees {
-    let ceiling = line.fees.max_fee_wei();
-    let max_fee = fees.max_fee.min(ceiling);
-    Fees { max_fee, priority_fee: fees.priority_fee.min(max_fee) }
 }

@@ -56,6 +56,17 @@ impl Unit {
         Ok(row)
     }
 
+    /// Stores a cancel of a nonce of `lane`, together with its first attempt, so that it takes no nonce of its own.
+    pub async fn plan_cancel(&mut self, content: &Content, reason: Code) -> Result<Batch, StoreError> {
+        let row = self.insert_batch(BatchKind::Cancel, Address::ZERO, 0, Amount::ZERO).await?;
+        let why = reason.as_str();
+        self.record(Subject::Batch, &[row], None, BatchState::Planned.as_str(), Some(why)).await?;
+        let batch = self.batch(row).await?;
+        self.move_batch(&batch, BatchState::Priced, Some(why)).await?;
+        self.fund_batch(&Batch { state: BatchState::Priced, ..batch }, content, Some(why)).await?;
+        self.batch(row).await
+    }
+
     async fn insert_batch(
         &mut self,
         kind: BatchKind,
@@ -89,7 +100,7 @@ impl Unit {
         self.require_lane_or_line(content.lane).await?;
         let funded = sqlx::query(
             "UPDATE batches SET lane = $1, first = $2, head_after = $3, calldata = $4, gas_limit = $5 \
-             WHERE row_id = $6 AND count = $7 AND total = $8 AND (kind = 'void' OR count = \
+             WHERE row_id = $6 AND count = $7 AND total = $8 AND (kind IN ('void', 'cancel') OR count = \
              (SELECT count(*) FROM withdrawals w WHERE w.batch = batches.row_id AND w.state = 'batched'))",
         )
         .bind(sql::address(content.lane))
@@ -142,7 +153,7 @@ impl Unit {
         Ok(())
     }
 
-    async fn batch(&mut self, row: i64) -> Result<Batch, StoreError> {
+    pub async fn batch(&mut self, row: i64) -> Result<Batch, StoreError> {
         let statement = format!("SELECT {COLUMNS} FROM batches WHERE row_id = $1");
         read(&sqlx::query(AssertSqlSafe(statement)).bind(row).fetch_one(self.connection()).await?)
     }
@@ -249,7 +260,7 @@ impl Unit {
     /// The batch here that a settlement of `lane` ending with `head` is.
     pub async fn batch_by_head(&mut self, lane: Address, head: Head) -> Result<Option<Batch>, StoreError> {
         let statement = format!(
-            "SELECT {COLUMNS} FROM batches WHERE lane = $1 AND head_after = $2 AND kind <> 'requests'"
+            "SELECT {COLUMNS} FROM batches WHERE lane = $1 AND head_after = $2 AND kind IN ('orders', 'void')"
         );
         let found = sqlx::query(AssertSqlSafe(statement))
             .bind(sql::address(lane))
@@ -274,7 +285,7 @@ impl Unit {
     /// A lane's batches that hold numbers and are neither final nor dissolved, in the order of their numbers.
     pub async fn open_numbered(&mut self, lane: Address) -> Result<Vec<Batch>, StoreError> {
         let statement = format!(
-            "SELECT {COLUMNS} FROM batches WHERE lane = $1 AND kind <> 'requests' \
+            "SELECT {COLUMNS} FROM batches WHERE lane = $1 AND kind IN ('orders', 'void') \
              AND state NOT IN ('final', 'dissolved') ORDER BY first, row_id"
         );
         let rows = sqlx::query(AssertSqlSafe(statement))
@@ -347,7 +358,7 @@ impl Store {
             "SELECT count(*) AS batches, CAST(coalesce(sum(b.count), 0) AS BIGINT) AS payouts, \
              CAST(coalesce(sum(a.gas_used), 0) AS BIGINT) AS gas FROM batches b \
              LEFT JOIN attempts a ON a.batch = b.row_id AND a.state = 'mined' \
-             WHERE b.state = 'final' AND b.kind <> 'void'",
+             WHERE b.state = 'final' AND b.kind IN ('orders', 'requests')",
         )
         .fetch_one(&self.reader)
         .await?;

@@ -4,7 +4,7 @@ use super::{
     Store, StoreError, Unit, leases,
     sql::{self, Columns},
 };
-use crate::domain::lane::LanePosition;
+use crate::domain::{amount::Amount, lane::LanePosition};
 use alloy::primitives::Address;
 
 /// A lane as the store has it.
@@ -17,14 +17,17 @@ pub struct Lane {
     pub position: LanePosition,
     /// No new numbers until a void that was planned since then (unix milliseconds) is final.
     pub fencing_since: Option<i64>,
+    /// While it holds less than this for gas, in wei, it gets no new batches.
+    pub gas_needed: Option<Amount>,
 }
 
 impl Store {
     pub async fn lanes(&self) -> Result<Vec<Lane>, StoreError> {
-        let rows =
-            sqlx::query("SELECT address, nonce, next, head, fencing_since FROM lanes ORDER BY address")
-                .fetch_all(&self.reader)
-                .await?;
+        let rows = sqlx::query(
+            "SELECT address, nonce, next, head, fencing_since, gas_needed FROM lanes ORDER BY address",
+        )
+        .fetch_all(&self.reader)
+        .await?;
         rows.iter()
             .map(|r| {
                 Ok(Lane {
@@ -32,6 +35,7 @@ impl Store {
                     nonce: r.uint("nonce")?,
                     position: LanePosition { next: r.uint("next")?, head: r.fixed("head")? },
                     fencing_since: r.int_opt("fencing_since")?,
+                    gas_needed: r.text_opt("gas_needed")?.as_deref().and_then(Amount::from_hex),
                 })
             })
             .collect()
@@ -101,6 +105,28 @@ impl Unit {
             .bind(sql::address(lane))
             .execute(self.connection())
             .await?;
+        self.moved(set.rows_affected(), lane)
+    }
+
+    /// The lane is set aside until it holds so much for gas; or, with none, it pays again: what waited is due at once.
+    pub async fn set_lane_gas_needed(
+        &mut self,
+        lane: Address,
+        needed: Option<Amount>,
+    ) -> Result<(), StoreError> {
+        let set = sqlx::query("UPDATE lanes SET gas_needed = $1 WHERE address = $2")
+            .bind(needed.map(Amount::to_hex))
+            .bind(sql::address(lane))
+            .execute(self.connection())
+            .await?;
+        if needed.is_none() {
+            sqlx::query(
+                "UPDATE batches SET retry_at = 0, reason = NULL WHERE lane = $1 AND state IN ('funded', 'signed', 'broadcast')",
+            )
+            .bind(sql::address(lane))
+            .execute(self.connection())
+            .await?;
+        }
         self.moved(set.rows_affected(), lane)
     }
 

@@ -5,7 +5,7 @@
 //! audit chain, the transitions it made and the postings that go with them.
 //!
 //! - [`unit`]: the unit of change, the audit chain, moves of withdrawals and batches
-//! - [`withdrawals`], [`batches`], [`lanes`], [`progress`]: the questions that the stages ask
+//! - [`withdrawals`], [`batches`], [`lanes`], [`slots`], [`estimates`], [`progress`]: the questions that the stages ask
 //! - [`leases`]: which of several keepers does what
 //! - [`generation`]: noticing that the store went back in time
 //! - [`holder`]: one keeper per SQLite file, and per generation file
@@ -13,6 +13,7 @@
 
 pub mod backup;
 pub mod batches;
+pub mod estimates;
 pub mod generation;
 pub mod holder;
 pub mod integrity;
@@ -20,6 +21,7 @@ pub mod lanes;
 pub mod leases;
 pub mod progress;
 pub mod schema;
+pub mod slots;
 mod sql;
 pub mod unit;
 pub mod withdrawals;

@@ -48,7 +48,7 @@ pub enum Accepted {
 
 /// Every column of a withdrawal.
 const COLUMNS: &str = "row_id, id, door, idempotency_key, asset, recipient, amount, state, reason, batch, \
-     request_id, request_owner, request_created_at, trace_id, received_at";
+     request_id, request_owner, request_created_at, deadline, trace_id, received_at";
 
 impl Unit {
     /// Stores withdrawals as `received`, each with the posting that sets its money aside. The answers are in the
@@ -58,9 +58,9 @@ impl Unit {
         for piece in pieces(new) {
             let statement = format!(
                 "INSERT INTO withdrawals (id, reference, door, idempotency_key, asset, recipient, amount, state, \
-                 request_id, request_owner, request_created_at, trace_id, received_at, updated_at) VALUES {} \
+                 request_id, request_owner, request_created_at, deadline, trace_id, received_at, updated_at) VALUES {} \
                  ON CONFLICT DO NOTHING RETURNING row_id, id",
-                tuples(piece.len(), 14)
+                tuples(piece.len(), 15)
             );
             let mut query = sqlx::query(AssertSqlSafe(statement));
             for w in piece {
@@ -77,6 +77,7 @@ impl Unit {
                     .bind(w.request.map(|r| sql::int(r.id)))
                     .bind(w.request.map(|r| sql::address(r.owner)))
                     .bind(w.request.map(|r| sql::int(r.created_at)))
+                    .bind(w.order.deadline)
                     .bind(&w.trace_id)
                     .bind(self.at())
                     .bind(self.at());
@@ -193,6 +194,7 @@ impl Unit {
             reason: None,
             batch: None,
             request: new.request,
+            deadline: new.order.deadline,
             trace_id: new.trace_id.clone(),
             received_at: self.at(),
         }
@@ -205,6 +207,7 @@ fn same_content(stored: &Withdrawal, order: &Order) -> bool {
         && stored.asset == order.asset
         && stored.recipient == order.recipient
         && stored.amount == order.amount
+        && stored.deadline == order.deadline
 }
 
 impl Store {
@@ -241,6 +244,37 @@ impl Store {
         let rows = sqlx::query(AssertSqlSafe(statement))
             .bind(sql::address(asset))
             .bind(door.as_str())
+            .bind(sql::int(limit as u64))
+            .fetch_all(&self.reader)
+            .await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// The earliest deadline of an open withdrawal, in unix milliseconds.
+    pub async fn earliest_deadline(&self) -> Result<Option<i64>, StoreError> {
+        sqlx::query(
+            "SELECT min(deadline) AS at FROM withdrawals WHERE deadline IS NOT NULL \
+             AND state IN ('received', 'held', 'ready', 'batched')",
+        )
+        .fetch_one(&self.reader)
+        .await?
+        .int_opt("at")
+    }
+
+    /// Open withdrawals of one state whose own deadline is not after `now`, at most `limit`.
+    pub async fn past_deadline(
+        &self,
+        state: WithdrawalState,
+        now: i64,
+        limit: usize,
+    ) -> Result<Vec<Withdrawal>, StoreError> {
+        let statement = format!(
+            "SELECT {COLUMNS} FROM withdrawals WHERE deadline IS NOT NULL AND deadline <= $1 \
+             AND state IN ('received', 'held', 'ready', 'batched') AND state = $2 ORDER BY deadline LIMIT $3"
+        );
+        let rows = sqlx::query(AssertSqlSafe(statement))
+            .bind(now)
+            .bind(state.as_str())
             .bind(sql::int(limit as u64))
             .fetch_all(&self.reader)
             .await?;
@@ -334,6 +368,7 @@ fn read(row: &AnyRow) -> Result<Withdrawal, StoreError> {
         reason: reason.as_deref().and_then(Code::parse),
         batch: row.int_opt("batch")?,
         request,
+        deadline: row.int_opt("deadline")?,
         trace_id: row.text("trace_id")?,
         received_at: row.int("received_at")?,
     })

@@ -7,10 +7,12 @@
 //! - [`link`]: a connection that can be cut
 //! - [`orders`]: files of orders
 //! - [`chain_audit`]: what the chain says was paid
+//! - [`cases`]: what tests of the keeper have in common
 //! - [`bench`][]: figures
 
 pub mod anvil;
 pub mod bench;
+pub mod cases;
 pub mod chain_audit;
 pub mod keeper;
 pub mod link;

@@ -31,6 +31,7 @@ pub(super) fn read(chain: &Chain, event: &Requested) -> NewWithdrawal {
             asset: event.asset,
             recipient: event.recipient,
             amount: Amount(event.amount),
+            deadline: None,
         },
         request: Some(RequestTerms { id: event.id, owner: event.owner, created_at: event.createdAt }),
     }

@@ -10,6 +10,7 @@ use crate::{
 };
 use alloy::primitives::Address;
 use serde::Serialize;
+use std::time::UNIX_EPOCH;
 
 /// Characters that an idempotency key may have.
 pub const MAX_KEY_LENGTH: usize = 128;
@@ -25,6 +26,8 @@ pub struct RawOrder {
     pub recipient: String,
     /// A decimal number such as `12.5`, in whole tokens.
     pub amount: String,
+    /// RFC 3339, such as `2030-01-31T12:00:00Z`; empty for none.
+    pub deadline: String,
 }
 
 /// What is wrong with one field: a stable code for machines, a sentence with the next step for people.
@@ -52,9 +55,12 @@ pub fn check(raw: &RawOrder, deployment: &Deployment) -> Result<Order, Vec<Field
     // How many decimals an amount may have is known with its asset only.
     let amount = asset.and_then(|a| check_amount(&raw.amount, a).map_err(&mut keep).ok());
 
-    match (key, asset, recipient, amount) {
-        (Some(key), Some(asset), Some(recipient), Some(amount)) => {
-            Ok(Order { idempotency_key: key.to_owned(), asset: asset.address, recipient, amount })
+    let deadline = check_deadline(&raw.deadline).map_err(&mut keep).ok();
+
+    match (key, asset, recipient, amount, deadline) {
+        (Some(key), Some(asset), Some(recipient), Some(amount), Some(deadline)) => {
+            let idempotency_key = key.to_owned();
+            Ok(Order { idempotency_key, asset: asset.address, recipient, amount, deadline })
         }
         _ => Err(errors),
     }
@@ -141,6 +147,22 @@ fn check_amount(text: &str, asset: &Asset) -> Result<Amount, FieldError> {
     Amount::parse(text, asset.decimals).map_err(|e| FieldError::new("amount", amount_code(&e), e.to_string()))
 }
 
+/// A moment, in unix milliseconds. One that has passed is accepted: a repeat must get the answer of the first time.
+fn check_deadline(text: &str) -> Result<Option<i64>, FieldError> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let since = humantime::parse_rfc3339(text).ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+    since.and_then(|d| i64::try_from(d.as_millis()).ok()).map(Some).ok_or_else(|| {
+        let message = format!(
+            "{} is no moment in UTC; write RFC 3339, such as 2030-01-31T12:00:00Z, or leave it out",
+            quoted(text)
+        );
+        FieldError::new("deadline", "bad_deadline", message)
+    })
+}
+
 fn amount_code(error: &AmountError) -> &'static str {
     match error {
         AmountError::Empty => "amount_empty",
@@ -191,6 +213,15 @@ mod tests {
     }
 
     #[test]
+    fn a_deadline_is_read_to_the_millisecond_and_may_have_passed() {
+        let read = |text: &str| {
+            check(&raw(|r| r.deadline = text.to_owned()), &testing::deployment()).unwrap().deadline
+        };
+        assert_eq!(read(""), None);
+        assert_eq!(read("2001-09-09T01:46:40.123Z"), Some(1_000_000_000_123));
+    }
+
+    #[test]
     fn each_bad_field_has_its_code() {
         let deployment = testing::deployment();
         let token = deployment.assets.find("TUSD").unwrap().address;
@@ -200,6 +231,7 @@ mod tests {
                 "asset" => r.asset = v,
                 "recipient" => r.recipient = v,
                 "amount" => r.amount = v,
+                "deadline" => r.deadline = v,
                 _ => r.idempotency_key = v,
             })
         };
@@ -217,6 +249,9 @@ mod tests {
         assert_eq!(set("amount", "1e3"), ("amount", "amount_not_a_number"));
         assert_eq!(set("amount", "0.1234567"), ("amount", "amount_too_many_decimals"));
         assert_eq!(set("amount", &"9".repeat(78)), ("amount", "amount_too_large"));
+        assert_eq!(set("deadline", "tomorrow"), ("deadline", "bad_deadline"));
+        assert_eq!(set("deadline", "2030-01-31T12:00:00+02:00"), ("deadline", "bad_deadline"));
+        assert_eq!(set("deadline", "1969-01-01T00:00:00Z"), ("deadline", "bad_deadline"));
         assert_eq!(set("key", ""), ("idempotency_key", "missing_idempotency_key"));
         assert_eq!(set("key", &"k".repeat(129)), ("idempotency_key", "idempotency_key_too_long"));
         assert_eq!(set("key", "ключ"), ("idempotency_key", "bad_idempotency_key"));
@@ -235,7 +270,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_panics_or_makes_a_long_message(key: String, asset: String, recipient: String, amount: String) {
-            let raw = RawOrder { idempotency_key: key, asset, recipient, amount };
+            let raw = RawOrder { idempotency_key: key, asset, recipient, deadline: amount.clone(), amount };
             for error in check(&raw, &testing::deployment()).err().into_iter().flatten() {
                 prop_assert!(error.message.len() < 1_000);
                 prop_assert!(!error.message.chars().any(char::is_control));

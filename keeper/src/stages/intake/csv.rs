@@ -1,4 +1,5 @@
-//! A file of orders: `idempotency_key,asset,recipient,amount`, in any order, one order per line.
+//! A file of orders: `idempotency_key,asset,recipient,amount` and, if wanted, `deadline`, in any order, one order per
+//! line.
 //!
 //! It is read line by line in bounded memory, so a file may have millions of rows, and a bad line (a megabyte long,
 //! an unclosed quote, bytes that are no text) spoils no other. What is no line of an order is an error with the line's
@@ -17,6 +18,8 @@ use std::io::BufRead;
 
 /// The columns, each of which a file must have once.
 pub const COLUMNS: [&str; 4] = ["idempotency_key", "asset", "recipient", "amount"];
+/// A column that a file may have.
+pub const DEADLINE: &str = "deadline";
 
 /// Why a file cannot be read as orders at all. Nothing of it is stored.
 #[derive(Debug, thiserror::Error)]
@@ -53,8 +56,7 @@ pub struct Row {
 #[derive(Debug)]
 pub struct Orders<R> {
     lines: Lines<R>,
-    /// The place of each of [`COLUMNS`].
-    places: [usize; 4],
+    places: Places,
     text: Vec<u8>,
     record: ByteRecord,
 }
@@ -83,11 +85,11 @@ impl<R: BufRead> Orders<R> {
         // Reading from memory, so this does not fail; a row that does is a bad row.
         split(&self.text, &mut self.record)
             .map_err(|e| FieldError::new("row", "bad_row", format!("{e}; write {}", COLUMNS.join(","))))?;
-        if self.record.len() != COLUMNS.len() {
+        if self.record.len() != self.places.columns {
             let message = format!(
                 "the row has {} fields, the header has {}; put quotes around a field that contains a comma",
                 self.record.len(),
-                COLUMNS.len()
+                self.places.columns
             );
             return Err(FieldError::new("row", "wrong_field_count", message));
         }
@@ -97,12 +99,14 @@ impl<R: BufRead> Orders<R> {
             asset: self.field(asset)?,
             recipient: self.field(recipient)?,
             amount: self.field(amount)?,
+            deadline: self.field(DEADLINE)?,
         })
     }
 
     fn field(&self, name: &'static str) -> Result<String, FieldError> {
-        let place =
-            COLUMNS.iter().zip(self.places).find(|(column, _)| **column == name).map(|(_, place)| place);
+        let mut wanted = COLUMNS.iter().zip(self.places.wanted);
+        let place = wanted.find(|(column, _)| **column == name).map(|(_, place)| place);
+        let place = place.or(self.places.deadline.filter(|_| name == DEADLINE));
         let bytes = place.and_then(|p| self.record.get(p)).unwrap_or_default();
         std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| {
             let message = "the field holds bytes that are no UTF-8 text; save the file as UTF-8";
@@ -144,28 +148,42 @@ impl From<csv::Error> for CsvError {
     }
 }
 
-/// Where each of [`COLUMNS`] is, or a code and what is wrong.
-fn read_header(record: &ByteRecord) -> Result<[usize; 4], (&'static str, String)> {
+/// Where the columns of a file are.
+#[derive(Clone, Copy, Debug)]
+struct Places {
+    /// The place of each of [`COLUMNS`].
+    wanted: [usize; 4],
+    deadline: Option<usize>,
+    /// How many fields each row has.
+    columns: usize,
+}
+
+/// Where the columns are, or a code and what is wrong.
+fn read_header(record: &ByteRecord) -> Result<Places, (&'static str, String)> {
     let wanted = COLUMNS.join(",");
     let Ok(names) = record.iter().map(std::str::from_utf8).collect::<Result<Vec<_>, _>>() else {
         return Err(("invalid_utf8", "the file is no UTF-8 text; save it as UTF-8".to_owned()));
     };
     let names: Vec<String> = names.iter().map(|n| n.trim().to_ascii_lowercase()).collect();
-    if let Some(unknown) = names.iter().find(|n| !COLUMNS.contains(&n.as_str())) {
+    if let Some(unknown) = names.iter().find(|n| !COLUMNS.contains(&n.as_str()) && *n != DEADLINE) {
         let message = format!("there is no column {}; the header is {wanted}", quoted(unknown));
         return Err(("unknown_column", message));
     }
+    let place_of = |column: &str| {
+        let mut found = names.iter().enumerate().filter(|(_, n)| *n == column).map(|(i, _)| i);
+        let place = found.next();
+        match found.next() {
+            None => Ok(place),
+            Some(_) => Err(("duplicate_column", format!("the column {column} is there twice; keep one"))),
+        }
+    };
     let mut places = [0; 4];
     for (column, place) in COLUMNS.iter().zip(&mut places) {
-        let mut found = names.iter().enumerate().filter(|(_, n)| n == column).map(|(i, _)| i);
-        *place = found.next().ok_or_else(|| {
+        *place = place_of(column)?.ok_or_else(|| {
             ("missing_column", format!("the column {column} is missing; the header is {wanted}"))
         })?;
-        if found.next().is_some() {
-            return Err(("duplicate_column", format!("the column {column} is there twice; keep one")));
-        }
     }
-    Ok(places)
+    Ok(Places { wanted: places, deadline: place_of(DEADLINE)?, columns: names.len() })
 }
 
 #[cfg(test)]

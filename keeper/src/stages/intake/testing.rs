@@ -41,6 +41,7 @@ pub fn raw(key: &str, asset: &str, amount: &str) -> RawOrder {
         asset: asset.to_owned(),
         recipient: RECIPIENT.to_string(),
         amount: amount.to_owned(),
+        deadline: String::new(),
     }
 }
 

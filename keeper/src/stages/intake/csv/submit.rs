@@ -198,8 +198,9 @@ struct SeenKeys(HashMap<[u8; 16], ([u8; 8], u64)>);
 impl SeenKeys {
     /// A key may come again with the same content; with another it is an error that names the first line.
     fn first_or_same(&mut self, line: u64, order: &Order) -> Result<(), FieldError> {
-        let content =
-            [order.asset.as_slice(), order.recipient.as_slice(), &order.amount.0.to_be_bytes::<32>()];
+        let deadline = order.deadline.unwrap_or_default().to_be_bytes();
+        let amount = order.amount.0.to_be_bytes::<32>();
+        let content: [&[u8]; 4] = [order.asset.as_slice(), order.recipient.as_slice(), &amount, &deadline];
         let content = first_bytes(&content.concat());
         match self.0.entry(first_bytes(order.idempotency_key.as_bytes())) {
             Entry::Vacant(entry) => {

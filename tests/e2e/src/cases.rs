@@ -1,0 +1,59 @@
+//! What tests of the keeper have in common: orders, handing them in, and the check at the end.
+
+use crate::{
+    chain_audit::{Expected, Ledger},
+    keeper::Setup,
+    orders::write_csv,
+    world::World,
+};
+use alloy::primitives::{Address, U256, keccak256};
+use eyre::ensure;
+
+/// `n` orders in one asset, each to a recipient of its own. The amounts are in units, from a million on.
+pub fn orders_of(world: &World, symbol: &str, name: &str, n: usize) -> Vec<Expected> {
+    (0..n)
+        .map(|i| {
+            let key = format!("{name}-{i}");
+            Expected {
+                asset: world.asset(symbol).address,
+                recipient: Address::from_slice(&keccak256(&key)[..20]),
+                amount: U256::from(1_000_000 + i),
+                key,
+            }
+        })
+        .collect()
+}
+
+/// Hands orders in as a file.
+pub fn submit(world: &World, setup: &Setup, orders: &[Expected]) -> eyre::Result<()> {
+    let file = setup.dir.join("orders.csv");
+    write_csv(world, &file, orders)?;
+    let output = setup.run(&["submit", &file.to_string_lossy()])?;
+    ensure!(output.status.success(), "submit: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+/// Each of `orders` was paid exactly once, none of `released` ever was, and chain and books agree.
+pub async fn check_paid(
+    world: &World,
+    setup: &Setup,
+    orders: &[Expected],
+    released: &[Expected],
+) -> eyre::Result<()> {
+    let ledger = Ledger::read(world).await?;
+    let outcome = ledger.compare(orders);
+    assert_eq!(outcome.missing, Vec::<String>::new(), "lost");
+    assert_eq!(outcome.paid_twice, Vec::<String>::new(), "paid twice");
+    assert_eq!(outcome.wrong, Vec::<String>::new(), "paid wrongly");
+    assert_eq!(outcome.paid + outcome.claims, orders.len() as u64);
+    let outcome = ledger.compare(released);
+    assert_eq!(outcome.missing.len(), released.len(), "released and paid: {outcome:?}");
+    let verdict = setup.json(&["reconcile"])?;
+    assert_eq!(verdict["ok"], true, "{verdict}");
+    Ok(())
+}
+
+/// What the keeper has logged so far.
+pub fn log(setup: &Setup) -> String {
+    std::fs::read_to_string(setup.dir.join("keeper.log")).unwrap_or_default()
+}

@@ -1,0 +1,149 @@
+//! Deadlines: what is not paid in time is released, and never both.
+
+use alloy::providers::ext::AnvilApi;
+use spillway_e2e::{
+    anvil::Options,
+    cases::{check_paid, orders_of, submit},
+    chain_audit::{Expected, Ledger},
+    eventually,
+    keeper::{Keeper, Setup},
+    orders::{HEADER, csv_row},
+    world::World,
+};
+use std::{
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
+
+/// Hands orders in that are to be paid within `time`.
+fn submit_until(world: &World, setup: &Setup, orders: &[Expected], time: Duration) -> eyre::Result<()> {
+    let deadline = humantime::format_rfc3339_millis(SystemTime::now() + time);
+    let mut text = format!("{HEADER},deadline\n");
+    for order in orders {
+        text += &format!("{},{deadline}\n", csv_row(world, order));
+    }
+    let file = setup.dir.join("deadline.csv");
+    std::fs::write(&file, text)?;
+    let output = setup.run(&["submit", &file.to_string_lossy()])?;
+    eyre::ensure!(output.status.success(), "submit: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+async fn rejected(setup: &Setup, n: u64, limit: Duration) -> eyre::Result<()> {
+    eventually(&format!("{n} released"), limit, || async {
+        Ok((setup.count("rejected")? == n).then_some(()))
+    })
+    .await
+}
+
+/// Blocks are made by hand.
+async fn by_hand() -> eyre::Result<World> {
+    let world = World::start_with(Options::default()).await?;
+    world.provider().anvil_set_auto_mine(false).await?;
+    Ok(world)
+}
+
+async fn mine(world: &World, blocks: u64) -> eyre::Result<()> {
+    for _ in 0..blocks {
+        world.provider().evm_mine(None).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_number_it_is_released_at_once() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    // The window keeps all of them from a batch.
+    let setup = Setup::new(&world, Path::new(PROGRAM), 1, "[batch]\nwindow = \"10s\"\n")?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    let late = orders_of(&world, "TUSD", "late", 5);
+    let other = orders_of(&world, "TUSD", "other", 5);
+    submit_until(&world, &setup, &late, Duration::from_secs(1))?;
+    submit(&world, &setup, &other)?;
+    rejected(&setup, 5, Duration::from_secs(8)).await?;
+    let view = setup.json(&["status", "late-0"])?;
+    assert_eq!(view["reason"]["code"], "deadline_passed", "{view}");
+    setup.settled(Duration::from_secs(40)).await?;
+    keeper.stop()?;
+    check_paid(&world, &setup, &other, &late).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_number_it_is_released_when_the_void_is_final_and_never_paid() -> eyre::Result<()> {
+    let world = by_hand().await?;
+    let more = "[batch]\nwindow = \"200ms\"\n[fees]\nbump_after = \"1h\"\n";
+    let setup = Setup::new(&world, Path::new(PROGRAM), 1, more)?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    let late = orders_of(&world, "TUSD", "late", 3);
+    let other = orders_of(&world, "TUSD", "other", 3);
+    submit(&world, &setup, &other)?;
+    submit_until(&world, &setup, &late, Duration::from_secs(10))?;
+    eventually("the batch is sent", Duration::from_secs(20), || async {
+        let status = setup.json(&["status"])?;
+        Ok((status["open_batches"][0]["state"] == "broadcast").then_some(()))
+    })
+    .await?;
+    eventually("a void is sent", Duration::from_secs(30), || async {
+        let status = setup.json(&["status"])?;
+        let open = status["open_batches"].as_array().cloned().unwrap_or_default();
+        Ok(open.iter().any(|b| b["kind"] == "void" && b["state"] == "broadcast").then_some(()))
+    })
+    .await?;
+    assert_eq!(setup.count("rejected")?, 0, "not before the void is final");
+    mine(&world, 1).await?;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(setup.count("rejected")?, 0, "mined is not final");
+    world.provider().anvil_set_interval_mining(1).await?;
+    setup.settled(Duration::from_secs(60)).await?;
+    assert_eq!(setup.count("rejected")?, 3);
+    keeper.stop()?;
+    assert_eq!(Ledger::read(&world).await?.voids, 1, "one number is enough");
+    check_paid(&world, &setup, &other, &late).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_payment_is_first_it_stands() -> eyre::Result<()> {
+    let world = by_hand().await?;
+    let more = "[batch]\nwindow = \"200ms\"\n[fees]\nbump_after = \"1h\"\n";
+    let setup = Setup::new(&world, Path::new(PROGRAM), 1, more)?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    let late = orders_of(&world, "TUSD", "late", 3);
+    submit_until(&world, &setup, &late, Duration::from_secs(10))?;
+    eventually("the batch is sent", Duration::from_secs(20), || async {
+        let status = setup.json(&["status"])?;
+        Ok((status["open_batches"][0]["state"] == "broadcast").then_some(()))
+    })
+    .await?;
+    // The payment is mined, but not final, when the deadline passes.
+    mine(&world, 1).await?;
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    assert_eq!(setup.count("rejected")?, 0);
+    world.provider().anvil_set_interval_mining(1).await?;
+    setup.settled(Duration::from_secs(40)).await?;
+    keeper.stop()?;
+    assert_eq!(Ledger::read(&world).await?.voids, 0);
+    check_paid(&world, &setup, &late, &[]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operators_own_deadline_counts_from_the_receipt() -> eyre::Result<()> {
+    let world = by_hand().await?;
+    let more = "[batch]\nwindow = \"200ms\"\n[policy]\ndeadline = \"8s\"\n[fees]\nbump_after = \"1h\"\n";
+    let setup = Setup::new(&world, Path::new(PROGRAM), 2, more)?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    let late = [orders_of(&world, "TUSD", "late", 3), orders_of(&world, "ETH", "late-eth", 3)].concat();
+    submit(&world, &setup, &late)?;
+    eventually("voids are sent", Duration::from_secs(30), || async {
+        let status = setup.json(&["status"])?;
+        let open = status["open_batches"].as_array().cloned().unwrap_or_default();
+        let voids = open.iter().filter(|b| b["kind"] == "void" && b["state"] == "broadcast").count();
+        Ok((voids == 2).then_some(()))
+    })
+    .await?;
+    world.provider().anvil_set_interval_mining(1).await?;
+    rejected(&setup, 6, Duration::from_secs(40)).await?;
+    keeper.stop()?;
+    check_paid(&world, &setup, &[], &late).await
+}

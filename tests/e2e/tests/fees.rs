@@ -1,0 +1,160 @@
+//! Fees: a spike is outbid, what stays stuck is given up and signed again, what costs more than it is worth waits.
+
+use alloy::{primitives::U256, providers::ext::AnvilApi};
+use spillway_e2e::{
+    anvil::Options,
+    cases::{check_paid, orders_of, submit},
+    eventually,
+    keeper::{Keeper, Setup},
+    world::World,
+};
+use std::{path::Path, time::Duration};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
+const GWEI: u128 = 1_000_000_000;
+
+/// Blocks are made by hand.
+async fn by_hand() -> eyre::Result<World> {
+    let world = World::start_with(Options::default()).await?;
+    world.provider().anvil_set_auto_mine(false).await?;
+    Ok(world)
+}
+
+/// A block at a base fee.
+async fn block_at(world: &World, base_fee: u128) -> eyre::Result<()> {
+    world.provider().anvil_set_next_block_base_fee_per_gas(base_fee).await?;
+    world.provider().evm_mine(None).await?;
+    Ok(())
+}
+
+async fn open_kinds(setup: &Setup, kind: &str, state: &str) -> eyre::Result<usize> {
+    let status = setup.json(&["status"])?;
+    let open = status["open_batches"].as_array().cloned().unwrap_or_default();
+    Ok(open.iter().filter(|b| b["kind"] == kind && b["state"] == state).count())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stuck_attempt_is_replaced_under_a_fee_spike() -> eyre::Result<()> {
+    let world = by_hand().await?;
+    let more = "[batch]\nwindow = \"100ms\"\n[fees]\nbump_after = \"1s\"\nmax_bumps = 100\n";
+    let setup = Setup::new(&world, Path::new(PROGRAM), 1, more)?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    let orders = orders_of(&world, "TUSD", "spike", 5);
+    submit(&world, &setup, &orders)?;
+    eventually("the batch is sent", Duration::from_secs(20), || async {
+        Ok((open_kinds(&setup, "orders", "broadcast").await? == 1).then_some(()))
+    })
+    .await?;
+    // Thirty times what was offered, block after block.
+    eventually("it is paid at the spike's fee", Duration::from_secs(90), || async {
+        block_at(&world, 60 * GWEI).await?;
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        Ok((setup.open()? == 0).then_some(()))
+    })
+    .await?;
+    keeper.stop()?;
+    check_paid(&world, &setup, &orders, &[]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_the_ceiling_it_waits_with_a_reason_and_without_churn() -> eyre::Result<()> {
+    let world = by_hand().await?;
+    let more = "[batch]\nwindow = \"100ms\"\n[fees]\nbump_after = \"1s\"\nmax_fee_gwei = 3\n";
+    let setup = Setup::new(&world, Path::new(PROGRAM), 1, more)?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    let orders = orders_of(&world, "TUSD", "ceiling", 3);
+    submit(&world, &setup, &orders)?;
+    eventually("the batch is sent", Duration::from_secs(20), || async {
+        Ok((open_kinds(&setup, "orders", "broadcast").await? == 1).then_some(()))
+    })
+    .await?;
+    eventually("it says that the ceiling holds it", Duration::from_secs(30), || async {
+        block_at(&world, 50 * GWEI).await?;
+        let view = setup.json(&["status", "ceiling-0"])?;
+        let reason = view["fee"]["reason"].as_str().unwrap_or_default().to_owned();
+        Ok(reason.contains("fees.max_fee_gwei").then_some(()))
+    })
+    .await?;
+    assert_eq!(open_kinds(&setup, "cancel", "broadcast").await?, 0, "a cancel could not be mined either");
+    eventually("it is paid when the fee falls", Duration::from_secs(90), || async {
+        block_at(&world, GWEI / 2).await?;
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        Ok((setup.open()? == 0).then_some(()))
+    })
+    .await?;
+    keeper.stop()?;
+    check_paid(&world, &setup, &orders, &[]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_the_cap_the_nonce_is_cancelled_and_the_batch_paid_once_at_a_later_one() -> eyre::Result<()> {
+    let world = by_hand().await?;
+    let more = "[batch]\nwindow = \"100ms\"\n[fees]\nbump_after = \"1s\"\nmax_bumps = 2\n";
+    let setup = Setup::new(&world, Path::new(PROGRAM), 1, more)?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    // Three batches in a row: what builds on the first goes back with it.
+    let mut all = Vec::new();
+    for (i, symbol) in ["TUSD", "TDAI", "ETH"].into_iter().enumerate() {
+        let orders = orders_of(&world, symbol, &format!("cap-{symbol}"), 4);
+        submit(&world, &setup, &orders)?;
+        all.extend(orders);
+        eventually("the batch is signed", Duration::from_secs(20), || async {
+            let there = open_kinds(&setup, "orders", "broadcast").await?
+                + open_kinds(&setup, "orders", "signed").await?;
+            Ok((there > i).then_some(()))
+        })
+        .await?;
+    }
+    eventually("cancels are sent", Duration::from_secs(60), || async {
+        Ok((open_kinds(&setup, "cancel", "broadcast").await? >= 1).then_some(()))
+    })
+    .await?;
+    world.provider().anvil_set_interval_mining(1).await?;
+    setup.settled(Duration::from_secs(90)).await?;
+    keeper.stop()?;
+    check_paid(&world, &setup, &all, &[]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_costs_more_than_its_share_waits_for_a_cheaper_moment() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let more = "[batch]\nwindow = \"100ms\"\n[fees]\nmax_share_bps = 10000\nhold = \"1h\"\n";
+    let setup = Setup::new(&world, Path::new(PROGRAM), 1, more)?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    // A million wei, less than its gas, and a token whose price nobody knows.
+    let mut dust = orders_of(&world, "ETH", "dust", 3);
+    let token = orders_of(&world, "TUSD", "token", 3);
+    submit(&world, &setup, &[dust.clone(), token.clone()].concat())?;
+    eventually("the dust is held, the token paid", Duration::from_secs(30), || async {
+        Ok((setup.count("held")? == 3 && setup.count("paid")? == 3).then_some(()))
+    })
+    .await?;
+    let view = setup.json(&["status", "dust-0"])?;
+    assert_eq!(view["reason"]["code"], "fee_above_share", "{view}");
+    assert!(view["fee"]["gas"].as_u64().is_some_and(|gas| gas > 20_000), "{view}");
+    keeper.stop()?;
+
+    // Past the hold it is paid all the same, because fees.after_hold says so.
+    let config = std::fs::read_to_string(&setup.config)?;
+    std::fs::write(&setup.config, config.replace("hold = \"1h\"", "hold = \"1s\""))?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    setup.settled(Duration::from_secs(30)).await?;
+    keeper.stop()?;
+
+    // Or released, when it says that.
+    let config = std::fs::read_to_string(&setup.config)?;
+    std::fs::write(&setup.config, config.replace("hold = \"1s\"", "hold = \"1s\"\nafter_hold = \"reject\""))?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    let released = orders_of(&world, "ETH", "released", 2);
+    let worth_it = {
+        let mut orders = orders_of(&world, "ETH", "worth", 2);
+        orders.iter_mut().for_each(|o| o.amount = U256::from(10).pow(U256::from(18)));
+        orders
+    };
+    submit(&world, &setup, &[released.clone(), worth_it.clone()].concat())?;
+    setup.settled(Duration::from_secs(30)).await?;
+    keeper.stop()?;
+    dust.extend(token);
+    dust.extend(worth_it);
+    check_paid(&world, &setup, &dust, &released).await
+}

@@ -1,0 +1,173 @@
+//! Nonces that others use, nonces that nothing holds, a node that forgets, a lane without money for gas.
+
+use alloy::{
+    network::TransactionBuilder,
+    primitives::U256,
+    providers::{Provider, ext::AnvilApi},
+    rpc::types::TransactionRequest,
+};
+use spillway_e2e::{
+    anvil::Options,
+    cases::{check_paid, log, orders_of, submit},
+    eventually,
+    keeper::{Keeper, Setup},
+    world::{LANES, World, amount_of_ether},
+};
+use std::{path::Path, time::Duration};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
+const FAST: &str = "[batch]\nwindow = \"200ms\"\n[fees]\nbump_after = \"3s\"\n";
+
+/// A transaction of the lane's account that the keeper knows nothing of.
+async fn outside(world: &World, lane: usize) -> eyre::Result<()> {
+    let lane = LANES[lane].0;
+    let request = TransactionRequest::default()
+        .with_from(lane)
+        .with_to(lane)
+        .with_value(U256::ZERO)
+        .with_gas_limit(21_000)
+        .with_max_fee_per_gas(100_000_000_000)
+        .with_max_priority_fee_per_gas(50_000_000_000);
+    world.provider().send_transaction(request).await?.get_receipt().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nonces_used_by_an_outside_transaction_are_survived() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let setup = Setup::new(&world, Path::new(PROGRAM), 1, FAST)?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    let mut all = Vec::new();
+    for round in 0..4 {
+        for symbol in ["ETH", "TUSD", "TDAI"] {
+            let more = orders_of(&world, symbol, &format!("{symbol}-{round}"), 4);
+            submit(&world, &setup, &more)?;
+            all.extend(more);
+        }
+        // Between and under those that are on their way.
+        outside(&world, 0).await?;
+        outside(&world, 0).await?;
+    }
+    setup.settled(Duration::from_secs(90)).await?;
+    keeper.stop()?;
+    check_paid(&world, &setup, &all, &[]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_mempool_evicts_is_sent_again_within_seconds() -> eyre::Result<()> {
+    let world = World::start_with(Options { block_time: Some(1.0), ..Options::default() }).await?;
+    let more = "[batch]\nwindow = \"100ms\"\n[fees]\nbump_after = \"1h\"\n";
+    let setup = Setup::new(&world, Path::new(PROGRAM), 2, more)?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    // Nothing is mined at this base fee, and the attempts offer far less than a spike.
+    let mut all = Vec::new();
+    for round in 0..6 {
+        let more = orders_of(&world, ["TUSD", "TDAI", "ETH"][round % 3], &format!("evicted-{round}"), 5);
+        submit(&world, &setup, &more)?;
+        all.extend(more);
+        tokio::time::sleep(Duration::from_millis(350)).await;
+        world.provider().anvil_drop_all_transactions().await?;
+    }
+    setup.settled(Duration::from_secs(20)).await?;
+    keeper.stop()?;
+    check_paid(&world, &setup, &all, &[]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gap_under_waiting_attempts_is_filled_within_seconds() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let setup = Setup::new(&world, Path::new(PROGRAM), 1, FAST)?;
+    let first = orders_of(&world, "TUSD", "before", 3);
+    submit(&world, &setup, &first)?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    setup.settled(Duration::from_secs(30)).await?;
+    keeper.stop()?;
+
+    // As when a transaction that the books gave up was forgotten by every node: the next ones are numbered past it.
+    let nonce = world.provider().get_transaction_count(LANES[0].0).await?;
+    let url = format!("sqlite://{}/spillway.db", setup.dir.display());
+    let pool = sqlx::any::AnyPoolOptions::new();
+    sqlx::any::install_default_drivers();
+    let pool = pool.max_connections(1).connect(&url).await?;
+    let skipped = i64::try_from(nonce + 2)?;
+    sqlx::query("UPDATE lanes SET nonce = $1").bind(skipped).execute(&pool).await?;
+    pool.close().await;
+
+    let second = orders_of(&world, "TUSD", "after", 3);
+    submit(&world, &setup, &second)?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    setup.settled(Duration::from_secs(20)).await?;
+    keeper.stop()?;
+    let after = world.provider().get_transaction_count(LANES[0].0).await?;
+    assert!(after > nonce);
+    check_paid(&world, &setup, &[first, second].concat(), &[]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lane_out_of_gas_money_is_set_aside_while_the_other_pays() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let setup = Setup::new(&world, Path::new(PROGRAM), 2, FAST)?;
+    let (poor, provider) = (LANES[0].0, world.provider());
+    provider.anvil_set_balance(poor, U256::from(1_000)).await?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    let lane_needs = |lane: String| {
+        let setup = setup.clone();
+        async move {
+            let status = setup.json(&["status"])?;
+            let lanes = status["lanes"].as_array().cloned().unwrap_or_default();
+            let found =
+                lanes.iter().find(|l| l["address"].as_str().is_some_and(|a| a.eq_ignore_ascii_case(&lane)));
+            eyre::Ok(found.and_then(|l| l["gas_needed"].as_str().map(str::to_owned)))
+        }
+    };
+    eventually("the lane is set aside", Duration::from_secs(20), || lane_needs(poor.to_string())).await?;
+    assert!(log(&setup).contains("cannot pay for its gas and is set aside"));
+
+    let first = orders_of(&world, "TUSD", "poor", 20);
+    submit(&world, &setup, &first)?;
+    setup.settled(Duration::from_secs(30)).await?;
+    let nonce = provider.get_transaction_count(poor).await?;
+    assert_eq!(nonce, 0, "the poor lane sent nothing");
+
+    provider.anvil_set_balance(poor, amount_of_ether(100)).await?;
+    eventually("the lane comes back", Duration::from_secs(20), || async {
+        Ok(lane_needs(poor.to_string()).await?.is_none().then_some(()))
+    })
+    .await?;
+    let mut all = first;
+    for symbol in ["TUSD", "TDAI", "ETH"] {
+        let more = orders_of(&world, symbol, &format!("rich-{symbol}"), 5);
+        submit(&world, &setup, &more)?;
+        all.extend(more);
+    }
+    setup.settled(Duration::from_secs(30)).await?;
+    keeper.stop()?;
+    check_paid(&world, &setup, &all, &[]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_funded_batch_of_a_lane_that_runs_out_waits_with_a_reason_and_is_paid_when_it_is_topped_up()
+-> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let setup = Setup::new(&world, Path::new(PROGRAM), 1, FAST)?;
+    let order = orders_of(&world, "TUSD", "strands", 3);
+    submit(&world, &setup, &order)?;
+    let mut keeper = Keeper::start_with_crash_at(&setup, "attempt.committed")?;
+    eventually("death with a signed attempt", Duration::from_secs(30), || {
+        let ended = keeper.ended();
+        async move { Ok(ended?.then_some(())) }
+    })
+    .await?;
+    world.provider().anvil_set_balance(LANES[0].0, U256::ZERO).await?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    eventually("the batch says what it waits for", Duration::from_secs(20), || async {
+        let status = setup.json(&["status"])?;
+        let reason = status["open_batches"][0]["reason"].as_str().unwrap_or_default().to_owned();
+        Ok(reason.contains("cannot pay for its gas").then_some(()))
+    })
+    .await?;
+    world.provider().anvil_set_balance(LANES[0].0, amount_of_ether(100)).await?;
+    setup.settled(Duration::from_secs(20)).await?;
+    keeper.stop()?;
+    check_paid(&world, &setup, &order, &[]).await
+}
