@@ -16,11 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::path::Path;
 
-pub(super) async fn run(
-    command: &DbCommand,
-    config: &Config,
-    deployment: &Deployment,
-) -> eyre::Result<Exit> {
+pub(super) async fn run(command: &DbCommand, config: &Config, deployment: &Deployment) -> eyre::Result<Exit> {
     match command {
         DbCommand::Migrate(args) => migrate(*args, config).await,
         DbCommand::Check(args) => check(*args, config).await,
@@ -122,7 +118,10 @@ async fn restore(args: &RestoreArgs, config: &Config, deployment: &Deployment) -
 async fn existing(config: &Config) -> eyre::Result<Store> {
     require_store(&config.store.url)?;
     let store = Store::connect(&config.store.url).await?;
-    ensure!(store.schema().await?.is_some(), "the database has no store in it; start the keeper, or `spillway db migrate`");
+    ensure!(
+        store.schema().await?.is_some(),
+        "the database has no store in it; start the keeper, or `spillway db migrate`"
+    );
     Ok(store)
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Line, StageError, Worked};
 use crate::{
-    chain::{Block, LaneOnChain, Receipt},
+    chain::{Block, ChainError, LaneOnChain, Receipt},
     clock::now_ms,
     domain::{
         batch::{Attempt, AttemptState, Batch, BatchKind, BatchState},
@@ -41,10 +41,12 @@ pub async fn step(line: &Line, tip: Block, last_final: Block) -> Result<Worked, 
         match check(line, &batch, view, &slots).await {
             Ok(changed) => worked |= changed,
             Err(StageError::Chain(error)) => {
-                tracing::warn!(batch = batch.row, %error, "uncertain: what became of it is not known; nothing is done to it");
+                uncertain(line, &batch, Some(&error)).await?;
+                continue;
             }
             Err(error) => return Err(error),
         }
+        uncertain(line, &batch, None).await?;
     }
     Ok(worked.into())
 }
@@ -96,6 +98,25 @@ async fn check(line: &Line, batch: &Batch, view: &LaneView, slots: &[Slot]) -> R
         // A receipt can still be missing just after the nonce moved.
         (false, false) => Ok(false),
     }
+}
+
+/// What the reason of a batch begins with while the nodes do not say what became of it.
+const UNCERTAIN: &str = "uncertain: ";
+
+/// Says on the batch that its state is not known, or no longer so. Nothing is signed again on missing evidence.
+async fn uncertain(line: &Line, batch: &Batch, why: Option<&ChainError>) -> Result<(), StageError> {
+    let shown = batch.reason.as_ref().is_some_and(|r| r.starts_with(UNCERTAIN));
+    if shown == why.is_some() {
+        return Ok(());
+    }
+    let reason = why.map(|error| format!("{UNCERTAIN}{error}"));
+    if let Some(reason) = &reason {
+        tracing::warn!(batch = batch.row, %reason, "nothing is done to the batch until the nodes agree");
+    }
+    let detail = serde_json::json!({ "batch": batch.row, "reason": reason });
+    let mut unit = line.unit("confirm", "batch.uncertain", detail).await?;
+    unit.explain_batch(batch.row, batch.reason.as_deref(), reason.as_deref()).await?;
+    Ok(unit.commit().await?)
 }
 
 /// A cancel pays nothing and leaves no event: its nonce alone tells what became of it.

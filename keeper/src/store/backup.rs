@@ -90,8 +90,13 @@ impl Store {
         let ask = "SELECT value FROM meta WHERE name = $1";
         let chain_id = meta(sqlx::query(ask).bind("chain_id").fetch_optional(&mut *tx).await?)?;
         let vault = meta(sqlx::query(ask).bind("vault").fetch_optional(&mut *tx).await?)?;
-        let header =
-            Header { spillway_backup: FORMAT, schema, engine: self.engine.as_str().to_owned(), chain_id, vault };
+        let header = Header {
+            spillway_backup: FORMAT,
+            schema,
+            engine: self.engine.as_str().to_owned(),
+            chain_id,
+            vault,
+        };
         out.line(&header).map_err(failed)?;
         let mut count = 0;
         for table in parents_first(self.engine).into_iter().filter(|t| present.contains(t)) {
@@ -101,8 +106,10 @@ impl Store {
             out.line(&TableLine { table, columns: columns.clone() }).map_err(failed)?;
             let mut rows = sqlx::query(AssertSqlSafe(statement)).fetch(&mut *tx);
             while let Some(row) = rows.try_next().await? {
-                let values =
-                    columns.iter().map(|(name, kind)| kind.read(&row, name)).collect::<Result<Vec<_>, _>>()?;
+                let values = columns
+                    .iter()
+                    .map(|(name, kind)| kind.read(&row, name))
+                    .collect::<Result<Vec<_>, _>>()?;
                 out.line(&values).map_err(failed)?;
                 count += 1;
                 if count % 1_000 == 0 {
@@ -207,7 +214,9 @@ impl Store {
         };
         let tables = parents_first(self.engine).into_iter().chain([MIGRATIONS.to_owned()]);
         for table in tables.filter(|t| present.contains(t)) {
-            sqlx::query(AssertSqlSafe(format!("DROP TABLE {table}{cascade}"))).execute(&mut *connection).await?;
+            sqlx::query(AssertSqlSafe(format!("DROP TABLE {table}{cascade}")))
+                .execute(&mut *connection)
+                .await?;
         }
         for function in self.engine.created("FUNCTION") {
             let statement = format!("DROP FUNCTION IF EXISTS {function}");
@@ -288,7 +297,10 @@ fn lines(path: &Path) -> Result<impl Iterator<Item = Result<String, StoreError>>
 
 /// Reads the file to its end: what it is of, and how many rows it has.
 pub fn verify(path: &Path) -> Result<(Header, u64), StoreError> {
-    let bad = |problem: &str| StoreError::BadBackup { path: path.display().to_string(), problem: problem.to_owned() };
+    let bad = |problem: &str| StoreError::BadBackup {
+        path: path.display().to_string(),
+        problem: problem.to_owned(),
+    };
     let mut lines = lines(path)?;
     let first = lines.next().ok_or_else(|| bad("it is empty"))??;
     let header: Header =

@@ -193,6 +193,23 @@ impl Unit {
         Ok(())
     }
 
+    /// Says why a batch waits, unless it says something else by now than `before`.
+    pub async fn explain_batch(
+        &mut self,
+        batch: i64,
+        before: Option<&str>,
+        reason: Option<&str>,
+    ) -> Result<(), StoreError> {
+        sqlx::query("UPDATE batches SET reason = $1 WHERE row_id = $2 AND coalesce(reason, '') = $3")
+            .bind(reason)
+            .bind(batch)
+            .bind(before.unwrap_or_default())
+            .execute(self.connection())
+            .await?;
+        self.note();
+        Ok(())
+    }
+
     /// A new gas limit for the attempts to come; the content stays.
     pub async fn set_gas_limit(&mut self, batch: i64, gas_limit: u64) -> Result<(), StoreError> {
         sqlx::query("UPDATE batches SET gas_limit = $1 WHERE row_id = $2")

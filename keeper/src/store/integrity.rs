@@ -7,10 +7,7 @@ use super::{
 };
 use crate::{
     books::audit::{Digest, Entry},
-    domain::{
-        amount::Amount,
-        ledger::Account,
-    },
+    domain::{amount::Amount, ledger::Account},
 };
 use alloy::primitives::B256;
 use sqlx::{AnyConnection, AssertSqlSafe};
@@ -77,7 +74,8 @@ impl Store {
         let mut found = Integrity { ok: false, schema, changes: 0, broken: Vec::new() };
         let newest = self.engine.newest_schema();
         if schema != newest {
-            let remedy = if schema < newest { "run `spillway db migrate`" } else { "use the keeper that wrote it" };
+            let remedy =
+                if schema < newest { "run `spillway db migrate`" } else { "use the keeper that wrote it" };
             found.broken.push(format!("the schema is {schema}, this keeper's is {newest}; {remedy}"));
             return Ok(found);
         }
@@ -100,8 +98,8 @@ async fn check_all(
     progress: impl Fn(u64, u64),
 ) -> Result<(), StoreError> {
     if engine == Engine::Sqlite {
-        let said = sqlx::query("SELECT integrity_check AS what FROM pragma_integrity_check(1)").fetch_one(&mut *tx).await?;
-        let said = said.text("what")?;
+        let said = sqlx::query("PRAGMA integrity_check(1)").fetch_one(&mut *tx).await?;
+        let said = said.text("integrity_check")?;
         if said != "ok" {
             found.broken.push(format!("SQLite says: {said}"));
             return Ok(());
@@ -150,7 +148,9 @@ async fn check_chain(
             }
             let digest: B256 = row.fixed("digest")?;
             if digests.remove(&seq).unwrap_or_default().finish() != digest {
-                found.broken.push(format!("the transitions or postings of change {seq} are not those that were made"));
+                found.broken.push(format!(
+                    "the transitions or postings of change {seq} are not those that were made"
+                ));
                 return Ok(());
             }
             let (actor, action, detail) = (row.text("actor")?, row.text("action")?, row.text("detail")?);
@@ -245,7 +245,8 @@ async fn check_money(tx: &mut AnyConnection, found: &mut Integrity) -> Result<()
             }
         }
     }
-    let unbalanced = sqlx::query("SELECT row_id FROM postings WHERE debit = credit LIMIT 1").fetch_optional(&mut *tx);
+    let unbalanced =
+        sqlx::query("SELECT row_id FROM postings WHERE debit = credit LIMIT 1").fetch_optional(&mut *tx);
     if let Some(row) = unbalanced.await? {
         found.broken.push(format!("posting {} has one side only", sql::int(row.uint("row_id")?)));
     }

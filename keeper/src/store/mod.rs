@@ -31,7 +31,7 @@ pub use unit::{Context, Unit};
 use alloy::primitives::Address;
 use generation::GenerationFile;
 use leases::Tenure;
-use sqlx::{Any, AnyPool, Transaction, any::AnyPoolOptions};
+use sqlx::{Any, AnyPool, Connection, Transaction, any::AnyPoolOptions};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// Why the store did not do it.
@@ -205,7 +205,9 @@ impl Store {
             return Ok(self.reader.begin().await?);
         }
         let mut tx = self.reader.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-        for setting in ["SET LOCAL statement_timeout = 0", "SET LOCAL idle_in_transaction_session_timeout = 0"] {
+        for setting in
+            ["SET LOCAL statement_timeout = 0", "SET LOCAL idle_in_transaction_session_timeout = 0"]
+        {
             sqlx::query(setting).execute(&mut *tx).await?;
         }
         Ok(tx)
@@ -225,6 +227,9 @@ async fn sqlite_pool(connections: u32, url: &str) -> Result<AnyPool, StoreError>
         .acquire_timeout(Duration::from_secs(30))
         .idle_timeout(None)
         .max_lifetime(None)
+        // On a full disk SQLite takes a transaction back by itself, and sqlx waits for its end for ever: such a
+        // connection is of no use any more.
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
         .after_connect(|connection, _| {
             Box::pin(async move {
                 for pragma in [
@@ -254,7 +259,7 @@ const STATEMENT_TIMEOUT: &str = "SET statement_timeout = '60s'";
 async fn postgres_pool(url: &str) -> Result<AnyPool, StoreError> {
     let pool = AnyPoolOptions::new()
         .max_connections(8)
-        .acquire_timeout(Duration::from_secs(10))
+        .acquire_timeout(Duration::from_secs(5))
         .after_connect(|connection, _| {
             Box::pin(async move {
                 for setting in [IDLE_IN_TRANSACTION, STATEMENT_TIMEOUT] {

@@ -1,13 +1,26 @@
 //! What tests of the keeper have in common: orders, handing them in, and the check at the end.
 
 use crate::{
+    anvil::Options,
     chain_audit::{Expected, Ledger},
     keeper::Setup,
     orders::write_csv,
     world::World,
 };
-use alloy::primitives::{Address, U256, keccak256};
+use alloy::{
+    primitives::{Address, U256, keccak256},
+    providers::ext::AnvilApi,
+};
 use eyre::ensure;
+
+/// A world whose blocks are made by hand.
+pub async fn by_hand() -> eyre::Result<World> {
+    let world = World::start_with(Options::default()).await?;
+    world.provider().anvil_set_auto_mine(false).await?;
+    // A loaded chain has no state of its earlier blocks, which finality would ask for.
+    world.provider().anvil_mine(Some(20), None).await?;
+    Ok(world)
+}
 
 /// `n` orders in one asset, each to a recipient of its own. The amounts are in units, from a million on.
 pub fn orders_of(world: &World, symbol: &str, name: &str, n: usize) -> Vec<Expected> {

@@ -94,7 +94,8 @@ async fn a_full_disk_stops_payments_and_nothing_is_lost() -> eyre::Result<()> {
 
     // Fill what is left, while orders come in.
     let filler = disk.0.join("filler");
-    let _ = Command::new("dd").args(["if=/dev/zero", "bs=4k"]).arg(format!("of={}", filler.display())).output();
+    let _ =
+        Command::new("dd").args(["if=/dev/zero", "bs=4k"]).arg(format!("of={}", filler.display())).output();
     let more = orders(&world, 20, 2_000);
     assert!(!submit(&world, &setup, &more)?, "there is no room");
     eventually("the keeper says that the disk is full", Duration::from_secs(60), || async {
@@ -128,7 +129,10 @@ async fn a_read_only_file_is_named_and_nothing_is_half_done() -> eyre::Result<()
     let output = setup.run(&["run"])?;
     let said = String::from_utf8_lossy(&output.stderr).to_lowercase();
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("read-only") || said.contains("readonly") || said.contains("unable to open"), "{said}");
+    assert!(
+        said.contains("read-only") || said.contains("readonly") || said.contains("unable to open"),
+        "{said}"
+    );
 
     assert!(disk.remount("rw")?);
     let keeper = Keeper::start_ready(&setup).await?;
@@ -222,7 +226,10 @@ async fn postgres_killed_and_started_again_loses_nothing() -> eyre::Result<()> {
         server.kill()?;
         tokio::time::sleep(Duration::from_secs(4)).await;
         assert!(!keeper.ended()?, "it waits");
-        assert!(setup.logged().contains("tried again"), "it says so");
+        eventually("the keeper says so", Duration::from_secs(30), || async {
+            Ok(setup.logged().contains("tried again").then_some(()))
+        })
+        .await?;
         server.restart().await?;
         setup.settled(Duration::from_secs(90)).await?;
     }

@@ -2,8 +2,7 @@
 
 use alloy::providers::ext::AnvilApi;
 use spillway_e2e::{
-    anvil::Options,
-    cases::{check_paid, orders_of, submit},
+    cases::{by_hand, check_paid, orders_of, submit},
     chain_audit::{Expected, Ledger},
     eventually,
     keeper::{Keeper, Setup},
@@ -36,13 +35,6 @@ async fn rejected(setup: &Setup, n: u64, limit: Duration) -> eyre::Result<()> {
         Ok((setup.count("rejected")? == n).then_some(()))
     })
     .await
-}
-
-/// Blocks are made by hand.
-async fn by_hand() -> eyre::Result<World> {
-    let world = World::start_with(Options::default()).await?;
-    world.provider().anvil_set_auto_mine(false).await?;
-    Ok(world)
 }
 
 async fn mine(world: &World, blocks: u64) -> eyre::Result<()> {

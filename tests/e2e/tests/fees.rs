@@ -2,8 +2,7 @@
 
 use alloy::{primitives::U256, providers::ext::AnvilApi};
 use spillway_e2e::{
-    anvil::Options,
-    cases::{check_paid, orders_of, submit},
+    cases::{by_hand, check_paid, orders_of, submit},
     eventually,
     keeper::{Keeper, Setup},
     world::World,
@@ -12,13 +11,6 @@ use std::{path::Path, time::Duration};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
 const GWEI: u128 = 1_000_000_000;
-
-/// Blocks are made by hand.
-async fn by_hand() -> eyre::Result<World> {
-    let world = World::start_with(Options::default()).await?;
-    world.provider().anvil_set_auto_mine(false).await?;
-    Ok(world)
-}
 
 /// A block at a base fee.
 async fn block_at(world: &World, base_fee: u128) -> eyre::Result<()> {

@@ -18,18 +18,27 @@ use std::{path::Path, time::Duration};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
 const FAST: &str = "[batch]\nwindow = \"200ms\"\n[fees]\nbump_after = \"3s\"\n";
 
-/// A transaction of the lane's account that the keeper knows nothing of.
+/// A transaction of the lane's account that the keeper knows nothing of, at the next nonce that is not mined: it takes the
+/// place of what the keeper sent there.
 async fn outside(world: &World, lane: usize) -> eyre::Result<()> {
-    let lane = LANES[lane].0;
-    let request = TransactionRequest::default()
-        .with_from(lane)
-        .with_to(lane)
-        .with_value(U256::ZERO)
-        .with_gas_limit(21_000)
-        .with_max_fee_per_gas(100_000_000_000)
-        .with_max_priority_fee_per_gas(50_000_000_000);
-    world.provider().send_transaction(request).await?.get_receipt().await?;
-    Ok(())
+    let (lane, provider) = (LANES[lane].0, world.provider());
+    eventually("an outside transaction is mined", Duration::from_secs(20), || async {
+        let nonce = provider.get_transaction_count(lane).await?;
+        let request = TransactionRequest::default()
+            .with_from(lane)
+            .with_to(lane)
+            .with_nonce(nonce)
+            .with_value(U256::ZERO)
+            .with_gas_limit(21_000)
+            .with_max_fee_per_gas(100_000_000_000)
+            .with_max_priority_fee_per_gas(50_000_000_000);
+        // Refused when the nonce was mined meanwhile: then the next one.
+        let Ok(sent) = provider.send_transaction(request).await else { return Ok(None) };
+        let hash = *sent.tx_hash();
+        tokio::time::sleep(Duration::from_millis(800)).await;
+        Ok(provider.get_transaction_receipt(hash).await?.map(drop))
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,8 +2,7 @@
 
 use alloy::{providers::ext::AnvilApi, rpc::types::anvil::ReorgOptions};
 use spillway_e2e::{
-    anvil::Options,
-    cases::{check_paid, log, orders_of, submit},
+    cases::{by_hand, check_paid, log, orders_of, submit},
     chain_audit::Expected,
     eventually,
     keeper::{Keeper, Setup},
@@ -24,8 +23,7 @@ struct Scene {
 
 /// Orders over all assets, in blocks that are not final yet. Blocks are made by hand from here on.
 async fn mined_but_not_final(name: &str) -> eyre::Result<Scene> {
-    let world = World::start_with(Options::default()).await?;
-    world.provider().anvil_set_auto_mine(false).await?;
+    let world = by_hand().await?;
     let more = "[batch]\nwindow = \"100ms\"\n[fees]\nbump_after = \"2s\"\n";
     let setup = Setup::new(&world, Path::new(PROGRAM), 3, more)?;
     let config = std::fs::read_to_string(&setup.config)?;

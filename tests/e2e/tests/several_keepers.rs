@@ -3,7 +3,6 @@
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 use alloy::primitives::{Address, U256, keccak256};
-use sqlx::{Connection, PgConnection};
 use spillway::chain::abi::IVault;
 use spillway_e2e::{
     chain_audit::{Expected, Ledger},
@@ -14,6 +13,7 @@ use spillway_e2e::{
     postgres::Postgres,
     world::{LANES, World},
 };
+use sqlx::{Connection, PgConnection};
 use std::{
     collections::HashMap,
     path::Path,

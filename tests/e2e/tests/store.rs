@@ -76,7 +76,12 @@ impl Place {
 }
 
 fn lane(next: u64, nonce: u64) -> Lane {
-    Lane { address: LANE, nonce, position: LanePosition { next, head: Head::repeat_byte(7) }, fencing_since: None }
+    Lane {
+        address: LANE,
+        nonce,
+        position: LanePosition { next, head: Head::repeat_byte(7) },
+        fencing_since: None,
+    }
 }
 
 async fn unit(store: &Store) -> eyre::Result<Unit> {
@@ -128,7 +133,8 @@ async fn fill(store: &Store) -> eyre::Result<()> {
 
     let terms = RequestTerms { id: 4, owner: Address::repeat_byte(8), created_at: 3 };
     let mut change = unit(store).await?;
-    let new = [order("a", None), order("b", None), order("c", None), order("r", Some(terms)), order("d", None)];
+    let new =
+        [order("a", None), order("b", None), order("c", None), order("r", Some(terms)), order("d", None)];
     let answers = change.accept_withdrawals(&new).await?;
     assert!(answers.iter().all(|a| matches!(a, Accepted::New(_))));
     let again = change.accept_withdrawals(&[order("a", None)]).await?;
@@ -150,8 +156,11 @@ async fn fill(store: &Store) -> eyre::Result<()> {
     let row = change.plan_batch(BatchKind::Orders, &ready).await?.unwrap();
     change.commit().await?;
     let planned = store.batch(row).await?.unwrap();
+    let batched = store.withdrawals_of(row).await?;
     let mut change = unit(store).await?;
-    change.take_out_of_batch(&planned, &ready[2..], WithdrawalState::Held, Some(Code::FloatInsufficient)).await?;
+    change
+        .take_out_of_batch(&planned, &batched[2..], WithdrawalState::Held, Some(Code::FloatInsufficient))
+        .await?;
     change.move_batch(&planned, BatchState::Priced, None).await?;
     change.delay_batch(row, 5, "later").await?;
     change.commit().await?;
@@ -431,7 +440,9 @@ async fn what_was_tampered_with_is_named(engine: Engine) -> eyre::Result<()> {
             "DROP TRIGGER transitions_no_update; DROP TRIGGER audit_no_update; DROP TRIGGER postings_no_update",
             "SELECT 1",
         ),
-        Engine::Postgres => ("SET session_replication_role = replica", "SET session_replication_role = origin"),
+        Engine::Postgres => {
+            ("SET session_replication_role = replica", "SET session_replication_role = origin")
+        }
     };
     sqlx::any::install_default_drivers();
     let mut connection = <sqlx::AnyConnection as sqlx::Connection>::connect(&place.url).await?;
