@@ -5,6 +5,7 @@
 //! - [`world`]: the contracts, test assets and money on it
 //! - [`keeper`]: the keeper as a process that can be killed
 //! - [`orders`]: files of orders
+//! - [`proxy`]: an endpoint before it that misbehaves when told to
 //! - [`chain_audit`]: what the chain says was paid
 //! - [`bench`][]: figures
 
@@ -14,6 +15,7 @@ pub mod chain_audit;
 pub mod keeper;
 pub mod orders;
 pub mod postgres;
+pub mod proxy;
 pub mod world;
 
 use std::{
