@@ -233,6 +233,11 @@ impl Keeper {
 
     /// SIGKILL: no destructor, no farewell.
     pub fn kill(mut self) -> eyre::Result<()> {
+        self.kill_now()
+    }
+
+    /// [`Keeper::kill`], for one that is replaced afterwards.
+    pub fn kill_now(&mut self) -> eyre::Result<()> {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())

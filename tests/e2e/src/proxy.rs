@@ -145,12 +145,23 @@ impl Proxy {
         self.shared.inner().calls.get(method).copied().unwrap_or_default()
     }
 
-    /// The last `n` faults that were dealt, with the seed.
-    pub fn dealt(&self, n: usize) -> String {
-        let inner = self.shared.inner();
+    /// What was dealt, to be read when the proxy is gone too.
+    pub fn record(&self) -> Record {
+        Record(self.shared.clone())
+    }
+}
+
+/// The faults that were dealt.
+#[derive(Debug)]
+pub struct Record(Arc<Shared>);
+
+impl Record {
+    /// The last `n`, with the seed.
+    pub fn last(&self, n: usize) -> String {
+        let inner = self.0.inner();
         let skipped = inner.dealt.len().saturating_sub(n);
         let last = inner.dealt[skipped..].join("\n");
-        format!("proxy seed {}: {} faults, the last of them:\n{last}", self.shared.seed, inner.dealt.len())
+        format!("proxy seed {}: {} faults, the last of them:\n{last}", self.0.seed, inner.dealt.len())
     }
 }
 
