@@ -3,7 +3,7 @@
 use crate::{
     api::{self, ApiState, Readiness},
     books::balances::Balances,
-    chain::{Chain, signer::Signers},
+    chain::{Chain, ChainError, signer::Signers},
     config::Config,
     deployment::Deployment,
     stages::{
@@ -236,7 +236,7 @@ async fn follow(line: &Line, balances: &mut Balances, compared: &mut Option<u64>
     fence::step(line, tip).await?;
     confirm::step(line, tip, last_final).await?;
     while finalize::step(line, last_final).await? == Worked::Yes {}
-    if *compared != Some(last_final.number) {
+    if *compared != Some(last_final.number) && finalize::is_at(line, last_final).await? {
         finalize::receive_float(line, balances, last_final).await?;
         reconcile::compare(line, balances, last_final).await?;
         *compared = Some(last_final.number);
@@ -249,6 +249,10 @@ async fn catch_up(line: &Line, balances: &mut Balances) -> Result<crate::chain::
     let tip = line.chain.tip().await?;
     let last_final = line.chain.final_block(tip).await?.unwrap_or(tip);
     while finalize::step(line, last_final).await? == Worked::Yes {}
+    if !finalize::is_at(line, last_final).await? {
+        let missing = format!("final block as new as these books; its last is {}", last_final.number);
+        return Err(ChainError::Missing(missing).into());
+    }
     finalize::receive_float(line, balances, last_final).await?;
     Ok(last_final)
 }

@@ -61,8 +61,8 @@ async fn send(line: &Line, batch: &Batch, attempt: &Attempt) -> Result<bool, Sta
         Err(SendError::NonceTooLow) => {}
         Err(SendError::Underpriced(why)) => {
             tracing::info!(batch = batch.row, tx = %attempt.hash, %why, "replacing an underpriced attempt");
-            sign::replace(line, batch, attempt).await?;
-            return Ok(true);
+            // At the ceiling there is none: then it waits.
+            return Ok(sign::replace(line, batch, attempt).await?.is_some());
         }
         Err(error) => {
             tracing::warn!(batch = batch.row, tx = %attempt.hash, lane = %attempt.lane, %error, "not sent; tried again");

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::domain::lane::LanePosition;
 use alloy::primitives::Address;
+use sqlx::any::AnyRow;
 
 /// A lane as the store has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,16 +26,7 @@ impl Store {
             sqlx::query("SELECT address, nonce, next, head, fencing_since FROM lanes ORDER BY address")
                 .fetch_all(&self.reader)
                 .await?;
-        rows.iter()
-            .map(|r| {
-                Ok(Lane {
-                    address: r.address("address")?,
-                    nonce: r.uint("nonce")?,
-                    position: LanePosition { next: r.uint("next")?, head: r.fixed("head")? },
-                    fencing_since: r.int_opt("fencing_since")?,
-                })
-            })
-            .collect()
+        rows.iter().map(read).collect()
     }
 
     pub async fn lane(&self, address: Address) -> Result<Option<Lane>, StoreError> {
@@ -42,7 +34,26 @@ impl Store {
     }
 }
 
+fn read(row: &AnyRow) -> Result<Lane, StoreError> {
+    Ok(Lane {
+        address: row.address("address")?,
+        nonce: row.uint("nonce")?,
+        position: LanePosition { next: row.uint("next")?, head: row.fixed("head")? },
+        fencing_since: row.int_opt("fencing_since")?,
+    })
+}
+
 impl Unit {
+    /// A lane as this change sees it.
+    pub async fn lane(&mut self, address: Address) -> Result<Option<Lane>, StoreError> {
+        let found =
+            sqlx::query("SELECT address, nonce, next, head, fencing_since FROM lanes WHERE address = $1")
+                .bind(sql::address(address))
+                .fetch_optional(self.connection())
+                .await?;
+        found.as_ref().map(read).transpose()
+    }
+
     /// Stores a lane that is new here.
     pub async fn add_lane(&mut self, lane: &Lane) -> Result<(), StoreError> {
         sqlx::query(

@@ -188,15 +188,22 @@ async fn handle(State(shared): State<Arc<Shared>>, body: String) -> Response {
         Value::Array(calls) => {
             let mut values = Vec::new();
             let mut whole = None;
-            for call in calls {
-                match shared.answer(call).await {
+            // One node answers all of it: it lags for all or for none.
+            let faults: Vec<_> = calls.iter().map(|call| shared.draw(method(call))).collect();
+            let lag = faults.iter().flatten().find(|f| matches!(f, Fault::Lag(_))).copied();
+            for (call, mut faults) in calls.into_iter().zip(faults) {
+                faults.extend(lag);
+                match shared.answer(call, faults).await {
                     Answer::Value(value) => values.push(value),
                     other => whole = Some(other),
                 }
             }
             whole.unwrap_or(Answer::Value(Value::Array(values)))
         }
-        call => shared.answer(call).await,
+        call => {
+            let faults = shared.draw(method(&call));
+            shared.answer(call, faults).await
+        }
     };
     match answer {
         Answer::Value(value) => json_response(value.to_string()),
@@ -242,9 +249,8 @@ impl Shared {
         faults
     }
 
-    async fn answer(&self, call: Value) -> Answer {
-        let method = call["method"].as_str().unwrap_or_default().to_owned();
-        let faults = self.draw(&method);
+    async fn answer(&self, call: Value, faults: Vec<Fault>) -> Answer {
+        let method = method(&call);
         for fault in &faults {
             match fault {
                 Fault::Latency(ms) => sleep(Duration::from_millis(*ms)).await,
@@ -259,7 +265,7 @@ impl Shared {
         }
         let lag = faults.iter().find_map(|f| if let Fault::Lag(blocks) = f { Some(*blocks) } else { None });
         let done = match lag {
-            Some(blocks) => self.lagging(&call, &method, blocks).await,
+            Some(blocks) => self.lagging(&call, method, blocks).await,
             None => self.forward(&call).await,
         };
         let Ok(mut value) = done else { return Answer::Status(StatusCode::BAD_GATEWAY) };
@@ -335,6 +341,10 @@ impl Shared {
         }
         self.forward(&call).await
     }
+}
+
+fn method(call: &Value) -> &str {
+    call["method"].as_str().unwrap_or_default()
 }
 
 fn result(call: &Value, value: Value) -> Value {
