@@ -190,6 +190,8 @@ async fn nonce_too_low_and_then_no_receipt_pays_once() -> eyre::Result<()> {
 async fn time_alone_makes_nothing_final() -> eyre::Result<()> {
     // Mines a block with each transaction and no others.
     let world = World::start_with(Options { slots: Some(2), ..Options::default() }).await?;
+    // The state that it began with has no blocks to be asked about.
+    world.provider().anvil_mine(Some(8), None).await?;
     let mut scene = Scene::on(world, "").await?;
     scene.submit(2)?;
     scene.paid_on_chain().await?;
