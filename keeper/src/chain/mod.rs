@@ -21,8 +21,9 @@ use alloy::{
     network::TransactionResponse,
     primitives::{Address, B256, Bytes, U256, b256, keccak256},
     providers::{DynProvider, Provider, ProviderBuilder},
+    rpc::client::BatchRequest,
     rpc::types::{
-        Filter, TransactionRequest,
+        Filter, Log, TransactionRequest,
         state::{AccountOverride, StateOverride},
     },
     sol_types::{SolEvent, SolEventInterface, SolValue},
@@ -245,7 +246,18 @@ impl Chain {
     /// The vault's events in blocks `from..=to`, in order.
     pub async fn vault_logs(&self, from: u64, to: u64) -> Result<Vec<VaultLog>, ChainError> {
         let filter = Filter::new().address(self.vault).from_block(from).to_block(to);
-        let mut logs = self.provider.get_logs(&filter).await?;
+        // In one message, so that one node answers both: a node that lags leaves out the logs of blocks that it does
+        // not have, without a word.
+        let client = self.provider.client();
+        let mut both = BatchRequest::new(client);
+        let logs = both.add_call::<_, Vec<Log>>("eth_getLogs", &(filter,))?;
+        let last = BlockNumberOrTag::Number(to);
+        let known = both.add_call::<_, Option<serde_json::Value>>("eth_getBlockByNumber", &(last, false))?;
+        both.send().await?;
+        let mut logs = logs.await?;
+        known
+            .await?
+            .ok_or_else(|| ChainError::Missing(format!("block {to}, so its logs are not complete")))?;
         logs.sort_by_key(|log| (log.block_number, log.log_index));
         logs.into_iter()
             .filter_map(|log| {
@@ -291,7 +303,7 @@ impl Chain {
     pub async fn receipt(&self, tx: B256) -> Result<Option<Receipt>, ChainError> {
         let receipt = self.provider.get_transaction_receipt(tx).await?;
         Ok(receipt.and_then(|r| {
-            let tripped = |log: &alloy::rpc::types::Log| {
+            let tripped = |log: &Log| {
                 log.address() == self.vault && log.topic0() == Some(&IVault::Tripped::SIGNATURE_HASH)
             };
             let succeeded = r.status() && !r.logs().iter().any(tripped);

@@ -255,6 +255,11 @@ impl Keeper {
 
     /// SIGTERM, and waits for the end.
     pub fn stop(mut self) -> eyre::Result<()> {
+        self.stop_now()
+    }
+
+    /// [`Keeper::stop`], for one whose files are still needed.
+    pub fn stop_now(&mut self) -> eyre::Result<()> {
         Command::new("kill").arg(self.child.id().to_string()).status()?;
         let status = self.child.wait()?;
         ensure!(status.success(), "the keeper ended with {status}");

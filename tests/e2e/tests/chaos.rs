@@ -283,7 +283,7 @@ impl Run {
     }
 
     /// Nothing goes wrong any more: the keeper settles everything, and the chain says how often.
-    async fn end(mut self) -> eyre::Result<()> {
+    async fn end(&mut self) -> eyre::Result<()> {
         self.proxy.heal();
         self.keep_running()?;
         self.keeper.ready(&self.setup).await?;
@@ -291,13 +291,15 @@ impl Run {
         self.setup.settled(PATIENCE).await?;
         let requests = eventually("every request is paid", PATIENCE, || self.unpaid_requests()).await?;
         self.setup.settled(PATIENCE).await?;
-        self.keeper.stop()?;
+        self.keeper.stop_now()?;
 
         let outcome = Ledger::read(&self.world).await?.compare(&self.orders);
         ensure!(outcome.paid_twice.is_empty(), "paid twice: {:?}", outcome.paid_twice);
         ensure!(outcome.missing.is_empty(), "lost: {:?}", outcome.missing);
         ensure!(outcome.wrong.is_empty(), "paid wrongly: {:?}", outcome.wrong);
-        let verdict = self.setup.json(&["reconcile"])?;
+        let verdict =
+            eventually("reconcile answers", PATIENCE, || async { Ok(self.setup.json(&["reconcile"]).ok()) })
+                .await?;
         ensure!(verdict["ok"] == true, "chain and books differ: {verdict}");
         println!(
             "{} paid, {} claims, {requests} requests, {} calls to send",

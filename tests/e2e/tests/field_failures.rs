@@ -288,6 +288,24 @@ async fn logs_that_a_lagging_node_leaves_out_release_no_payment() -> eyre::Resul
     scene.end().await
 }
 
+/// The same for what no number would miss: a deposit, a request.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_whose_event_a_lagging_node_left_out_is_paid() -> eyre::Result<()> {
+    let scene = Scene::open("").await?;
+    scene.proxy.set(&[Rule::of("eth_getLogs", Fault::Lag(1_000), 100)]);
+    let (depositor, recipient) = (Address::repeat_byte(0xd1), Address::repeat_byte(0xd2));
+    let asset = scene.world.asset("TUSD").address;
+    scene.world.request(asset, depositor, recipient, U256::from(20_000_000)).await?;
+    sleep(Duration::from_secs(6)).await;
+    scene.proxy.heal();
+    eventually("the request is paid", PATIENCE, || async {
+        let ledger = Ledger::read(&scene.world).await?;
+        Ok((ledger.requests.values().flatten().count() == 1).then_some(()))
+    })
+    .await?;
+    scene.end().await
+}
+
 /// The endpoint's newest block goes back: what the books know already comes in a second time as nothing new.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_final_block_that_goes_back_leaves_the_books_as_they_are() -> eyre::Result<()> {
