@@ -23,9 +23,10 @@ test: setup ## Contracts, keeper, and end to end on a real anvil
 	cargo test --workspace
 	@echo "Left out: the long random runs (make test-long), mutants (make mutation), Slither (make lint)."
 
-test-long: setup ## Millions of random calls on the contracts, hundreds of kills of the keeper
+test-long: setup ## Millions of random calls on the contracts, hundreds of kills of the keeper, 200 seeds of chaos
 	FOUNDRY_PROFILE=long forge test --fuzz-seed $$(date +%s)
 	SPILLWAY_KILLS=500 cargo test -p spillway-e2e --test exactly_once killed_at_random_instants
+	SPILLWAY_CHAOS_SEEDS=$(or $(SEEDS),200) cargo test -p spillway-e2e --test chaos -- --nocapture
 
 mutation: setup ## Whether the tests notice changes in what pays, bounds and upgrades: hours; MUTANTS=260 takes a sample
 	@node script/mutation.mjs --sample $(or $(MUTANTS),0)

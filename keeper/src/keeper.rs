@@ -3,7 +3,7 @@
 use crate::{
     api::{self, ApiState, Readiness},
     books::balances::Balances,
-    chain::{Chain, signer::Signers},
+    chain::{Chain, ChainError, signer::Signers},
     config::Config,
     deployment::Deployment,
     stages::{
@@ -327,7 +327,7 @@ async fn follow(
     while finalize::step(line, last_final).await? == Worked::Yes {
         pulse.seen();
     }
-    if *compared != Some(last_final.number) {
+    if *compared != Some(last_final.number) && finalize::is_at(line, last_final).await? {
         finalize::receive_float(line, balances, last_final).await?;
         reconcile::compare(line, balances, last_final).await?;
         *compared = Some(last_final.number);
@@ -340,6 +340,10 @@ async fn catch_up(line: &Line, balances: &mut Balances) -> Result<crate::chain::
     let tip = line.chain.tip().await?;
     let last_final = line.chain.final_block(tip).await?.unwrap_or(tip);
     while finalize::step(line, last_final).await? == Worked::Yes {}
+    if !finalize::is_at(line, last_final).await? {
+        let missing = format!("final block as new as these books; its last is {}", last_final.number);
+        return Err(ChainError::Missing(missing).into());
+    }
     finalize::receive_float(line, balances, last_final).await?;
     Ok(last_final)
 }

@@ -59,6 +59,10 @@ pub enum ChainError {
         "log {index} of transaction {tx} is no event of the vault's interface; is the deployment file the right one?"
     )]
     UnknownEvent { tx: B256, index: u64 },
+    #[error(
+        "block {number} was final as {booked} and is {now} at this endpoint: it is on another fork, or chain.finality is set too low; nothing more is booked until the blocks agree"
+    )]
+    Forked { number: u64, booked: B256, now: B256 },
     #[error("{0}")]
     Refused(#[from] Refusal),
     /// Nodes that contradict, lag or do not answer: what they were asked for is not known, so nothing may be concluded

@@ -12,15 +12,16 @@ mod tests;
 use super::{Line, StageError, Worked};
 use crate::{
     books::balances::Balances,
-    chain::{Block, LaneOnChain, VaultLog, abi::IVault::IVaultEvents},
+    chain::{Block, ChainError, LaneOnChain, VaultLog, abi::IVault::IVaultEvents, calldata},
     domain::{
         amount::Amount,
         batch::{Batch, BatchKind, BatchState},
+        lane::LanePosition,
         ledger::Sides,
         reason::Code,
         withdrawal::WithdrawalState,
     },
-    store::{Unit, batches::Inclusion, lanes::Lane},
+    store::{Unit, batches::Inclusion},
 };
 use alloy::primitives::{Address, B256, Bytes};
 use std::collections::{HashMap, HashSet};
@@ -35,6 +36,14 @@ pub async fn step(line: &Line, last_final: Block) -> Result<Worked, StageError> 
     let to = last_final.number.min(from + line.chain.max_log_range() - 1);
     let caught_up = to == last_final.number;
     let end = if caught_up { last_final } else { line.chain.block(to).await? };
+    if let Some(cursor) = cursor {
+        let now = line.chain.block(cursor.number).await?;
+        if now.hash != cursor.hash {
+            return Err(
+                ChainError::Forked { number: cursor.number, booked: cursor.hash, now: now.hash }.into()
+            );
+        }
+    }
     let range = Range::read(line, from, to).await?;
     let lanes = if caught_up { read_lanes(line, last_final).await? } else { Vec::new() };
 
@@ -49,6 +58,11 @@ pub async fn step(line: &Line, last_final: Block) -> Result<Worked, StageError> 
     unit.commit().await?;
     crate::crash::point("final.recorded");
     Ok(Worked::Yes)
+}
+
+/// Whether the books are at `block`: not when the endpoint's last final block went back.
+pub async fn is_at(line: &Line, block: Block) -> Result<bool, StageError> {
+    Ok(line.store.cursor().await? == Some(block.mark()))
 }
 
 /// Money that came in without an event: a plain transfer to the vault tops up the float. To be called when the books
@@ -141,11 +155,15 @@ impl Range {
                     self.close(unit, &batch, log).await?;
                 }
             }
-            IVaultEvents::Settled(e) => orders::settled(self, unit, log, e).await?,
+            IVaultEvents::Settled(e) => {
+                orders::settled(self, unit, log, e).await?;
+                lane_moved(unit, e.lane, LanePosition { next: e.first + e.count, head: e.head }).await?;
+            }
             IVaultEvents::Voided(e) => {
                 if let Some(batch) = unit.batch_by_head(e.lane, e.head).await? {
                     self.close(unit, &batch, log).await?;
                 }
+                lane_moved(unit, e.lane, LanePosition { next: e.first + e.count, head: e.head }).await?;
             }
             // Taken in batches before, or read together with the settlement that they belong to.
             IVaultEvents::Requested(_) | IVaultEvents::PayoutFailed(_) | IVaultEvents::RequestSkipped(_) => {}
@@ -198,7 +216,7 @@ fn outcome(failed: bool) -> WithdrawalState {
 
 /// A lane at the last final block.
 struct FinalLane {
-    lane: Lane,
+    address: Address,
     chain: LaneOnChain,
     /// The next nonce after all that the node knows of.
     pending_nonce: u64,
@@ -210,37 +228,64 @@ async fn read_lanes(line: &Line, last_final: Block) -> Result<Vec<FinalLane>, St
         lanes.push(FinalLane {
             chain: line.chain.lane(lane.address, last_final.number).await?,
             pending_nonce: line.chain.pending_nonce(lane.address).await?,
-            lane,
+            address: lane.address,
         });
     }
     Ok(lanes)
 }
 
-/// What a lane's final position means for its batches here. One whose numbers the chain has passed, and that did not
-/// settle, never will: the head that it builds on is gone. The same holds for all that build on it. Only now may
-/// their withdrawals get new numbers.
-async fn settle_lane(unit: &mut Unit, seen: &FinalLane) -> Result<(), StageError> {
-    let FinalLane { lane, chain, pending_nonce } = seen;
-    let mut open = unit.open_numbered(lane.address).await?;
-    let passed = |b: &Batch| b.content.as_ref().is_some_and(|c| c.first < chain.position.next);
-    if open.iter().any(passed) {
-        for batch in &open {
-            if passed(batch) || batch.kind == BatchKind::Orders {
-                tracing::warn!(batch = batch.row, lane = %lane.address, "numbers passed without it: dissolved");
-                unit.dissolve_batch(batch, Code::NumberVoided).await?;
-            }
+/// An event moved `lane` to `at`. What holds numbers here and does not build on that never will be settled: only now
+/// may its withdrawals get new numbers.
+async fn lane_moved(unit: &mut Unit, lane: Address, at: LanePosition) -> Result<(), StageError> {
+    let mut builds_on = at;
+    for batch in unit.open_numbered(lane).await? {
+        let Some(content) = &batch.content else { continue };
+        let stands = match batch.kind {
+            BatchKind::Orders => calldata::position_before(&content.calldata) == Some(builds_on),
+            // The fence sees to one that does not build on this.
+            _ => content.first >= at.next,
+        };
+        if !stands {
+            tracing::warn!(batch = batch.row, %lane, "its numbers went without it: dissolved");
+            unit.dissolve_batch(&batch, Code::NumberVoided).await?;
+        } else if batch.kind == BatchKind::Orders {
+            builds_on = builds_on.after(batch.count, &content.calldata);
         }
-        open = unit.open_numbered(lane.address).await?;
+    }
+    if let Some(lane) = unit.lane(lane).await?
+        && lane.position != builds_on
+    {
+        unit.move_lane_position(&lane, builds_on).await?;
+    }
+    Ok(())
+}
+
+/// Holds the events against a lane's final position, and ends its fence. A lane that is further than the events say
+/// means that a node left some out: then nothing of the range is booked, because a batch without its event would look
+/// as if it had not been paid.
+async fn settle_lane(unit: &mut Unit, seen: &FinalLane) -> Result<(), StageError> {
+    let FinalLane { address, chain, pending_nonce } = seen;
+    let Some(lane) = unit.lane(*address).await? else { return Ok(()) };
+    let open = unit.open_numbered(lane.address).await?;
+    let first_open = open.iter().filter(|b| b.kind == BatchKind::Orders).find_map(|b| b.content.as_ref());
+    let by_events = first_open.map_or(lane.position.next, |content| content.first);
+    // 0: it was not enabled yet when it was taken in.
+    if by_events > 0 && chain.position.next > by_events {
+        let missing = format!(
+            "event that took lane {} from number {by_events} to {}",
+            lane.address, chain.position.next
+        );
+        return Err(ChainError::Missing(missing).into());
     }
     if open.is_empty() && lane.position != chain.position {
-        unit.move_lane_position(lane, chain.position).await?;
+        unit.move_lane_position(&lane, chain.position).await?;
     }
     if let Some(since) = lane.fencing_since
         && unit.void_is_final(lane.address, since).await?
     {
         unit.set_lane_fencing(lane.address, None).await?;
         if *pending_nonce > lane.nonce {
-            unit.move_lane_nonce(lane, *pending_nonce).await?;
+            unit.move_lane_nonce(&lane, *pending_nonce).await?;
         }
         tracing::info!(lane = %lane.address, next = chain.position.next, "fence is final: the lane pays again");
     }

@@ -6,6 +6,9 @@ use super::{
 };
 use crate::domain::{amount::Amount, lane::LanePosition};
 use alloy::primitives::Address;
+use sqlx::{AssertSqlSafe, any::AnyRow};
+
+const COLUMNS: &str = "address, nonce, next, head, fencing_since, gas_needed";
 
 /// A lane as the store has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,22 +26,10 @@ pub struct Lane {
 
 impl Store {
     pub async fn lanes(&self) -> Result<Vec<Lane>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT address, nonce, next, head, fencing_since, gas_needed FROM lanes ORDER BY address",
-        )
-        .fetch_all(&self.reader)
-        .await?;
-        rows.iter()
-            .map(|r| {
-                Ok(Lane {
-                    address: r.address("address")?,
-                    nonce: r.uint("nonce")?,
-                    position: LanePosition { next: r.uint("next")?, head: r.fixed("head")? },
-                    fencing_since: r.int_opt("fencing_since")?,
-                    gas_needed: r.text_opt("gas_needed")?.as_deref().and_then(Amount::from_hex),
-                })
-            })
-            .collect()
+        let rows = sqlx::query(AssertSqlSafe(format!("SELECT {COLUMNS} FROM lanes ORDER BY address")))
+            .fetch_all(&self.reader)
+            .await?;
+        rows.iter().map(read).collect()
     }
 
     pub async fn lane(&self, address: Address) -> Result<Option<Lane>, StoreError> {
@@ -46,7 +37,26 @@ impl Store {
     }
 }
 
+fn read(row: &AnyRow) -> Result<Lane, StoreError> {
+    Ok(Lane {
+        address: row.address("address")?,
+        nonce: row.uint("nonce")?,
+        position: LanePosition { next: row.uint("next")?, head: row.fixed("head")? },
+        fencing_since: row.int_opt("fencing_since")?,
+        gas_needed: row.text_opt("gas_needed")?.as_deref().and_then(Amount::from_hex),
+    })
+}
+
 impl Unit {
+    /// A lane as this change sees it.
+    pub async fn lane(&mut self, address: Address) -> Result<Option<Lane>, StoreError> {
+        let found = sqlx::query(AssertSqlSafe(format!("SELECT {COLUMNS} FROM lanes WHERE address = $1")))
+            .bind(sql::address(address))
+            .fetch_optional(self.connection())
+            .await?;
+        found.as_ref().map(read).transpose()
+    }
+
     /// Stores a lane that is new here, with its lease. Another keeper may have done so first.
     pub async fn add_lane(&mut self, lane: &Lane) -> Result<(), StoreError> {
         sqlx::query(

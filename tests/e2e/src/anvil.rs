@@ -25,6 +25,8 @@ pub struct Options {
     pub port: Option<u16>,
     /// Lets a transaction use more than the 16,777,216 gas of EIP-7825.
     pub uncapped: bool,
+    /// Slots in an epoch: the final block is two epochs behind the newest. 1 when none.
+    pub slots: Option<u64>,
 }
 
 /// A running anvil.
@@ -43,7 +45,8 @@ impl Anvil {
             None => free_port()?,
         };
         let mut command = Command::new(root().join("script/bin/anvil"));
-        command.args(["--silent", "--auto-impersonate", "--slots-in-an-epoch", "1"]);
+        command.args(["--silent", "--auto-impersonate"]);
+        command.arg("--slots-in-an-epoch").arg(options.slots.unwrap_or(1).to_string());
         command.args(["--gas-limit", "300000000", "--port"]).arg(port.to_string());
         if !options.uncapped {
             command.arg("--enable-tx-gas-limit");

@@ -7,6 +7,7 @@ use crate::{
 };
 use eyre::{WrapErr, ensure};
 use serde_json::Value;
+use sqlx::{Connection, SqliteConnection};
 use std::{
     fs::{File, OpenOptions},
     path::{Path, PathBuf},
@@ -98,12 +99,25 @@ impl Setup {
         std::fs::read_to_string(self.dir.join(&self.log)).unwrap_or_default()
     }
 
+    /// Sends the keeper's calls to `url` instead of the chain's own endpoint.
+    pub fn through(self, world: &World, url: &str) -> eyre::Result<Self> {
+        let text = std::fs::read_to_string(&self.config)?.replace(&world.anvil.url(), url);
+        std::fs::write(&self.config, text)?;
+        Ok(self)
+    }
+
     /// Copies the database as it is. No keeper may run.
     pub async fn back_up(&self) -> eyre::Result<()> {
         match &self.database {
             Database::Sqlite => {
-                std::fs::copy(self.dir.join("spillway.db"), self.dir.join("backup.db"))?;
-                Ok(())
+                // Not the file alone: what a killed keeper committed is still in the log beside it.
+                let backup = self.dir.join("backup.db");
+                let _ = std::fs::remove_file(&backup);
+                let url = format!("sqlite://{}", self.dir.join("spillway.db").display());
+                let mut connection = SqliteConnection::connect(&url).await?;
+                let statement = format!("VACUUM INTO '{}'", backup.display());
+                sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await?;
+                Ok(connection.close().await?)
             }
             Database::Postgres(server) => server.copy(DATABASE, "backup").await,
         }
@@ -174,11 +188,15 @@ impl Setup {
         .await
         .wrap_err_with(|| {
             let status = self.json(&["status"]).unwrap_or_default();
-            let log = self.logged();
-            let tail: Vec<_> = log.lines().rev().take(40).collect();
-            let tail: Vec<_> = tail.into_iter().rev().collect();
-            format!("status: {status}\nthe end of its log:\n{}", tail.join("\n"))
+            format!("status: {status}\nthe end of its log:\n{}", self.log_tail())
         })
+    }
+
+    /// The last lines that the keepers logged.
+    pub fn log_tail(&self) -> String {
+        let log = self.logged();
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(40)..].join("\n")
     }
 }
 
@@ -237,6 +255,11 @@ impl Keeper {
 
     /// SIGKILL: no destructor, no farewell.
     pub fn kill(mut self) -> eyre::Result<()> {
+        self.kill_now()
+    }
+
+    /// [`Keeper::kill`], for one that is replaced afterwards.
+    pub fn kill_now(&mut self) -> eyre::Result<()> {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
@@ -264,6 +287,11 @@ impl Keeper {
 
     /// SIGTERM, and waits for the end.
     pub fn stop(mut self) -> eyre::Result<()> {
+        self.stop_now()
+    }
+
+    /// [`Keeper::stop`], for one whose files are still needed.
+    pub fn stop_now(&mut self) -> eyre::Result<()> {
         Command::new("kill").arg(self.child.id().to_string()).status()?;
         let status = self.child.wait()?;
         ensure!(status.success(), "the keeper ended with {status}");

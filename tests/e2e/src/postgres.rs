@@ -72,6 +72,10 @@ impl Postgres {
     /// Makes `to` a copy of `from`, in place of what was there.
     pub async fn copy(&self, from: &str, to: &str) -> eyre::Result<()> {
         self.execute(&format!("DROP DATABASE IF EXISTS {to} WITH (FORCE)")).await?;
+        // A killed keeper's sessions may linger for a moment.
+        let leftover =
+            format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{from}'");
+        self.execute(&leftover).await?;
         self.execute(&format!("CREATE DATABASE {to} TEMPLATE {from}")).await
     }
 

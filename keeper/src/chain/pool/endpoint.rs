@@ -9,7 +9,7 @@ use alloy::{
     eips::BlockNumberOrTag,
     providers::{DynProvider, Provider, ProviderBuilder},
     rpc::{
-        client::ClientBuilder,
+        client::{BatchRequest, ClientBuilder},
         types::{Filter, Log},
     },
     transports::{TransportError, http::Http},
@@ -84,10 +84,13 @@ impl Endpoint {
         while next <= to {
             let range = self.log_range.load(Ordering::Relaxed).min(to - next + 1);
             let last = next + range - 1;
-            match self.provider.get_logs(&filter.clone().from_block(next).to_block(last)).await {
-                Ok(more) => {
+            match self.complete_logs(filter.clone().from_block(next).to_block(last), last).await {
+                Ok(Some(more)) => {
                     logs.extend(more);
                     next = last + 1;
+                }
+                Ok(None) => {
+                    return Err(ChainError::Missing(format!("block {last}, so its logs are not complete")));
                 }
                 Err(error) if range > 1 && refuses_range(&error) => {
                     let half = range / 2;
@@ -98,6 +101,19 @@ impl Endpoint {
             }
         }
         Ok(logs)
+    }
+
+    /// The logs up to block `last`, when that is there. Asked for in one message, so that one node behind the endpoint
+    /// answers both: a node that lags leaves out the logs of blocks that it does not have, without a word.
+    async fn complete_logs(&self, filter: Filter, last: u64) -> Result<Option<Vec<Log>>, TransportError> {
+        let client = self.provider.client();
+        let mut both = BatchRequest::new(client);
+        let logs = both.add_call::<_, Vec<Log>>("eth_getLogs", &(filter,))?;
+        let block = (BlockNumberOrTag::Number(last), false);
+        let known = both.add_call::<_, Option<serde_json::Value>>("eth_getBlockByNumber", &block)?;
+        both.send().await?;
+        let logs = logs.await?;
+        Ok(known.await?.map(|_| logs))
     }
 }
 

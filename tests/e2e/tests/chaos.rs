@@ -1,0 +1,414 @@
+//! A seeded random schedule of everything that goes wrong at once: kills, restored backups, reorganisations, fee
+//! spikes, lost mempools, endpoints that are late, broken, lagging or lying. When it is over, each withdrawal was paid
+//! exactly once.
+//!
+//! `SPILLWAY_CHAOS_SEED=7` replays one seed, `SPILLWAY_CHAOS_SEEDS=200` runs 1 to 200. A seed fixes what is done and
+//! which faults are drawn; when the keeper meets them depends on the machine.
+
+use alloy::{
+    eips::BlockNumberOrTag,
+    primitives::{Address, U256, keccak256},
+    providers::{Provider, ext::AnvilApi},
+    rpc::types::{Filter, anvil::ReorgOptions},
+    sol_types::SolEvent,
+};
+use eyre::{WrapErr, ensure};
+use futures::{StreamExt, stream};
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+use spillway::chain::abi::IVault;
+use spillway_e2e::{
+    anvil::Options,
+    chain_audit::{Expected, Ledger},
+    eventually,
+    keeper::{Database, Keeper, Setup},
+    orders::write_csv,
+    proxy::{Fault, Proxy, Rule},
+    world::World,
+};
+use std::{
+    fmt,
+    path::Path,
+    time::{Duration, Instant},
+};
+use tokio::time::sleep;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
+const CONFIG: &str = "[batch]\nwindow = \"200ms\"\n[fees]\nbump_after = \"2s\"\n";
+/// Seconds between blocks.
+const BLOCK_TIME: f64 = 0.5;
+/// The final block is then 8 behind the newest.
+const SLOTS: u64 = 4;
+/// How long things go wrong, in milliseconds.
+const LENGTH: u64 = 20_000;
+/// How long the keeper may take to settle everything after that.
+const PATIENCE: Duration = Duration::from_secs(150);
+/// Runs beside each other.
+const AT_ONCE: usize = 5;
+
+/// What is done at a time.
+#[derive(Clone, Debug, PartialEq)]
+enum Event {
+    /// So many orders are handed in.
+    Orders(usize),
+    /// A depositor asks on chain.
+    Request,
+    /// The endpoint misbehaves by these rules.
+    Faults(Vec<Rule>),
+    Heal,
+    /// SIGKILL, and a start after so many milliseconds.
+    Kill(u64),
+    /// SIGKILL, a backup of the store, and a start.
+    BackUp,
+    /// SIGKILL, the newest backup in the store's place, and a start; clients repeat their orders.
+    Restore,
+    /// So many blocks are replaced by empty ones.
+    Reorg(u64),
+    /// So many blocks are gone.
+    Rollback(u64),
+    /// The next block asks for so many gwei per gas.
+    FeeSpike(u64),
+    /// The node forgets what it has not mined.
+    Evict,
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Faults(rules) => {
+                write!(f, "Faults")?;
+                rules.iter().try_for_each(|rule| write!(f, " {rule}"))
+            }
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
+/// The events of a seed, with their times in milliseconds.
+struct Schedule(Vec<(u64, Event)>);
+
+impl Schedule {
+    fn of(seed: u64) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut events = vec![(0, Event::Orders(12))];
+        let mut at = 0;
+        while at < LENGTH {
+            at += rng.random_range(200..900);
+            events.push((at, event(&mut rng)));
+        }
+        // A restore needs something to restore.
+        if let Some(first) = events.iter().position(|(_, e)| *e == Event::Restore) {
+            let (at, _) = events[first];
+            events.insert(first.saturating_sub(3).max(1), (at.saturating_sub(1_500), Event::BackUp));
+            events.sort_by_key(|(at, _)| *at);
+        }
+        Self(events)
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|(at, event)| writeln!(f, "{at:>6} ms  {event}"))
+    }
+}
+
+fn event(rng: &mut StdRng) -> Event {
+    match rng.random_range(0..100) {
+        0..30 => Event::Orders(rng.random_range(1..=12)),
+        30..36 => Event::Request,
+        36..54 => Event::Faults((0..rng.random_range(1..=4)).map(|_| rule(rng)).collect()),
+        54..64 => Event::Heal,
+        64..74 => Event::Kill(rng.random_range(0..1_000)),
+        74..77 => Event::BackUp,
+        77..80 => Event::Restore,
+        80..86 => Event::Reorg(rng.random_range(1..=6)),
+        86..90 => Event::Rollback(rng.random_range(1..=6)),
+        90..95 => Event::FeeSpike(rng.random_range(5..=60)),
+        _ => Event::Evict,
+    }
+}
+
+fn rule(rng: &mut StdRng) -> Rule {
+    let percent = rng.random_range(5..=60);
+    let lag = Fault::Lag(rng.random_range(1..=12));
+    let rules = [
+        Rule::all(Fault::Latency(rng.random_range(10..=800)), percent),
+        Rule::all(Fault::Cut, percent / 2),
+        Rule::all(Fault::Down, percent / 2),
+        // Nothing is reached for a while.
+        Rule::all(Fault::Down, 100),
+        Rule::all(Fault::Garbage, percent / 2),
+        Rule::all(Fault::RateLimited, percent),
+        Rule::all(Fault::Unavailable, percent),
+        Rule::all(lag, percent),
+        Rule::all(lag, 100),
+        Rule::of("eth_chainId", Fault::WrongChain, percent),
+        Rule::of("eth_sendRawTransaction", Fault::ErrorAfter, percent),
+        Rule::of("eth_sendRawTransaction", Fault::NonceTooLow, percent),
+        Rule::of("eth_sendRawTransaction", Fault::Underpriced, percent),
+        Rule::of("eth_sendRawTransaction", Fault::Down, 100),
+        Rule::of("eth_getTransactionReceipt", Fault::Null, percent),
+        Rule::of("eth_getTransactionReceipt", Fault::Null, 100),
+        Rule::of("eth_getTransactionByHash", Fault::Null, percent),
+        Rule::of("eth_getLogs", lag, percent),
+        Rule::of("eth_getTransactionCount", lag, percent),
+    ];
+    *rules.choose(rng).expect("there are rules")
+}
+
+/// A run under way.
+struct Run {
+    world: World,
+    proxy: Proxy,
+    setup: Setup,
+    keeper: Keeper,
+    orders: Vec<Expected>,
+    requests: u64,
+    backed_up: bool,
+    /// The highest block that was ever final.
+    last_final: u64,
+}
+
+impl Run {
+    async fn start(seed: u64, database: Database) -> eyre::Result<Self> {
+        let options = Options { block_time: Some(BLOCK_TIME), slots: Some(SLOTS), ..Options::default() };
+        let world = World::start_with(options).await?;
+        let proxy = Proxy::start(&world.anvil.url(), seed).await?;
+        let setup =
+            Setup::over(database, &world, Path::new(PROGRAM), 2, CONFIG)?.through(&world, &proxy.url())?;
+        let keeper = Keeper::start_ready(&setup).await?;
+        Ok(Self {
+            world,
+            proxy,
+            setup,
+            keeper,
+            orders: Vec::new(),
+            requests: 0,
+            backed_up: false,
+            last_final: 0,
+        })
+    }
+
+    async fn follow(&mut self, schedule: &Schedule) -> eyre::Result<()> {
+        let began = Instant::now();
+        for (at, event) in &schedule.0 {
+            sleep(Duration::from_millis(*at).saturating_sub(began.elapsed())).await;
+            self.keep_running()?;
+            self.carry_out(event).await.wrap_err_with(|| format!("{at} ms {event}"))?;
+        }
+        Ok(())
+    }
+
+    async fn carry_out(&mut self, event: &Event) -> eyre::Result<()> {
+        let chain = self.world.provider();
+        match event {
+            Event::Orders(n) => {
+                let from = self.orders.len();
+                let new: Vec<_> = (from..from + n).map(|i| order(&self.world, i)).collect();
+                self.submit(&new)?;
+                self.orders.extend(new);
+            }
+            Event::Request => {
+                let n = self.requests;
+                self.requests += 1;
+                let depositor = Address::from_slice(&keccak256(format!("depositor {n}"))[..20]);
+                let recipient = Address::from_slice(&keccak256(format!("for depositor {n}"))[..20]);
+                let asset = self.world.asset("TUSD").address;
+                self.world.request(asset, depositor, recipient, U256::from(20_000_000 + n)).await?;
+            }
+            Event::Faults(rules) => self.proxy.set(rules),
+            Event::Heal => self.proxy.heal(),
+            Event::Kill(pause) => {
+                self.keeper.kill_now()?;
+                sleep(Duration::from_millis(*pause)).await;
+                self.keeper = Keeper::start(&self.setup)?;
+            }
+            Event::BackUp => {
+                self.keeper.kill_now()?;
+                self.setup.back_up().await?;
+                self.backed_up = true;
+                self.keeper = Keeper::start(&self.setup)?;
+            }
+            Event::Restore if self.backed_up => {
+                self.keeper.kill_now()?;
+                self.setup.restore().await?;
+                self.submit(&self.orders)?;
+                self.keeper = Keeper::start(&self.setup)?;
+            }
+            Event::Restore => {}
+            Event::Reorg(depth) => {
+                let depth = self.within_finality(*depth).await?;
+                let options = ReorgOptions { depth, tx_block_pairs: Vec::new() };
+                if depth > 0 {
+                    self.world.provider().anvil_reorg(options).await?;
+                }
+            }
+            Event::Rollback(depth) => {
+                let depth = self.within_finality(*depth).await?;
+                if depth > 0 {
+                    self.world.provider().anvil_rollback(Some(depth)).await?;
+                }
+            }
+            Event::FeeSpike(gwei) => {
+                let wei = u128::from(*gwei) * 1_000_000_000;
+                chain.anvil_set_next_block_base_fee_per_gas(wei).await?;
+            }
+            Event::Evict => chain.anvil_drop_all_transactions().await?,
+        }
+        Ok(())
+    }
+
+    /// As much of `depth` as leaves every block in place that was ever final.
+    async fn within_finality(&mut self, depth: u64) -> eyre::Result<u64> {
+        let chain = self.world.provider();
+        let newest = chain.get_block_number().await?;
+        let last_final = chain.get_block_by_number(BlockNumberOrTag::Finalized).await?;
+        self.last_final = self.last_final.max(last_final.map_or(0, |b| b.header.number));
+        Ok(depth.min(newest.saturating_sub(self.last_final)))
+    }
+
+    /// As a supervisor would: a keeper that ended (a wrong chain at its start) is started again.
+    fn keep_running(&mut self) -> eyre::Result<()> {
+        if self.keeper.ended()? {
+            self.keeper = Keeper::start(&self.setup)?;
+        }
+        Ok(())
+    }
+
+    fn submit(&self, orders: &[Expected]) -> eyre::Result<()> {
+        let file = self.setup.dir.join("orders.csv");
+        write_csv(&self.world, &file, orders)?;
+        let output = self.setup.run(&["submit", &file.to_string_lossy()])?;
+        ensure!(output.status.success(), "submit: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
+    /// Nothing goes wrong any more: the keeper settles everything, and the chain says how often.
+    async fn end(&mut self) -> eyre::Result<()> {
+        self.proxy.heal();
+        self.keep_running()?;
+        self.keeper.ready(&self.setup).await?;
+        self.submit(&self.orders)?;
+        self.setup.settled(PATIENCE).await?;
+        let requests = eventually("every request is paid", PATIENCE, || self.unpaid_requests()).await?;
+        self.setup.settled(PATIENCE).await?;
+        self.keeper.stop_now()?;
+
+        let outcome = Ledger::read(&self.world).await?.compare(&self.orders);
+        ensure!(outcome.paid_twice.is_empty(), "paid twice: {:?}", outcome.paid_twice);
+        ensure!(outcome.missing.is_empty(), "lost: {:?}", outcome.missing);
+        ensure!(outcome.wrong.is_empty(), "paid wrongly: {:?}", outcome.wrong);
+        let verdict =
+            eventually("reconcile answers", PATIENCE, || async { Ok(self.setup.json(&["reconcile"]).ok()) })
+                .await?;
+        ensure!(verdict["ok"] == true, "chain and books differ: {verdict}");
+        println!(
+            "{} paid, {} claims, {requests} requests, {} calls to send",
+            outcome.paid,
+            outcome.claims,
+            self.proxy.calls("eth_sendRawTransaction")
+        );
+        Ok(())
+    }
+
+    /// How many requests there are, once each that is on chain was paid there; fails when one was paid twice.
+    async fn unpaid_requests(&self) -> eyre::Result<Option<usize>> {
+        let asked = Filter::new()
+            .address(self.world.vault())
+            .event_signature(IVault::Requested::SIGNATURE_HASH)
+            .from_block(self.world.deployment.block);
+        let asked = self.world.provider().get_logs(&asked).await?;
+        let ledger = Ledger::read(&self.world).await?;
+        for log in &asked {
+            let request = IVault::Requested::decode_log(&log.inner)?;
+            let paid = ledger.requests.get(&request.id).map(Vec::as_slice).unwrap_or_default();
+            ensure!(paid.len() < 2, "request {} was paid twice", request.id);
+            let Some(paid) = paid.first() else { return Ok(None) };
+            ensure!(
+                paid.recipient == request.recipient && paid.amount == request.amount,
+                "request {} was paid wrongly",
+                request.id
+            );
+        }
+        Ok(Some(asked.len()))
+    }
+}
+
+/// An order; two in thirty-three go to somebody who takes no money.
+fn order(world: &World, i: usize) -> Expected {
+    let asset = world.asset(["ETH", "TUSD", "TDAI"][i % 3]);
+    let recipient = match i % 33 {
+        6 => world.recipients["reverter"],
+        7 => world.recipients["blocked"],
+        _ => Address::from_slice(&keccak256(i.to_be_bytes())[..20]),
+    };
+    Expected { key: format!("order-{i}"), asset: asset.address, recipient, amount: U256::from(1_000_000 + i) }
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+async fn database(seed: u64) -> eyre::Result<Database> {
+    use spillway_e2e::postgres::Postgres;
+    Ok(match seed % 2 {
+        0 => Database::Postgres(std::sync::Arc::new(Postgres::start().await?)),
+        _ => Database::Sqlite,
+    })
+}
+
+/// Where the pinned PostgreSQL is not made for.
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+async fn database(_seed: u64) -> eyre::Result<Database> {
+    Ok(Database::Sqlite)
+}
+
+async fn run(seed: u64) -> eyre::Result<()> {
+    let schedule = Schedule::of(seed);
+    let mut run = Run::start(seed, database(seed).await?).await?;
+    let (setup, log) = (run.setup.clone(), run.proxy.record());
+    let result = match run.follow(&schedule).await {
+        Ok(()) => run.end().await,
+        Err(error) => Err(error),
+    };
+    result.wrap_err_with(|| {
+        format!(
+            "SPILLWAY_CHAOS_SEED={seed}\n{schedule}{}\nthe end of keeper.log:\n{}",
+            log.last(20),
+            setup.log_tail()
+        )
+    })
+}
+
+fn seeds() -> eyre::Result<Vec<u64>> {
+    let number = |name: &str| match std::env::var(name) {
+        Ok(text) => text.parse().map(Some).wrap_err_with(|| format!("{name}={text} is no number")),
+        Err(_) => Ok(None),
+    };
+    Ok(match number("SPILLWAY_CHAOS_SEED")? {
+        Some(seed) => vec![seed],
+        None => (1..=number("SPILLWAY_CHAOS_SEEDS")?.unwrap_or(5)).collect(),
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 16)]
+async fn a_random_schedule_of_everything_pays_each_withdrawal_exactly_once() -> eyre::Result<()> {
+    let runs = stream::iter(seeds()?).map(|seed| {
+        tokio::spawn(async move {
+            println!("seed {seed}");
+            run(seed).await
+        })
+    });
+    let mut failed = Vec::new();
+    let mut runs = runs.buffer_unordered(AT_ONCE);
+    while let Some(result) = runs.next().await {
+        if let Err(error) = result? {
+            println!("{error:?}");
+            failed.push(error);
+        }
+    }
+    ensure!(failed.is_empty(), "{} seeds failed, see above", failed.len());
+    Ok(())
+}
+
+#[test]
+fn a_seed_names_one_schedule() {
+    assert_eq!(Schedule::of(7).to_string(), Schedule::of(7).to_string());
+    assert_ne!(Schedule::of(7).to_string(), Schedule::of(8).to_string());
+}
