@@ -24,6 +24,7 @@ const NOT_TEXT: [&str; 8] = [
     "chain.max_log_range",
     "api.max_body",
     "batch.max_gas",
+    "batch.max_payouts",
     "batch.max_in_flight",
     "fees.max_fee_gwei",
     "lanes",

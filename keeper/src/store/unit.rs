@@ -178,11 +178,7 @@ impl Unit {
             for row in piece {
                 query = query.bind(*row);
             }
-            query = query
-                .bind(to.as_str())
-                .bind(reason.map(Code::as_str))
-                .bind(self.at)
-                .bind(from.as_str());
+            query = query.bind(to.as_str()).bind(reason.map(Code::as_str)).bind(self.at).bind(from.as_str());
             if let Link::Into(batch) = link {
                 query = query.bind(batch);
             }

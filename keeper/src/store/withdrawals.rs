@@ -90,8 +90,10 @@ impl Unit {
             new.iter().map(|(id, _)| id.as_str()).filter(|id| !inserted.contains_key(*id)).collect();
         let mut before = HashMap::new();
         for piece in pieces(&known) {
-            let statement =
-                format!("SELECT {COLUMNS} FROM withdrawals WHERE id IN ({})", placeholders(self.engine, piece.len()));
+            let statement = format!(
+                "SELECT {COLUMNS} FROM withdrawals WHERE id IN ({})",
+                placeholders(self.engine, piece.len())
+            );
             let mut query = sqlx::query(AssertSqlSafe(statement));
             for id in piece {
                 query = query.bind(*id);
