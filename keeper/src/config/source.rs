@@ -18,7 +18,7 @@ const PREFIX: &str = "SPILLWAY_";
 
 /// Keys that are not text: their variables are read as a TOML value. All others stay as they are written, so that a
 /// token of digits is no number.
-const NOT_TEXT: [&str; 8] = [
+const NOT_TEXT: [&str; 9] = [
     "chain.chain_id",
     "chain.finality",
     "chain.max_log_range",
