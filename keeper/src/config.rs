@@ -260,6 +260,8 @@ pub struct BatchConfig {
     pub window: Duration,
     /// Gas that one batch may use.
     pub max_gas: u64,
+    /// Payouts that one batch may have, where its gas would allow more.
+    pub max_payouts: usize,
     /// Batches of one lane that may be on the way at a time.
     pub max_in_flight: usize,
 }
@@ -269,7 +271,12 @@ pub const MAX_TRANSACTION_GAS: u64 = 16_777_216;
 
 impl Default for BatchConfig {
     fn default() -> Self {
-        Self { window: Duration::from_secs(2), max_gas: MAX_TRANSACTION_GAS, max_in_flight: 4 }
+        Self {
+            window: Duration::from_secs(2),
+            max_gas: MAX_TRANSACTION_GAS,
+            max_payouts: 10_000,
+            max_in_flight: 4,
+        }
     }
 }
 

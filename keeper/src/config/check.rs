@@ -46,6 +46,7 @@ const EXPECTED: &[(&str, &str)] = &[
     ("policy.deadline", "a time such as \"1day\", up to 365days; \"0s\" for none"),
     ("batch.window", "a time such as \"2s\", from 0s to 1h"),
     ("batch.max_gas", "a number from 500000 to 16777216 (one transaction may use no more: EIP-7825)"),
+    ("batch.max_payouts", "a number of payouts from 1 to 10000"),
     ("batch.max_in_flight", "a number of batches from 1 to 64"),
     ("fees.policy", "\"normal\" or \"urgent\""),
     ("fees.max_fee_gwei", "a whole number of gwei from 1 to 1000000"),
@@ -126,6 +127,7 @@ pub(super) fn check(config: &Config) -> Result<(), Vec<Problem>> {
     found.time(batch.window, Duration::ZERO, hour, "batch.window");
     found.time(fees.bump_after, second, day, "fees.bump_after");
     found.unless((500_000..=MAX_TRANSACTION_GAS).contains(&batch.max_gas), "batch.max_gas", batch.max_gas);
+    found.unless((1..=10_000).contains(&batch.max_payouts), "batch.max_payouts", batch.max_payouts);
     found.unless((1..=64).contains(&batch.max_in_flight), "batch.max_in_flight", batch.max_in_flight);
     found.unless((1..=1_000_000).contains(&fees.max_fee_gwei), "fees.max_fee_gwei", fees.max_fee_gwei);
 

@@ -18,7 +18,7 @@ const PREFIX: &str = "SPILLWAY_";
 
 /// Keys that are not text: their variables are read as a TOML value. All others stay as they are written, so that a
 /// token of digits is no number.
-const NOT_TEXT: [&str; 12] = [
+const NOT_TEXT: [&str; 13] = [
     "chain.chain_id",
     "chain.finality",
     "chain.max_log_range",
@@ -26,6 +26,7 @@ const NOT_TEXT: [&str; 12] = [
     "chain.quorum",
     "api.max_body",
     "batch.max_gas",
+    "batch.max_payouts",
     "batch.max_in_flight",
     "fees.max_fee_gwei",
     "fees.max_bumps",

@@ -9,9 +9,12 @@ use crate::{
     },
 };
 use alloy::primitives::Address;
+use std::time::Duration;
 
 /// A batch that is planned leaves room below the gas limit, for the estimate to differ from the guess.
 const FILL_PERCENT: u64 = 90;
+/// A window that ends within so many milliseconds is waited for.
+const LOOK_AHEAD_MS: i64 = 250;
 
 /// Plans one batch for each asset and door that has enough, or whose oldest has waited for the window. While the
 /// lanes are full nothing is planned: what waits meanwhile makes the next batch larger.
@@ -34,6 +37,7 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
     let on_the_way = on_the_way.len() - delayed.len();
     let mut room = (line.live_lanes().await?.len() * line.batch.max_in_flight).saturating_sub(on_the_way);
     let mut planned = false;
+    let mut due = LOOK_AHEAD_MS;
     for asset in line.assets.iter() {
         for (door, kind) in [(Door::Order, BatchKind::Orders), (Door::Request, BatchKind::Requests)] {
             if room == 0 {
@@ -43,12 +47,15 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
                 continue;
             }
             let limit = line.gas.payouts_in(asset.address, line.batch.max_gas / 100 * FILL_PERCENT);
+            let limit = limit.min(line.batch.max_payouts);
             let mut ready = line.store.ready(asset.address, door, limit).await?;
             let full = ready.len() >= limit;
             // The deadline stage releases them.
             ready.retain(|w| !w.is_overdue(now_ms(), line.policy.deadline_ms()));
             let Some(oldest) = ready.first() else { continue };
-            if !full && now_ms() - oldest.received_at < line.batch.window_ms() {
+            let left = oldest.received_at + line.batch.window_ms() - now_ms();
+            if !full && left > 0 {
+                due = due.min(left);
                 continue;
             }
             let detail = serde_json::json!({ "asset": asset.symbol, "door": door, "count": ready.len() });
@@ -59,7 +66,12 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
             planned = true;
         }
     }
-    Ok(planned.into())
+    if planned || due == LOOK_AHEAD_MS {
+        return Ok(planned.into());
+    }
+    // To the millisecond, or the window would be longer than it says.
+    tokio::time::sleep(Duration::from_millis(due.unsigned_abs())).await;
+    Ok(Worked::Yes)
 }
 
 /// Asset and kind of the batches that have no numbers yet and wait for what passes by itself: a pause, a limit.

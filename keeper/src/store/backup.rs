@@ -155,13 +155,13 @@ impl Store {
                     target.rows.push(values);
                     done += 1;
                     if target.rows.len() == PIECE {
-                        target.flush(&mut tx).await?;
+                        target.flush(self.engine, &mut tx).await?;
                         progress(done);
                     }
                 }
                 head => {
                     if let Some(mut finished) = target.take() {
-                        finished.flush(&mut tx).await?;
+                        finished.flush(self.engine, &mut tx).await?;
                     }
                     target = serde_json::from_value(head).ok().map(|of| Target { of, rows: Vec::new() });
                 }
@@ -329,7 +329,7 @@ struct Target {
 }
 
 impl Target {
-    async fn flush(&mut self, tx: &mut AnyConnection) -> Result<(), StoreError> {
+    async fn flush(&mut self, engine: Engine, tx: &mut AnyConnection) -> Result<(), StoreError> {
         if self.rows.is_empty() {
             return Ok(());
         }
@@ -338,7 +338,7 @@ impl Target {
         let statement = format!(
             "INSERT INTO {} ({names}) VALUES {}",
             self.of.table,
-            sql::tuples(self.rows.len(), columns.len())
+            sql::tuples(engine, self.rows.len(), columns.len())
         );
         let mut query = sqlx::query(AssertSqlSafe(statement));
         for row in self.rows.drain(..) {

@@ -178,11 +178,17 @@ impl Unit {
         references: &[Reference],
     ) -> Result<HashMap<Reference, FoundPayout>, StoreError> {
         let mut found = HashMap::new();
+        let any = sqlx::query("SELECT 1 FROM found_payouts WHERE withdrawal IS NULL LIMIT 1")
+            .fetch_optional(self.connection())
+            .await?;
+        if any.is_none() {
+            return Ok(found);
+        }
         for piece in pieces(references) {
             let statement = format!(
                 "SELECT lane, number, reference, asset, recipient, amount, outcome, tx, block FROM found_payouts \
                  WHERE withdrawal IS NULL AND reference IN ({})",
-                placeholders(1, piece.len())
+                placeholders(self.engine, piece.len())
             );
             let mut query = sqlx::query(AssertSqlSafe(statement));
             for reference in piece {

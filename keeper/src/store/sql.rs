@@ -1,18 +1,28 @@
 //! Small helpers over sqlx: placeholders for lists, and columns as domain types.
 
-use super::StoreError;
+use super::{Engine, StoreError};
 use crate::domain::amount::Amount;
 use alloy::primitives::{Address, FixedBytes};
 use sqlx::{Row, any::AnyRow};
 
-/// `$1, $2, ... $n`, from `start` on.
-pub fn placeholders(start: usize, n: usize) -> String {
-    (start..start + n).map(|i| format!("${i}")).collect::<Vec<_>>().join(", ")
+/// The placeholders of the first `n` values of a statement, as a list: it is bound before all other values. SQLite finds
+/// a numbered parameter by going through the names of all, which for thousands takes longer than their rows; so the
+/// parameters of a list have no names there.
+pub fn placeholders(engine: Engine, n: usize) -> String {
+    numbered(engine, 1, n)
 }
 
-/// `($1, $2), ($3, $4), ...`: `rows` tuples of `columns`.
-pub fn tuples(rows: usize, columns: usize) -> String {
-    (0..rows).map(|r| format!("({})", placeholders(r * columns + 1, columns))).collect::<Vec<_>>().join(", ")
+/// [`placeholders`] in `rows` tuples of `columns`.
+pub fn tuples(engine: Engine, rows: usize, columns: usize) -> String {
+    let tuple = |row| format!("({})", numbered(engine, row * columns + 1, columns));
+    (0..rows).map(tuple).collect::<Vec<_>>().join(", ")
+}
+
+fn numbered(engine: Engine, start: usize, n: usize) -> String {
+    match engine {
+        Engine::Sqlite => vec!["?"; n].join(", "),
+        Engine::Postgres => (start..start + n).map(|i| format!("${i}")).collect::<Vec<_>>().join(", "),
+    }
 }
 
 /// Cuts a list into pieces of few distinct sizes, so that the statements made for them are few and stay prepared.
@@ -101,6 +111,7 @@ mod tests {
             let list: Vec<usize> = (0..n).collect();
             assert_eq!(pieces(&list).flatten().copied().collect::<Vec<_>>(), list);
         }
-        assert_eq!(tuples(2, 2), "($1, $2), ($3, $4)");
+        assert_eq!(tuples(Engine::Postgres, 2, 2), "($1, $2), ($3, $4)");
+        assert_eq!(tuples(Engine::Sqlite, 2, 2), "(?, ?), (?, ?)");
     }
 }

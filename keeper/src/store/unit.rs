@@ -42,6 +42,7 @@ impl Context {
 
 /// An open change. Dropped without [`Unit::commit`], nothing of it happened.
 pub struct Unit {
+    pub(super) engine: Engine,
     tx: Transaction<'static, Any>,
     context: Context,
     seq: i64,
@@ -50,7 +51,6 @@ pub struct Unit {
     digest: Digest,
     /// Set by changes that make no transition or posting but belong in the audit all the same.
     noted: bool,
-    pub(super) engine: Engine,
     pub(super) tenure: Option<Arc<Tenure>>,
     /// The leases that this change was found to have.
     pub(super) proven: Vec<String>,
@@ -68,6 +68,7 @@ impl Store {
             .fetch_one(&mut *tx)
             .await?;
         Ok(Unit {
+            engine: self.engine,
             seq: head.int("seq")?,
             prev: head.fixed("hash")?,
             tx,
@@ -75,7 +76,6 @@ impl Store {
             at: now_ms(),
             digest: Digest::default(),
             noted: false,
-            engine: self.engine,
             tenure: self.tenure.clone(),
             proven: Vec::new(),
         })
@@ -164,26 +164,30 @@ impl Unit {
         self.post_for(&ended, Some(to)).await?;
 
         let rows: Vec<i64> = withdrawals.iter().map(|w| w.row).collect();
-        let batch = match link {
-            Link::Keep => 0,
-            Link::Into(batch) => batch,
-            Link::Out => -1,
-        };
         for piece in pieces(&rows) {
+            let n = piece.len();
+            // Set only where it changes: its index is left alone otherwise.
+            let batch = match link {
+                Link::Keep => String::new(),
+                Link::Out => ", batch = NULL".to_owned(),
+                Link::Into(_) => format!(", batch = ${}", n + 5),
+            };
             let statement = format!(
-                "UPDATE withdrawals SET state = $1, reason = $2, updated_at = $3, \
-                 batch = CASE WHEN $5 = 0 THEN batch WHEN $5 < 0 THEN NULL ELSE $5 END \
-                 WHERE state = $4 AND row_id IN ({})",
-                placeholders(6, piece.len())
+                "UPDATE withdrawals SET state = ${}, reason = ${}, updated_at = ${}{batch} \
+                 WHERE state = ${} AND row_id IN ({})",
+                n + 1,
+                n + 2,
+                n + 3,
+                n + 4,
+                placeholders(self.engine, n),
             );
-            let mut query = sqlx::query(AssertSqlSafe(statement))
-                .bind(to.as_str())
-                .bind(reason.map(Code::as_str))
-                .bind(self.at)
-                .bind(from.as_str())
-                .bind(batch);
+            let mut query = sqlx::query(AssertSqlSafe(statement));
             for row in piece {
                 query = query.bind(*row);
+            }
+            query = query.bind(to.as_str()).bind(reason.map(Code::as_str)).bind(self.at).bind(from.as_str());
+            if let Link::Into(batch) = link {
+                query = query.bind(batch);
             }
             if query.execute(&mut *self.tx).await?.rows_affected() != piece.len() as u64 {
                 return Err(StoreError::stale("a withdrawal"));
@@ -237,7 +241,7 @@ impl Unit {
         for piece in pieces(postings) {
             let statement = format!(
                 "INSERT INTO postings (audit, withdrawal, to_state, asset, debit, credit, amount, at) VALUES {}",
-                tuples(piece.len(), 8)
+                tuples(self.engine, piece.len(), 8)
             );
             let mut query = sqlx::query(AssertSqlSafe(statement));
             for (withdrawal, posting) in piece {
@@ -273,7 +277,7 @@ impl Unit {
             let statement = format!(
                 "INSERT INTO transitions (audit, {}, from_state, to_state, reason, at) VALUES {}",
                 subject.as_str(),
-                tuples(piece.len(), 6)
+                tuples(self.engine, piece.len(), 6)
             );
             let mut query = sqlx::query(AssertSqlSafe(statement));
             for row in piece {

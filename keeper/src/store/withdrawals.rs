@@ -54,17 +54,17 @@ impl Unit {
     /// Stores withdrawals as `received`, each with the posting that sets its money aside. The answers are in the
     /// order of `new`. The same key twice in one call: the second is the repeat.
     pub async fn accept_withdrawals(&mut self, new: &[NewWithdrawal]) -> Result<Vec<Accepted>, StoreError> {
+        let new: Vec<(WithdrawalId, &NewWithdrawal)> = new.iter().map(|w| (w.id(), w)).collect();
         let mut inserted: HashMap<String, i64> = HashMap::with_capacity(new.len());
-        for piece in pieces(new) {
+        for piece in pieces(&new) {
             let statement = format!(
                 "INSERT INTO withdrawals (id, reference, door, idempotency_key, asset, recipient, amount, state, \
                  request_id, request_owner, request_created_at, deadline, trace_id, received_at, updated_at) VALUES {} \
                  ON CONFLICT DO NOTHING RETURNING row_id, id",
-                tuples(piece.len(), 15)
+                tuples(self.engine, piece.len(), 15)
             );
             let mut query = sqlx::query(AssertSqlSafe(statement));
-            for w in piece {
-                let id = w.id();
+            for (id, w) in piece {
                 query = query
                     .bind(id.to_string())
                     .bind(sql::hex(id.reference()))
@@ -87,15 +87,17 @@ impl Unit {
             }
         }
 
-        let known: Vec<String> =
-            new.iter().map(|w| w.id().to_string()).filter(|id| !inserted.contains_key(id)).collect();
+        let known: Vec<&str> =
+            new.iter().map(|(id, _)| id.as_str()).filter(|id| !inserted.contains_key(*id)).collect();
         let mut before = HashMap::new();
         for piece in pieces(&known) {
-            let statement =
-                format!("SELECT {COLUMNS} FROM withdrawals WHERE id IN ({})", placeholders(1, piece.len()));
+            let statement = format!(
+                "SELECT {COLUMNS} FROM withdrawals WHERE id IN ({})",
+                placeholders(self.engine, piece.len())
+            );
             let mut query = sqlx::query(AssertSqlSafe(statement));
             for id in piece {
-                query = query.bind(id);
+                query = query.bind(*id);
             }
             for row in query.fetch_all(self.connection()).await? {
                 let withdrawal = read(&row)?;
@@ -105,8 +107,7 @@ impl Unit {
 
         let mut answers = Vec::with_capacity(new.len());
         let mut stored: Vec<Withdrawal> = Vec::with_capacity(inserted.len());
-        for w in new {
-            let id = w.id();
+        for (id, w) in new {
             // The first of a key is the one that was stored; a second one finds it in `before`.
             if let Some(row) = inserted.remove(id.as_str()) {
                 let withdrawal = self.received(w, id, row);
@@ -142,7 +143,7 @@ impl Unit {
         for piece in pieces(references) {
             let statement = format!(
                 "SELECT {COLUMNS} FROM withdrawals WHERE reference IN ({})",
-                placeholders(1, piece.len())
+                placeholders(self.engine, piece.len())
             );
             let mut query = sqlx::query(AssertSqlSafe(statement));
             for reference in piece {
@@ -165,7 +166,7 @@ impl Unit {
         for piece in pieces(ids) {
             let statement = format!(
                 "SELECT {COLUMNS} FROM withdrawals WHERE request_id IN ({})",
-                placeholders(1, piece.len())
+                placeholders(self.engine, piece.len())
             );
             let mut query = sqlx::query(AssertSqlSafe(statement));
             for id in piece {
@@ -218,12 +219,12 @@ impl Store {
         row.as_ref().map(read).transpose()
     }
 
-    /// The oldest withdrawals in a waiting state, at most `limit`.
+    /// The oldest withdrawals in a waiting state, at most `limit`. The state is in the statement's text, because only
+    /// so does SQLite see that its index holds them all.
     pub async fn waiting(&self, state: WithdrawalState, limit: usize) -> Result<Vec<Withdrawal>, StoreError> {
         let statement =
-            format!("SELECT {COLUMNS} FROM withdrawals WHERE state = $1 ORDER BY row_id LIMIT $2");
+            format!("SELECT {COLUMNS} FROM withdrawals WHERE state = '{state}' ORDER BY row_id LIMIT $1");
         let rows = sqlx::query(AssertSqlSafe(statement))
-            .bind(state.as_str())
             .bind(sql::int(limit as u64))
             .fetch_all(&self.reader)
             .await?;

@@ -81,6 +81,7 @@ fn lane(next: u64, nonce: u64) -> Lane {
         nonce,
         position: LanePosition { next, head: Head::repeat_byte(7) },
         fencing_since: None,
+        gas_needed: None,
     }
 }
 
@@ -94,6 +95,7 @@ fn order(key: &str, request: Option<RequestTerms>) -> NewWithdrawal {
         asset: NATIVE,
         recipient: Address::repeat_byte(9),
         amount: Amount::from_hex(&format!("{:064x}", 1_000)).unwrap(),
+        deadline: None,
     };
     NewWithdrawal { order, trace_id: "0".repeat(32), request }
 }

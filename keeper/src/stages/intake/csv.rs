@@ -11,10 +11,10 @@ pub mod lines;
 pub mod submit;
 
 use super::{FieldError, RawOrder, check::quoted};
-use csv::{ByteRecord, ReaderBuilder};
+use csv::{ByteRecord, Position, Reader, ReaderBuilder};
 use lines::{Line, Lines};
 use serde::Serialize;
-use std::io::BufRead;
+use std::io::{BufRead, Cursor, SeekFrom};
 
 /// The columns, each of which a file must have once.
 pub const COLUMNS: [&str; 4] = ["idempotency_key", "asset", "recipient", "amount"];
@@ -57,25 +57,24 @@ pub struct Row {
 pub struct Orders<R> {
     lines: Lines<R>,
     places: Places,
-    text: Vec<u8>,
-    record: ByteRecord,
+    fields: Fields,
 }
 
 impl<R: BufRead> Orders<R> {
     /// Reads the header.
     pub fn open(reader: R) -> Result<Self, CsvError> {
         let mut lines = Lines::new(reader);
-        let (mut text, mut record) = (Vec::new(), ByteRecord::new());
-        let Some(line) = lines.next(&mut text)? else {
+        let mut fields = Fields::new();
+        let Some(line) = lines.next(fields.text())? else {
             return Err(CsvError::Empty);
         };
         let fail = |(code, message)| CsvError::Header { line: line.number, code, message };
         if line.too_long {
             return Err(fail(("row_too_long", too_long())));
         }
-        split(&text, &mut record)?;
-        let places = read_header(&record).map_err(fail)?;
-        Ok(Self { lines, places, text, record })
+        fields.split()?;
+        let places = read_header(&fields.record).map_err(fail)?;
+        Ok(Self { lines, places, fields })
     }
 
     fn read(&mut self, line: Line) -> Result<RawOrder, FieldError> {
@@ -83,12 +82,13 @@ impl<R: BufRead> Orders<R> {
             return Err(FieldError::new("row", "row_too_long", too_long()));
         }
         // Reading from memory, so this does not fail; a row that does is a bad row.
-        split(&self.text, &mut self.record)
+        self.fields
+            .split()
             .map_err(|e| FieldError::new("row", "bad_row", format!("{e}; write {}", COLUMNS.join(","))))?;
-        if self.record.len() != self.places.columns {
+        if self.fields.record.len() != self.places.columns {
             let message = format!(
                 "the row has {} fields, the header has {}; put quotes around a field that contains a comma",
-                self.record.len(),
+                self.fields.record.len(),
                 self.places.columns
             );
             return Err(FieldError::new("row", "wrong_field_count", message));
@@ -107,7 +107,7 @@ impl<R: BufRead> Orders<R> {
         let mut wanted = COLUMNS.iter().zip(self.places.wanted);
         let place = wanted.find(|(column, _)| **column == name).map(|(_, place)| place);
         let place = place.or(self.places.deadline.filter(|_| name == DEADLINE));
-        let bytes = place.and_then(|p| self.record.get(p)).unwrap_or_default();
+        let bytes = place.and_then(|p| self.fields.record.get(p)).unwrap_or_default();
         std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| {
             let message = "the field holds bytes that are no UTF-8 text; save the file as UTF-8";
             FieldError::new(name, "invalid_utf8", message)
@@ -119,7 +119,7 @@ impl<R: BufRead> Iterator for Orders<R> {
     type Item = std::io::Result<Row>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let line = match self.lines.next(&mut self.text) {
+        let line = match self.lines.next(self.fields.text()) {
             Ok(line) => line?,
             Err(error) => return Some(Err(error)),
         };
@@ -134,12 +134,33 @@ fn too_long() -> String {
     )
 }
 
-/// Cuts a line into fields.
-fn split(line: &[u8], record: &mut ByteRecord) -> csv::Result<()> {
-    record.clear();
-    let mut reader =
-        ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(512).from_reader(line);
-    reader.read_byte_record(record).map(drop)
+/// Cuts a line into fields. The reader is kept, because making one costs more than a line.
+#[derive(Debug)]
+struct Fields {
+    reader: Reader<Cursor<Vec<u8>>>,
+    record: ByteRecord,
+}
+
+impl Fields {
+    fn new() -> Self {
+        let reader = ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .buffer_capacity(512)
+            .from_reader(Cursor::default());
+        Self { reader, record: ByteRecord::new() }
+    }
+
+    /// The line to be cut.
+    fn text(&mut self) -> &mut Vec<u8> {
+        self.reader.get_mut().get_mut()
+    }
+
+    fn split(&mut self) -> csv::Result<()> {
+        self.record.clear();
+        self.reader.seek_raw(SeekFrom::Start(0), Position::new())?;
+        self.reader.read_byte_record(&mut self.record).map(drop)
+    }
 }
 
 impl From<csv::Error> for CsvError {

@@ -1,0 +1,82 @@
+//! Whether a withdrawal costs more processor time when a million others are in the store than when a thousand are.
+
+use crate::rig::Rig;
+use spillway_e2e::{
+    bench::{Figures, median},
+    keeper::{Database, Keeper},
+};
+use sqlx::{Connection, SqliteConnection};
+
+const ORDERS: usize = 10_000;
+const RUNS: usize = 3;
+const FEW: u32 = 1_000;
+const MANY: u32 = 1_000_000;
+const CONFIG: &str = "[batch]\nwindow = \"300ms\"\nmax_in_flight = 8\n";
+
+pub async fn run(figures: &mut Figures) -> eyre::Result<()> {
+    let (mut few, mut many) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        few.push(cost(FEW).await?);
+        many.push(cost(MANY).await?);
+    }
+    let (few, many) = (median(few), median(many));
+    figures.add("cost_per_withdrawal_1k", few, "us");
+    figures.add("cost_per_withdrawal_1m", many, "us");
+    figures.add("cost_ratio_1m_1k", many / few, "");
+    Ok(())
+}
+
+/// Microseconds of the keeper's processor time per withdrawal over a store of `rows`.
+async fn cost(rows: u32) -> eyre::Result<f64> {
+    let mut rig = Rig::start(Database::Sqlite, CONFIG).await?;
+    rig.keeper.stop()?;
+    fill(&rig.setup.dir.join("spillway.db"), rows).await?;
+    rig.keeper = Keeper::start_ready(&rig.setup).await?;
+
+    let orders = rig.orders("cost", ORDERS);
+    let bulks = rig.bulks(&orders);
+    let before = rig.keeper_cpu()?;
+    rig.submit(bulks, 4).await?;
+    rig.mined(ORDERS).await?;
+    rig.setup.settled(std::time::Duration::from_secs(120)).await?;
+    let cost = (rig.keeper_cpu()? - before) * 1e6 / ORDERS as f64;
+    eprintln!("over {rows} rows: {cost:.0} us");
+    rig.check(&orders).await?;
+    rig.keeper.stop()?;
+    Ok(cost)
+}
+
+/// Withdrawals that were rejected, with transitions and postings, spread over the key space as real ones are.
+async fn fill(file: &std::path::Path, rows: u32) -> eyre::Result<()> {
+    let mut db = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await?;
+    let series = format!("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})");
+    let hex = |expression: &str| format!("lower(hex({expression}))");
+    let (id, reference, to) = (hex("randomblob(16)"), hex("randomblob(8)"), hex("randomblob(20)"));
+    let asset = "0x00000000000000000000000000000000000000aa";
+    let statements = [
+        "BEGIN".to_owned(),
+        format!(
+            "{series} INSERT INTO withdrawals (id, reference, door, idempotency_key, asset, recipient, amount, state, \
+             reason, trace_id, received_at, updated_at) SELECT 'wd_' || {id}, '0x' || {reference}, 'order', \
+             'old-' || i, '{asset}', '0x' || {to}, printf('%064x', i), 'rejected', 'asset_not_listed', \
+             printf('%032x', i), 1, 1 FROM n"
+        ),
+        "INSERT INTO transitions (audit, withdrawal, from_state, to_state, at) \
+         SELECT 0, row_id, NULL, 'received', 1 FROM withdrawals"
+            .to_owned(),
+        "INSERT INTO transitions (audit, withdrawal, from_state, to_state, at) \
+         SELECT 0, row_id, 'received', 'rejected', 1 FROM withdrawals"
+            .to_owned(),
+        "INSERT INTO postings (audit, withdrawal, to_state, asset, debit, credit, amount, at) \
+         SELECT 0, row_id, 'received', asset, 'float', 'orders', amount, 1 FROM withdrawals"
+            .to_owned(),
+        "INSERT INTO postings (audit, withdrawal, to_state, asset, debit, credit, amount, at) \
+         SELECT 0, row_id, 'rejected', asset, 'orders', 'float', amount, 1 FROM withdrawals"
+            .to_owned(),
+        "COMMIT".to_owned(),
+    ];
+    for statement in statements {
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut db).await?;
+    }
+    Ok(db.close().await?)
+}

@@ -1,0 +1,46 @@
+//! `make bench-keeper`: what the keeper does in a second, on a chain with a block each second. `--only NAME` runs one
+//! part. Every part checks on chain that each withdrawal was paid exactly once.
+//!
+//! - [`throughput`]: from submission to mined, over both engines, in batches and one by one, beside plain transfers
+//! - [`intake`]: durable acceptances over HTTP, and how long a caller waits for one
+//! - [`latency`]: from submission to mined when there is little to do
+//! - [`cost`]: whether a withdrawal costs more when a million are in the store
+//! - [`recovery`]: from SIGKILL to the first new payout
+//! - [`rig`]: the chain, the keeper and the client that all of them use
+
+#![expect(clippy::float_arithmetic, reason = "figures for people; nothing is paid by them")]
+
+mod cost;
+mod intake;
+mod latency;
+mod recovery;
+mod rig;
+mod throughput;
+
+use eyre::bail;
+use spillway_e2e::bench::Figures;
+
+const PARTS: [&str; 5] = ["throughput", "intake", "latency", "cost", "recovery"];
+
+#[tokio::main]
+async fn main() -> eyre::Result<()> {
+    let mut args = std::env::args().skip(1);
+    let only = match (args.next().as_deref(), args.next()) {
+        (None, _) => None,
+        (Some("--only"), Some(part)) if PARTS.contains(&part.as_str()) => Some(part),
+        _ => bail!("usage: bench-keeper [--only {}]", PARTS.join("|")),
+    };
+    let mut figures = Figures::default();
+    for part in PARTS.into_iter().filter(|part| only.as_deref().is_none_or(|only| only == *part)) {
+        match part {
+            "throughput" => throughput::run(&mut figures).await?,
+            "intake" => intake::run(&mut figures).await?,
+            "latency" => latency::run(&mut figures).await?,
+            "cost" => cost::run(&mut figures).await?,
+            _ => recovery::run(&mut figures).await?,
+        }
+    }
+    let path = figures.write("keeper")?;
+    eprintln!("written to {}", path.display());
+    Ok(())
+}
