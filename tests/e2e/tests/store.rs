@@ -1,6 +1,9 @@
 //! The store over both engines: every question and every change that it knows is run on each, so that SQL which only
 //! one of them understands is found here.
 
+// All of this file is a test, its helpers too.
+#![allow(clippy::unwrap_used)]
+
 use alloy::primitives::{Address, B256, Bytes, address};
 use spillway::{
     domain::{
