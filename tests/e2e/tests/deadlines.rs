@@ -70,8 +70,10 @@ async fn with_a_number_it_is_released_when_the_void_is_final_and_never_paid() ->
     let keeper = Keeper::start_ready(&setup).await?;
     let late = orders_of(&world, "TUSD", "late", 3);
     let other = orders_of(&world, "TUSD", "other", 3);
-    submit(&world, &setup, &other)?;
+    // The batch of the others builds on the numbers that are voided.
     submit_until(&world, &setup, &late, Duration::from_secs(10))?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    submit(&world, &setup, &other)?;
     eventually("the batch is sent", Duration::from_secs(20), || async {
         let status = setup.json(&["status"])?;
         Ok((status["open_batches"][0]["state"] == "broadcast").then_some(()))
