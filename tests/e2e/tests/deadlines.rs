@@ -70,8 +70,10 @@ async fn with_a_number_it_is_released_when_the_void_is_final_and_never_paid() ->
     let keeper = Keeper::start_ready(&setup).await?;
     let late = orders_of(&world, "TUSD", "late", 3);
     let other = orders_of(&world, "TUSD", "other", 3);
-    submit(&world, &setup, &other)?;
+    // The batch of the others builds on the numbers that are voided.
     submit_until(&world, &setup, &late, Duration::from_secs(10))?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    submit(&world, &setup, &other)?;
     eventually("the batch is sent", Duration::from_secs(20), || async {
         let status = setup.json(&["status"])?;
         Ok((status["open_batches"][0]["state"] == "broadcast").then_some(()))
@@ -136,6 +138,28 @@ async fn the_operators_own_deadline_counts_from_the_receipt() -> eyre::Result<()
     .await?;
     world.provider().anvil_set_interval_mining(1).await?;
     rejected(&setup, 6, Duration::from_secs(40)).await?;
+    keeper.stop()?;
+    check_paid(&world, &setup, &[], &late).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_each_step_of_a_release_it_is_released_once() -> eyre::Result<()> {
+    let world = by_hand().await?;
+    let more = "[batch]\nwindow = \"200ms\"\n[policy]\ndeadline = \"8s\"\n[fees]\nbump_after = \"1h\"\n";
+    let setup = Setup::new(&world, Path::new(PROGRAM), 1, more)?;
+    let late = orders_of(&world, "TUSD", "late", 3);
+    submit(&world, &setup, &late)?;
+    for step in spillway::crash::DEADLINE_POINTS {
+        let mut keeper = Keeper::start_with_crash_at(&setup, step)?;
+        eventually(&format!("death at {step}"), Duration::from_secs(60), || {
+            let ended = keeper.ended();
+            async move { Ok(ended?.then_some(())) }
+        })
+        .await?;
+        world.provider().anvil_set_interval_mining(1).await?;
+    }
+    let keeper = Keeper::start_ready(&setup).await?;
+    rejected(&setup, 3, Duration::from_secs(40)).await?;
     keeper.stop()?;
     check_paid(&world, &setup, &[], &late).await
 }
