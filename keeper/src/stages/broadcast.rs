@@ -103,7 +103,9 @@ async fn escalate(
     );
     wait(line, batch, stuck, &reason, RETRY_MAX_MS).await?;
     // Nodes forget what does not move.
-    if now_ms() - stuck.sent_at > REBROADCAST_MS && line.chain.send(&stuck.raw, age(stuck, attempts)).await.is_ok() {
+    if now_ms() - stuck.sent_at > REBROADCAST_MS
+        && line.chain.send(&stuck.raw, age(stuck, attempts)).await.is_ok()
+    {
         line.store.attempt_sent(stuck.hash, now_ms()).await?;
     }
     Ok(false)
