@@ -54,6 +54,7 @@ pub async fn run(config: Config, deployment: Deployment) -> eyre::Result<()> {
     tasks.spawn(stop_on_signal(stop.clone()));
 
     if wait_for_chain(&line, &deployment, &readiness, &stop).await? {
+        pulse.seen();
         spawn_stages(&line, &mut tasks, &wake, &stop);
         let new_head = Arc::new(Notify::new());
         line.chain.follow_heads(&new_head, &mut tasks, &stop);
