@@ -113,12 +113,14 @@ const SUITES = {
 const suitesOf = (mutant) => (SCOPE.registry.includes(mutant.file) ? SUITES.registry : SUITES.vault);
 
 function copyTo(name) {
+  // What was built there before stays: forge compares what it was built from.
   const dir = join(WORK, name);
-  rmSync(dir, { recursive: true, force: true });
   mkdirSync(join(dir, "deployments"), { recursive: true });
   for (const part of ["contracts", "tests/contracts", "script", "foundry.toml", "package.json"]) {
+    rmSync(join(dir, part), { recursive: true, force: true });
     cpSync(join(ROOT, part), join(dir, part), { recursive: true });
   }
+  rmSync(join(dir, "node_modules"), { force: true });
   symlinkSync(join(ROOT, "node_modules"), join(dir, "node_modules"));
   return dir;
 }
@@ -158,7 +160,8 @@ async function prepareSwitched() {
       unviable.add(number);
     }
   }
-  await requireGreen(dir, ENV);
+  const { ok, output } = await run(["build"], dir, ENV, 1_800_000);
+  if (!ok) throw new Error(output.slice(-3000));
   return { dir, held, unviable };
 }
 
@@ -193,13 +196,31 @@ function typeErrors(dir) {
   return (output.errors ?? []).filter((e) => e.severity === "error");
 }
 
-async function judgeSwitched(dir, mutant) {
-  const env = { ...ENV, FOUNDRY_BLOCK_PREVRANDAO: `0x${mutant.number.toString(16).padStart(64, "0")}` };
-  for (const suite of suitesOf(mutant)) {
-    const { ok } = await run(suite, dir, env, 600_000);
-    if (!ok) return "killed";
+/** Copies with the quick and with the slow tests alone: a filter would make forge compile again to apply it. */
+function halvesOf(switchedDir, worker) {
+  return ["quick", "slow"].map((half) => {
+    const dir = join(WORK, `${half}-${worker}`);
+    rmSync(dir, { recursive: true, force: true });
+    cpSync(switchedDir, dir, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
+    for (const f of solFiles(dir).filter((f) => f.endsWith(".t.sol"))) {
+      if (new RegExp(SLOW).test(f.replace(".t.sol", "Test")) !== (half === "slow")) rmSync(join(dir, f));
+    }
+    return dir;
+  });
+}
+
+async function testSwitched(halves, number) {
+  const env = { ...ENV, FOUNDRY_BLOCK_PREVRANDAO: `0x${number.toString(16).padStart(64, "0")}` };
+  for (const dir of halves) {
+    const { ok, output } = await run(["test", "--fail-fast"], dir, env, 900_000);
+    if (!ok) return output;
   }
-  return "survived";
+  return "";
+}
+
+async function judgeSwitched([quick, slow], mutant) {
+  const halves = SCOPE.registry.includes(mutant.file) ? [slow, quick] : [quick, slow];
+  return (await testSwitched(halves, mutant.number)) ? "killed" : "survived";
 }
 
 async function judgeAlone(dir, mutant) {
@@ -261,10 +282,10 @@ for (const m of mutants.filter((m) => unviable.has(m.number))) record(m, "unviab
 const workers = Array.from({ length: Number(option("workers", "2")) }, (_, i) => i);
 const queue = mutants.filter((m) => held.has(m.number));
 await Promise.all(workers.map(async (worker) => {
-  const dir = `${switchedDir}-${worker}`;
-  rmSync(dir, { recursive: true, force: true });
-  cpSync(switchedDir, dir, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
-  for (let m = queue.shift(); m; m = queue.shift()) record(m, await judgeSwitched(dir, m));
+  const halves = halvesOf(switchedDir, worker);
+  const broken = worker ? "" : await testSwitched(halves, 0);
+  if (broken) throw new Error(`the tests fail without any mutation:\n${broken.slice(-3000)}`);
+  for (let m = queue.shift(); m; m = queue.shift()) record(m, await judgeSwitched(halves, m));
 }));
 await Promise.all(workers.map(async (worker) => {
   if (!apart.length) return;
