@@ -773,7 +773,7 @@ contract TokensTest is Fixture {
         returns (HookHolder.Act[] memory acts)
     {
         (, uint64 next, bytes24 head) = vault.laneOf(LANE);
-        bytes[11] memory calls = [
+        bytes[13] memory calls = [
             abi.encodeCall(IVault.deposit, (address(token), 1, address(holder))),
             abi.encodeCall(IVault.refill, (address(token), 1)),
             abi.encodeCall(IVault.request, (address(token), 1, address(holder))),
@@ -781,7 +781,12 @@ contract TokensTest is Fixture {
             abi.encodeCall(IVault.forceExit, (r)),
             abi.encodeCall(IVault.claim, (Assets.NATIVE, BOB)),
             abi.encodeCall(IVault.settleRequests, (address(token), 0, listOf(r))),
+            abi.encodeCall(IVault.settle, (address(token), next, head, 1, 0, one(BOB, 1), new bytes(8))),
             abi.encodeCall(IVault.settleWide, (_batch(address(token), BOB, 1))),
+            abi.encodeCall(
+                IVault.settleApproved,
+                (_batch(address(token), BOB, 1), type(uint64).max, new IVault.Approval[](0))
+            ),
             abi.encodeCall(IVault.settleAnnounced, (_batch(address(token), BOB, 1))),
             abi.encodeCall(IVault.voidNumbers, (LANE, next, head, 1)),
             abi.encodeCall(IVault.sweep, (address(token), 1))
