@@ -822,10 +822,10 @@ contract TokensTest is Fixture {
         holder.setOnReceive(acts);
 
         settleOne(address(token), address(holder), 10);
-        _refused(holder, 11);
+        _refused(holder, 13);
         vm.prank(LANE);
         vault.settleRequests(address(token), 0, listOf(paid));
-        _refused(holder, 22);
+        _refused(holder, 26);
         assertEq(token.balanceOf(address(holder)), 60);
         assertEq(vault.claimOf(Assets.NATIVE, address(holder)), 1e18);
         _books(address(token), 50, 990);
@@ -853,7 +853,7 @@ contract TokensTest is Fixture {
         holder.setOnSend(_reentries(token, holder, r));
         bytes memory deposit = abi.encodeCall(IVault.deposit, (address(token), 60, address(holder)));
         holder.act(address(vault), deposit);
-        _refused(holder, 11);
+        _refused(holder, 13);
         assertEq(vault.balanceOf(address(token), address(holder)), 60);
         _books(address(token), 360, 1000);
 
