@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {Assets} from "contracts/libraries/Assets.sol";
+import {Push} from "contracts/libraries/Push.sol";
 import {IVault} from "contracts/interfaces/IVault.sol";
 import {VersionRegistry} from "contracts/VersionRegistry.sol";
 import {Fixture} from "tests/contracts/Fixture.sol";
@@ -286,5 +287,12 @@ contract BoundsTest is Fixture {
         vault.request(address(dai), 10, ALICE);
         requestFrom(ALICE, address(dai), 9, ALICE);
         assertEq(vault.balanceOf(address(dai), ALICE), 0);
+    }
+
+    /// @notice If as much is left after a push, then the push had its whole allowance: a call gets at most 63/64.
+    function testFuzz_the_gas_that_must_be_left_is_enough_and_no_more(uint32 allowance) public pure {
+        uint256 needed = Push.gasNeeded(allowance);
+        assertGe(needed - needed / 64, allowance);
+        assertLe(needed, uint256(allowance) + allowance / 63 + 1);
     }
 }
