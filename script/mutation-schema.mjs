@@ -40,6 +40,8 @@ function switched(original, variants, yul, elseFollows) {
   if (!text.endsWith(";") || /\b(?:constant|immutable)\b/.test(text)) return null;
   const declared = /^((?:uint|int|bytes)\d*|bool|address|[A-Z][\w.]*)((?:\[\d*\])?(?: (?:storage|memory|calldata))?) (\w+) =(?!=)\s/.exec(text);
   const head = declared ? `${declared[1]}${declared[2]} ${declared[3]};` : "";
+  // A mutant of the type itself is no mutant of the value.
+  if (declared && variants.some((v) => !v.text.trim().startsWith(declared[0]))) return null;
   const cut = (t) => (declared ? t.trim().slice(`${declared[1]}${declared[2]} `.length) : t.trim());
   if (!declared && /^\((?:[\w.]+ [\w ]*,?\s*)+\) =/.test(text) && /^\((?:uint|int|bytes|bool|address|[A-Z])/.test(text)) return null;
   if (!declared && /^(?:(?:uint|int|bytes)\d*|bool|address|[A-Z][\w.]*) (?:storage |memory )?\w+;$/.test(text)) return null;

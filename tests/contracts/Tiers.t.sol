@@ -168,6 +168,19 @@ contract TiersTest is Fixture {
         assertEq(next, b.first, "nothing was settled");
     }
 
+    /// @notice The wide form too: the trip persists, because the call does not revert.
+    function test_a_wide_batch_trips_and_does_not_revert() public {
+        IVault.AssetLimits memory limits = vault.assetLimits(address(dai));
+        limits.capacity = 10e18;
+        vm.prank(GOVERNANCE);
+        vault.setLimits(address(dai), limits);
+        IVault.Batch memory b = _batch(ALICE, INSTANT);
+        vm.prank(LANE);
+        vault.settleWide(b);
+        assertEq(dai.balanceOf(ALICE), 0);
+        assertEq(vault.assetPausedUntil(address(dai)), block.timestamp + MAX_PAUSE);
+    }
+
     function test_the_keeper_alone_pays_so_much_a_day() public {
         settleOne(address(dai), ALICE, uint96(INSTANT));
         settleOne(address(dai), ALICE, uint96(INSTANT));
