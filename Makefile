@@ -28,7 +28,7 @@ test-long: setup ## Millions of random calls on the contracts, hundreds of kills
 	SPILLWAY_KILLS=500 cargo test -p spillway-e2e --test exactly_once killed_at_random_instants
 	SPILLWAY_CHAOS_SEEDS=$(or $(SEEDS),200) cargo test -p spillway-e2e --test chaos -- --nocapture
 
-mutation: setup ## Whether the tests notice changes in what pays, bounds and upgrades: hours; MUTANTS=260 takes a sample
+mutation: setup ## Whether the tests notice changes in what pays, bounds and upgrades: an hour or more; MUTANTS=260 takes a sample
 	@node script/mutation.mjs --sample $(or $(MUTANTS),0)
 
 coverage: setup ## What of contracts/ the tests reach, line by line

@@ -22,6 +22,7 @@ contract Approvers is IApprovers, AccessManaged, EIP712 {
     /// @inheritdoc IApprovers
     uint256 public threshold;
 
+    /// @param authority_ The AccessManager that says who governs and who guards.
     constructor(address authority_) AccessManaged(authority_) EIP712("Spillway Approvers", "1") {}
 
     /// @inheritdoc IApprovers

@@ -16,12 +16,14 @@ contract Vault is Orders, Proxy, Initializable {
 
     error NoCode(address extension);
 
+    /// @param extension A {VaultExtension}.
     constructor(address extension) {
         if (extension.code.length == 0) revert NoCode(extension);
         EXTENSION = extension;
         _disableInitializers();
     }
 
+    /// @notice ETH that anyone sends is float.
     receive() external payable {}
 
     function _implementation() internal view override returns (address) {

@@ -2,10 +2,17 @@
 // notices. A mutant that no test kills needs a reason in script/mutation-survivors.json, or the run fails.
 //
 //   node script/mutation.mjs [--list] [--only FILE_PART] [--sample N] [--workers N]
+//
+// Compiling costs far more than testing, so all mutants are compiled once, each beside the original and behind
+// `block.prevrandao == its number`, which a run of the tests sets. What cannot be put so (modifiers, constants, heads of
+// functions and loops) is compiled by itself.
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
+
+import { schema, unpured } from "./mutation-schema.mjs";
 
 const ROOT = resolve(import.meta.dirname, "..");
 const WORK = join(ROOT, "cache/mutation");
@@ -35,7 +42,7 @@ const SWAPS = [
 ];
 /** A statement of one line that may be left out: no declaration, no end of a longer one. */
 const STATEMENT = /^\s+(?:(?:if|emit|delete|revert|for|while)\b.*|[\w_$(][\w_$.()[\], :{}+*/<>=!&|~-]*);$/;
-const DECLARATION = /^\s+(?:uint|int|bytes|bool|address|string|mapping|event|error|using|import|let|return\b|type |struct |constructor|function|[A-Z][\w.]*(?:\[\])? (?:storage|memory|calldata|private|public|constant|immutable)?)/;
+const DECLARATION = /^\s+(?:\((?:uint|bool|address|bytes|[A-Z])|uint|int|bytes|bool|address|string|mapping|event|error|using|import|let|return\b|type |struct |constructor|function|[A-Z][\w.]*(?:\[\])? (?:storage|memory|calldata|private|public|constant|immutable)?)/;
 
 function mutantsOf(file, text) {
   const mutants = [];
@@ -85,17 +92,17 @@ function run(args, cwd, env, timeout) {
 }
 
 const ENV = {
-  // Tests deploy what is in out/, so that a mutant compiles the contracts and not the tests.
-  FOUNDRY_DYNAMIC_TEST_LINKING: "true",
   FOUNDRY_DENY: "never",
   // Half the time; nothing here measures gas or size.
   FOUNDRY_OPTIMIZER: "false",
   FOUNDRY_EXTRA_OUTPUT: "[]",
   FOUNDRY_LINT_LINT_ON_BUILD: "false",
-  FOUNDRY_FUZZ_RUNS: "64",
+  FOUNDRY_FUZZ_RUNS: "32",
   FOUNDRY_INVARIANT_RUNS: "4",
   PATH: `${join(ROOT, "script/bin")}:${process.env.PATH}`,
 };
+/** For a mutant compiled alone: tests deploy what is in out/, so that it compiles the contracts and not the tests. */
+const ALONE = { ...ENV, FOUNDRY_DYNAMIC_TEST_LINKING: "true" };
 /** First what is quick to compile and run; what it does not kill meets the rest. */
 const SLOW = "PowersTest|VaultInvariants|UpgradeTest";
 const SUITES = {
@@ -105,22 +112,118 @@ const SUITES = {
 };
 const suitesOf = (mutant) => (SCOPE.registry.includes(mutant.file) ? SUITES.registry : SUITES.vault);
 
-async function prepare(worker) {
-  const dir = join(WORK, `worker-${worker}`);
-  rmSync(dir, { recursive: true, force: true });
+function copyTo(name) {
+  // What was built there before stays: forge compares what it was built from.
+  const dir = join(WORK, name);
   mkdirSync(join(dir, "deployments"), { recursive: true });
   for (const part of ["contracts", "tests/contracts", "script", "foundry.toml", "package.json"]) {
+    rmSync(join(dir, part), { recursive: true, force: true });
     cpSync(join(ROOT, part), join(dir, part), { recursive: true });
   }
+  rmSync(join(dir, "node_modules"), { force: true });
   symlinkSync(join(ROOT, "node_modules"), join(dir, "node_modules"));
-  for (const suite of SUITES.vault) {
-    const { ok, output } = await run(suite, dir, ENV, 900_000);
-    if (!ok) throw new Error(`the tests fail without any mutation:\n${output.slice(-3000)}`);
-  }
   return dir;
 }
 
-async function judge(dir, mutant) {
+async function requireGreen(dir, env) {
+  for (const suite of SUITES.vault) {
+    const { ok, output } = await run(suite, dir, env, 1_800_000);
+    if (!ok) throw new Error(`the tests fail without any mutation:\n${output.slice(-3000)}`);
+  }
+}
+
+const solFiles = (dir) => ["contracts", "tests/contracts", "script"]
+  .flatMap((part) => readdirSync(join(dir, part), { recursive: true }).map((f) => join(part, f)))
+  .filter((f) => f.endsWith(".sol"));
+
+/** The project with every mutant in it that can be switched; says which those are, and which do not compile. */
+async function prepareSwitched() {
+  const dir = copyTo("switched");
+  for (const f of solFiles(dir)) writeFileSync(join(dir, f), unpured(readFileSync(join(dir, f), "utf8")));
+  const unviable = new Set();
+  const held = new Set();
+  const sources = new Map(Object.values(SCOPE).flat().map((f) => [f, readFileSync(join(dir, "contracts", `${f}.sol`), "utf8")]));
+  for (;;) {
+    held.clear();
+    const lines = new Map();
+    for (const [f, text] of sources) {
+      const s = schema(text, mutants.filter((m) => m.file === f && !unviable.has(m.number)));
+      lines.set(`contracts/${f}.sol`, s);
+      for (const number of s.held) held.add(number);
+      writeFileSync(join(dir, "contracts", `${f}.sol`), s.text);
+    }
+    const errors = typeErrors(dir);
+    if (!errors.length) break;
+    for (const e of errors) {
+      const number = mutantAt(lines, e.sourceLocation) || blamed(lines, e.sourceLocation);
+      if (!number) throw new Error(`not a mutant's: ${e.formattedMessage}`);
+      unviable.add(number);
+    }
+  }
+  const { ok, output } = await run(["build"], dir, ENV, 1_800_000);
+  if (!ok) throw new Error(output.slice(-3000));
+  return { dir, held, unviable };
+}
+
+/** The compiler counts bytes. */
+const bytes = (s, from, to) => Buffer.from(s?.text ?? "").subarray(from, to).toString();
+
+function mutantAt(lines, { file, start }) {
+  const s = lines.get(file);
+  return s?.numbers[bytes(s, 0, start).split("\n").length - 1];
+}
+
+/** An error beside a mutant: a storage pointer is not set when the statement is left out. */
+function blamed(lines, { file, start, end }) {
+  const s = lines.get(file);
+  const name = /(\w+)$/.exec(bytes(s, start, end))?.[1];
+  const line = bytes(s, 0, start).split("\n").length;
+  const far = (m) => Math.abs(s.numbers.indexOf(m.number) - line);
+  return mutants.filter((m) => m.what === "statement left out" && m.before.startsWith(`${name} =`) && s.held.has(m.number))
+    .sort((a, b) => far(a) - far(b))[0]?.number;
+}
+
+/** What does not compile, without generating code. */
+function typeErrors(dir) {
+  const solc = createRequire(import.meta.url)("solc");
+  const sources = {};
+  for (const f of solFiles(dir).filter((f) => f.startsWith("contracts"))) sources[f] = { content: readFileSync(join(dir, f), "utf8") };
+  const input = { language: "Solidity", sources, settings: {
+    remappings: ["@openzeppelin/=node_modules/@openzeppelin/"], outputSelection: { "*": { "": ["ast"] } },
+  } };
+  const load = (path) => ({ contents: readFileSync(join(ROOT, path), "utf8") });
+  const output = JSON.parse(solc.compile(JSON.stringify(input), { import: load }));
+  return (output.errors ?? []).filter((e) => e.severity === "error");
+}
+
+/** Copies with the quick and with the slow tests alone: a filter would make forge compile again to apply it. */
+function halvesOf(switchedDir, worker) {
+  return ["quick", "slow"].map((half) => {
+    const dir = join(WORK, `${half}-${worker}`);
+    rmSync(dir, { recursive: true, force: true });
+    cpSync(switchedDir, dir, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
+    for (const f of solFiles(dir).filter((f) => f.endsWith(".t.sol"))) {
+      if (new RegExp(SLOW).test(f.replace(".t.sol", "Test")) !== (half === "slow")) rmSync(join(dir, f));
+    }
+    return dir;
+  });
+}
+
+async function testSwitched(halves, number) {
+  const env = { ...ENV, FOUNDRY_BLOCK_PREVRANDAO: `0x${number.toString(16).padStart(64, "0")}` };
+  for (const dir of halves) {
+    const { ok, output } = await run(["test", "--fail-fast"], dir, env, 900_000);
+    if (!ok) return output;
+  }
+  return "";
+}
+
+async function judgeSwitched([quick, slow], mutant) {
+  const halves = SCOPE.registry.includes(mutant.file) ? [slow, quick] : [quick, slow];
+  return (await testSwitched(halves, mutant.number)) ? "killed" : "survived";
+}
+
+async function judgeAlone(dir, mutant) {
   const path = join(dir, "contracts", `${mutant.file}.sol`);
   const original = readFileSync(path, "utf8");
   const lines = original.split("\n");
@@ -128,7 +231,7 @@ async function judge(dir, mutant) {
   writeFileSync(path, lines.join("\n"));
   try {
     for (const suite of suitesOf(mutant)) {
-      const { ok, output } = await run(suite, dir, ENV, 240_000);
+      const { ok, output } = await run(suite, dir, ALONE, 900_000);
       if (/Compilation failed|Compiler run failed/.test(output)) return "unviable";
       if (!ok) return "killed";
     }
@@ -146,12 +249,13 @@ function option(name, fallback) {
 const only = option("only", "");
 let mutants = Object.values(SCOPE).flat().filter((f) => f.includes(only))
   .flatMap((f) => mutantsOf(f, readFileSync(join(ROOT, "contracts", `${f}.sol`), "utf8")));
+for (const [i, m] of mutants.entries()) m.number = i + 1;
 const all = mutants.length;
 const sample = Number(option("sample", "0"));
-if (sample && sample < all) {
-  const order = (m) => createHash("sha256").update(idOf(m) + m.line).digest("hex");
-  mutants = mutants.sort((a, b) => (order(a) < order(b) ? -1 : 1)).slice(0, sample);
-}
+// In an order that is the same each time and mixes the files: what is done so far is a sample.
+const order = (m) => createHash("sha256").update(idOf(m) + m.line).digest("hex");
+mutants.sort((a, b) => (order(a) < order(b) ? -1 : 1));
+if (sample) mutants = mutants.slice(0, sample);
 if (process.argv.includes("--list")) {
   for (const m of mutants) console.log(`${m.file}:${m.line}\t${m.what}\t${m.after}`);
   console.log(`${mutants.length} of ${all}`);
@@ -161,22 +265,34 @@ if (process.argv.includes("--list")) {
 mkdirSync(WORK, { recursive: true });
 const known = new Map((existsSync(KNOWN) ? JSON.parse(readFileSync(KNOWN, "utf8")) : []).map((k) => [k.mutant, k]));
 const results = [];
-const queue = [...mutants];
 const started = Date.now();
-async function work(worker) {
-  const dir = await prepare(worker);
-  for (let m = queue.shift(); m; m = queue.shift()) {
-    const verdict = await judge(dir, m);
-    results.push({ ...m, verdict });
-    if (verdict === "survived") console.error(`survived  ${m.file}:${m.line}  ${m.what}  ${m.after}`);
-    if (results.length % 20 === 0) {
-      const left = ((Date.now() - started) / results.length) * queue.length;
-      console.error(`${results.length} of ${mutants.length}, ${Math.ceil(left / 60_000)} minutes to go`);
-    }
-    writeFileSync(join(WORK, "report.json"), JSON.stringify(results, null, 1));
+function record(m, verdict) {
+  results.push({ ...m, verdict });
+  if (verdict === "survived") console.error(`survived  ${m.file}:${m.line}  ${m.what}  ${m.after}`);
+  if (results.length % 20 === 0) {
+    const left = ((Date.now() - started) / results.length) * (mutants.length - results.length);
+    console.error(`${results.length} of ${mutants.length}, ${Math.ceil(left / 60_000)} minutes to go`);
   }
+  writeFileSync(join(WORK, "report.json"), JSON.stringify(results, null, 1));
 }
-await Promise.all(Array.from({ length: Number(option("workers", "2")) }, (_, i) => work(i)));
+const { dir: switchedDir, held, unviable } = await prepareSwitched();
+const apart = mutants.filter((m) => !held.has(m.number) && !unviable.has(m.number));
+console.error(`${held.size} mutants in one build, ${unviable.size} do not compile, ${apart.length} are compiled alone`);
+for (const m of mutants.filter((m) => unviable.has(m.number))) record(m, "unviable");
+const workers = Array.from({ length: Number(option("workers", "2")) }, (_, i) => i);
+const queue = mutants.filter((m) => held.has(m.number));
+await Promise.all(workers.map(async (worker) => {
+  const halves = halvesOf(switchedDir, worker);
+  const broken = worker ? "" : await testSwitched(halves, 0);
+  if (broken) throw new Error(`the tests fail without any mutation:\n${broken.slice(-3000)}`);
+  for (let m = queue.shift(); m; m = queue.shift()) record(m, await judgeSwitched(halves, m));
+}));
+await Promise.all(workers.map(async (worker) => {
+  if (!apart.length) return;
+  const dir = copyTo(`alone-${worker}`);
+  await requireGreen(dir, ALONE);
+  for (let m = apart.shift(); m; m = apart.shift()) record(m, await judgeAlone(dir, m));
+}));
 
 let unexplained = 0;
 for (const [part, files] of Object.entries(SCOPE)) {

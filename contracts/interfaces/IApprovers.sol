@@ -38,6 +38,8 @@ interface IApprovers {
     /// @notice What is signed.
     function digest(Settlement calldata s) external view returns (bytes32);
 
+    /// @notice Who approves, in ascending order of addresses.
     function approvers() external view returns (address[] memory);
+    /// @notice How many of them must sign; 0 until they are set: then nothing is approved.
     function threshold() external view returns (uint256);
 }

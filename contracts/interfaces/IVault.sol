@@ -352,14 +352,18 @@ interface IVault {
     /// @notice Stops a scope for `duration` seconds. Guardian. A guardian's pauses end at most `maxPause` after
     /// the first of them began, and the same guardian can begin again only `pauseCooldown` after that end.
     function pause(Scope scope, uint32 duration) external;
+    /// @notice Guardian: {pause} for one asset, in the same window of that guardian.
+    /// @dev Reverts with `GuardianCoolingDown`, `PauseTooLong`, or `ZeroAmount` for no duration.
     function pauseAsset(address asset, uint32 duration) external;
 
     /// @notice Governance: sets the end of a pause freely. The only way to make one longer.
     function extendPause(Scope scope, uint48 until) external;
+    /// @notice Governance: {extendPause} for one asset. Unix seconds; at most 2^32 - 1, else `OutOfRange`.
     function extendAssetPause(address asset, uint48 until) external;
 
     /// @notice Governance: ends a pause now.
     function unpause(Scope scope) external;
+    /// @notice Governance: ends the pause of one asset now, a trip of the breaker too.
     function unpauseAsset(address asset) external;
 
     /// @notice Guardian: takes the keeper's right from a lane. Its unsettled numbers can be voided by any lane.
@@ -408,7 +412,9 @@ interface IVault {
 
     // ------------------------------------------------------------------------------------------------ views
 
+    /// @notice What a depositor has in the vault, without open requests. In units.
     function balanceOf(address asset, address account) external view returns (uint256);
+    /// @notice What `recipient` can {claim}. In units.
     function claimOf(address asset, address recipient) external view returns (uint256);
     /// @notice Sum of depositor balances, unpaid requests and claims.
     function liabilitiesOf(address asset) external view returns (uint256);
@@ -416,26 +422,36 @@ interface IVault {
     function floatOf(address asset) external view returns (uint256);
     /// @notice `keccak256(abi.encode(request))` of an unpaid request, 0 otherwise.
     function commitmentOf(uint64 id) external view returns (bytes32);
+    /// @notice The id of the newest request; ids begin at 1.
     function lastRequestId() external view returns (uint64);
+    /// @notice A lane: whether it may pay, its next number, and its head. Zeros when it never was enabled.
     function laneOf(address lane) external view returns (bool enabled, uint64 next, bytes24 head);
+    /// @notice What {configureAsset} last set. The gas of a push stays when an asset is unlisted.
     function assetConfig(address asset) external view returns (AssetConfig memory);
     /// @notice 0 when it never was paused; in the past when it no longer is.
     function pausedUntil(Scope scope) external view returns (uint48);
+    /// @notice {pausedUntil} for one asset: a scope that stops everything stops it too.
     function assetPausedUntil(address asset) external view returns (uint48);
     /// @notice Seconds after which a requester may pay himself.
     function exitDelay() external view returns (uint32);
+    /// @notice Seconds that the pauses of one guardian, or the trips of the breaker, last at most.
     function maxPause() external view returns (uint32);
+    /// @notice Seconds after the end of such a window until the same guardian can open another.
     function pauseCooldown() external view returns (uint32);
     /// @notice A bucket now. For `Limit.Usd` the asset does not matter.
     function limitState(address asset, Limit limit) external view returns (LimitState memory);
     /// @notice When `amount` will fit the buckets if nothing else is paid: now, a later second, or the largest number
     /// when it never fits. `instant` asks the instant tier's bucket too.
     function retryAt(address asset, uint256 amount, bool instant) external view returns (uint256);
+    /// @notice The limits of an asset as they were set. In units; zeros when they never were: then nothing fits.
     function assetLimits(address asset) external view returns (AssetLimits memory);
+    /// @notice What {setUsdLimit} or {lowerUsdLimit} last set: whole USD, seconds, a multiple.
     function usdLimit() external view returns (uint32 capacity, uint32 window, uint8 hardMultiple);
     /// @notice USD per unit times 1e36, and until when (unix seconds) it counts.
     function priceOf(address asset) external view returns (uint256 price, uint256 until);
+    /// @notice Who checks signatures of the approved tier, and how long announced orders wait, in seconds.
     function approvals() external view returns (address approvers_, uint32 announceDelay_);
+    /// @notice What names an announcement: `keccak256(abi.encode(lane, asset, recipient, amount, ref))`.
     function announcementId(address lane, address asset, address recipient, uint256 amount, bytes8 ref)
         external
         pure
@@ -445,7 +461,9 @@ interface IVault {
         external
         view
         returns (uint48 announcedAt, uint48 payableFrom, bool vetoed);
+    /// @notice Where sweeps go; zero when that is not set: then nothing is swept.
     function cold() external view returns (address);
+    /// @notice Marks and cold balance of an asset, what may be swept and what is missing in the float. In units.
     function treasuryOf(address asset) external view returns (TreasuryState memory);
     /// @notice Every asset that ever was listed.
     function assets() external view returns (address[] memory);

@@ -268,6 +268,30 @@ contract SettleTest is Fixture {
         assertEq(vault.floatOf(Assets.NATIVE), FUNDS - 4 ether);
     }
 
+    /// @notice What an event gives as a reason is what came back and nothing of what was there before.
+    function test_a_reason_is_padded_with_zeros() public {
+        address mute = makeAddr("reverts with nothing");
+        address terse = makeAddr("reverts with one byte");
+        // PUSH0 PUSH0 REVERT; and MSTORE8 of 0xff, then one byte of it.
+        vm.etch(mute, hex"5f5ffd");
+        vm.etch(terse, hex"60ff5f5360015ffd");
+        address[2] memory to = [mute, terse];
+        for (uint256 i = 0; i < 2; ++i) {
+            bytes32 reason = i == 0 ? bytes32(0) : bytes32(bytes1(0xff));
+            (, uint64 next,) = vault.laneOf(LANE);
+            vm.expectEmit(address(vault));
+            emit IVault.PayoutFailed(Assets.NATIVE, to[i], 1 ether, LANE, next, reason);
+            settleOne(Assets.NATIVE, to[i], 1 ether);
+            IVault.Request memory r;
+            depositFor(ALICE, Assets.NATIVE, 1 ether);
+            r = requestFrom(ALICE, Assets.NATIVE, 1 ether, to[i]);
+            vm.expectEmit(address(vault));
+            emit IVault.PayoutFailed(Assets.NATIVE, to[i], 1 ether, address(0), r.id, reason);
+            vm.prank(LANE);
+            vault.settleRequests(Assets.NATIVE, 0, listOf(r));
+        }
+    }
+
     function test_a_claim_is_pulled_once_to_wherever_its_owner_says() public {
         address reverter = address(new Reverter());
         settleOne(Assets.NATIVE, reverter, 1 ether);

@@ -7,6 +7,7 @@ import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessMana
 
 import {IApprovers} from "contracts/interfaces/IApprovers.sol";
 import {IVault} from "contracts/interfaces/IVault.sol";
+import {Assets} from "contracts/libraries/Assets.sol";
 import {Fixture} from "tests/contracts/Fixture.sol";
 
 /// @notice Instant, approved, delayed: the chain decides by the amount which of them an order needs.
@@ -121,6 +122,26 @@ contract TiersTest is Fixture {
         vault.settle(address(dai), next, head, INSTANT + 5, 0, payouts, new bytes(40));
     }
 
+    /// @notice ETH has a loop of its own: the limit holds in it too, wherever the one stands that is too large.
+    function testFuzz_the_instant_limit_bounds_ether_too(uint256 at, uint256 failing) public {
+        (at, failing) = (bound(at, 0, 4), bound(failing, 0, 4));
+        give(Assets.NATIVE, address(vault), 1000e18);
+        IVault.AssetLimits memory limits = vault.assetLimits(address(dai));
+        vm.prank(GOVERNANCE);
+        vault.setLimits(Assets.NATIVE, limits);
+        settleOne(Assets.NATIVE, ALICE, uint96(INSTANT));
+        assertEq(ALICE.balance, INSTANT);
+        bytes32[] memory payouts = new bytes32[](5);
+        for (uint256 i = 0; i < 5; ++i) {
+            // The token takes no ETH.
+            payouts[i] = pack(i == failing ? address(dai) : ALICE, i == at ? uint96(INSTANT) + 1 : 1);
+        }
+        (, uint64 next, bytes24 head) = vault.laneOf(LANE);
+        vm.expectRevert(abi.encodeWithSelector(IVault.AboveTier.selector, Assets.NATIVE, INSTANT));
+        vm.prank(LANE);
+        vault.settle(Assets.NATIVE, next, head, INSTANT + 5, 0, payouts, new bytes(40));
+    }
+
     /// @notice Approved or announced: far beyond the limits it trips, and nothing is settled.
     function test_every_tier_trips_the_breaker() public {
         vm.prank(LANE);
@@ -145,6 +166,19 @@ contract TiersTest is Fixture {
         assertEq(vault.assetPausedUntil(address(dai)), block.timestamp + MAX_PAUSE);
         (, uint64 next,) = vault.laneOf(LANE);
         assertEq(next, b.first, "nothing was settled");
+    }
+
+    /// @notice The wide form too: the trip persists, because the call does not revert.
+    function test_a_wide_batch_trips_and_does_not_revert() public {
+        IVault.AssetLimits memory limits = vault.assetLimits(address(dai));
+        limits.capacity = 10e18;
+        vm.prank(GOVERNANCE);
+        vault.setLimits(address(dai), limits);
+        IVault.Batch memory b = _batch(ALICE, INSTANT);
+        vm.prank(LANE);
+        vault.settleWide(b);
+        assertEq(dai.balanceOf(ALICE), 0);
+        assertEq(vault.assetPausedUntil(address(dai)), block.timestamp + MAX_PAUSE);
     }
 
     function test_the_keeper_alone_pays_so_much_a_day() public {

@@ -773,7 +773,7 @@ contract TokensTest is Fixture {
         returns (HookHolder.Act[] memory acts)
     {
         (, uint64 next, bytes24 head) = vault.laneOf(LANE);
-        bytes[11] memory calls = [
+        bytes[13] memory calls = [
             abi.encodeCall(IVault.deposit, (address(token), 1, address(holder))),
             abi.encodeCall(IVault.refill, (address(token), 1)),
             abi.encodeCall(IVault.request, (address(token), 1, address(holder))),
@@ -781,7 +781,12 @@ contract TokensTest is Fixture {
             abi.encodeCall(IVault.forceExit, (r)),
             abi.encodeCall(IVault.claim, (Assets.NATIVE, BOB)),
             abi.encodeCall(IVault.settleRequests, (address(token), 0, listOf(r))),
+            abi.encodeCall(IVault.settle, (address(token), next, head, 1, 0, one(BOB, 1), new bytes(8))),
             abi.encodeCall(IVault.settleWide, (_batch(address(token), BOB, 1))),
+            abi.encodeCall(
+                IVault.settleApproved,
+                (_batch(address(token), BOB, 1), type(uint64).max, new IVault.Approval[](0))
+            ),
             abi.encodeCall(IVault.settleAnnounced, (_batch(address(token), BOB, 1))),
             abi.encodeCall(IVault.voidNumbers, (LANE, next, head, 1)),
             abi.encodeCall(IVault.sweep, (address(token), 1))
@@ -817,10 +822,10 @@ contract TokensTest is Fixture {
         holder.setOnReceive(acts);
 
         settleOne(address(token), address(holder), 10);
-        _refused(holder, 11);
+        _refused(holder, 13);
         vm.prank(LANE);
         vault.settleRequests(address(token), 0, listOf(paid));
-        _refused(holder, 22);
+        _refused(holder, 26);
         assertEq(token.balanceOf(address(holder)), 60);
         assertEq(vault.claimOf(Assets.NATIVE, address(holder)), 1e18);
         _books(address(token), 50, 990);
@@ -848,7 +853,7 @@ contract TokensTest is Fixture {
         holder.setOnSend(_reentries(token, holder, r));
         bytes memory deposit = abi.encodeCall(IVault.deposit, (address(token), 60, address(holder)));
         holder.act(address(vault), deposit);
-        _refused(holder, 11);
+        _refused(holder, 13);
         assertEq(vault.balanceOf(address(token), address(holder)), 60);
         _books(address(token), 360, 1000);
 
