@@ -153,12 +153,12 @@ impl Setup {
 
     /// Runs a subcommand to its end.
     pub fn run(&self, args: &[&str]) -> eyre::Result<Output> {
-        Ok(self.command().args(args).output()?)
+        Ok(waiting(|| self.command().args(args).output())?)
     }
 
     /// Runs a subcommand with `--json` and reads its answer.
     pub fn json(&self, args: &[&str]) -> eyre::Result<Value> {
-        let output = self.command().args(args).arg("--json").output()?;
+        let output = waiting(|| self.command().args(args).arg("--json").output())?;
         serde_json::from_slice(&output.stdout).wrap_err_with(|| {
             format!("spillway {args:?} answered no JSON: {}", String::from_utf8_lossy(&output.stderr))
         })
@@ -293,7 +293,7 @@ impl Keeper {
     /// [`Keeper::stop`], for one whose files are still needed.
     pub fn stop_now(&mut self) -> eyre::Result<()> {
         Command::new("kill").arg(self.child.id().to_string()).status()?;
-        let status = self.child.wait()?;
+        let status = waiting(|| self.child.wait())?;
         ensure!(status.success(), "the keeper ended with {status}");
         Ok(())
     }
@@ -312,4 +312,9 @@ impl Drop for Keeper {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Waits for a process. It may ask a server that runs in this runtime, whose tasks must not be stuck behind the wait.
+fn waiting<T>(wait: impl FnOnce() -> T) -> T {
+    tokio::task::block_in_place(wait)
 }

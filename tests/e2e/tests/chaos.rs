@@ -244,8 +244,11 @@ impl Run {
             }
             Event::Rollback(depth) => {
                 let depth = self.within_finality(*depth).await?;
-                if depth > 0 {
-                    self.world.provider().anvil_rollback(Some(depth)).await?;
+                // anvil does not keep the state of every block, and then takes none back.
+                if depth > 0
+                    && let Err(error) = self.world.provider().anvil_rollback(Some(depth)).await
+                {
+                    ensure!(error.to_string().contains("Required data unavailable"), error);
                 }
             }
             Event::FeeSpike(gwei) => {
@@ -297,9 +300,13 @@ impl Run {
         ensure!(outcome.paid_twice.is_empty(), "paid twice: {:?}", outcome.paid_twice);
         ensure!(outcome.missing.is_empty(), "lost: {:?}", outcome.missing);
         ensure!(outcome.wrong.is_empty(), "paid wrongly: {:?}", outcome.wrong);
-        let verdict =
-            eventually("reconcile answers", PATIENCE, || async { Ok(self.setup.json(&["reconcile"]).ok()) })
-                .await?;
+        let mut refused = eyre::Report::msg("not asked");
+        let verdict = eventually("reconcile answers", PATIENCE, || {
+            let answer = self.setup.json(&["reconcile"]).map_err(|error| refused = error).ok();
+            async { Ok(answer) }
+        });
+        let verdict = verdict.await;
+        let verdict = verdict.wrap_err_with(|| format!("{refused:#}"))?;
         ensure!(verdict["ok"] == true, "chain and books differ: {verdict}");
         println!(
             "{} paid, {} claims, {requests} requests, {} calls to send",
