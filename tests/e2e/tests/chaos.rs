@@ -238,8 +238,10 @@ impl Run {
             Event::Reorg(depth) => {
                 let depth = self.within_finality(*depth).await?;
                 let options = ReorgOptions { depth, tx_block_pairs: Vec::new() };
-                if depth > 0 {
-                    self.world.provider().anvil_reorg(options).await?;
+                if depth > 0
+                    && let Err(error) = self.world.provider().anvil_reorg(options).await
+                {
+                    ensure!(error.to_string().contains("Required data unavailable"), error);
                 }
             }
             Event::Rollback(depth) => {

@@ -98,8 +98,16 @@ impl Scene {
     }
 
     async fn reorg(&self, depth: u64) -> eyre::Result<()> {
-        let options = ReorgOptions { depth, tx_block_pairs: Vec::new() };
-        Ok(self.world.provider().anvil_reorg(options).await?)
+        // anvil does not keep the state of every block: then a block later, there is another to go back to.
+        for _ in 0..10 {
+            let options = ReorgOptions { depth, tx_block_pairs: Vec::new() };
+            match self.world.provider().anvil_reorg(options).await {
+                Ok(_) => return Ok(()),
+                Err(error) => eyre::ensure!(error.to_string().contains("Required data unavailable"), error),
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+        eyre::bail!("anvil takes no reorganisation of {depth} blocks")
     }
 }
 
