@@ -151,7 +151,6 @@ async fn plan_void(line: &Line, lane: &Lane, front: &Batch) -> Result<bool, Stag
         lane: lane.address,
         first: chain.position.next,
         head_after: chain.position.after(1, &calldata).head,
-        calldata,
         gas_limit: VOID_GAS,
     };
     let place = place_of(line, front, lane.address).await?;
@@ -160,7 +159,7 @@ async fn plan_void(line: &Line, lane: &Lane, front: &Batch) -> Result<bool, Stag
     if !still_waits(&mut unit, front).await? {
         return Ok(false);
     }
-    let row = unit.plan_void(&content, Code::DeadlinePassed.as_str()).await?;
+    let row = unit.plan_void(&content, &calldata, Code::DeadlinePassed.as_str()).await?;
     match place {
         // Never signed: no transaction of it can be on its way, and the void goes the usual way.
         Place::Free => unit.commit().await?,

@@ -139,7 +139,6 @@ async fn plan_void(line: &Line, lane: &Lane, since: i64, tip: Block) -> Result<b
         lane: lane.address,
         first: chain.position.next,
         head_after: chain.position.after(1, &calldata).head,
-        calldata,
         gas_limit: VOID_GAS,
     };
     let detail = serde_json::json!({ "lane": lane.address, "number": content.first, "nonce": nonce });
@@ -147,7 +146,7 @@ async fn plan_void(line: &Line, lane: &Lane, since: i64, tip: Block) -> Result<b
     if unit.void_is_final(lane.address, since).await? {
         return Ok(false);
     }
-    unit.plan_void(&content, "fence").await?;
+    unit.plan_void(&content, &calldata, "fence").await?;
     // The lowest free nonce: it takes the place of what may be in flight.
     unit.move_lane_nonce(lane, nonce).await?;
     unit.commit().await?;

@@ -88,7 +88,8 @@ pub async fn receive_float(line: &Line, balances: &mut Balances, block: Block) -
 
 /// A settlement's transaction.
 struct Settlement {
-    calldata: Bytes,
+    /// None where the books know the batch: they know its payouts.
+    calldata: Option<Bytes>,
     gas_used: u64,
 }
 
@@ -101,19 +102,32 @@ struct Range {
 impl Range {
     async fn read(line: &Line, from: u64, to: u64) -> Result<Self, StageError> {
         let logs = line.chain.vault_logs(from, to).await?;
-        let mut settlements = HashMap::new();
+        let mut known = HashMap::new();
         for log in &logs {
-            let settles = matches!(
-                log.event,
-                IVaultEvents::Settled(_) | IVaultEvents::RequestsSettled(_) | IVaultEvents::Voided(_)
-            );
-            if settles && !settlements.contains_key(&log.tx) {
-                let calldata = line.chain.calldata(log.tx).await?;
-                let gas_used = line.chain.receipt(log.tx).await?.map_or(0, |r| r.gas_used);
-                settlements.insert(log.tx, Settlement { calldata, gas_used });
-            }
+            let is_known = match &log.event {
+                IVaultEvents::Settled(e) => line.store.knows_settlement(e.lane, e.head).await?,
+                IVaultEvents::Voided(_) => true,
+                IVaultEvents::RequestsSettled(_) => false,
+                _ => continue,
+            };
+            *known.entry(log.tx).or_insert(true) &= is_known;
+        }
+        let mut settlements = HashMap::new();
+        for (tx, is_known) in known {
+            let calldata = if is_known { None } else { Some(line.chain.calldata(tx).await?) };
+            let gas_used = match line.store.gas_used(tx).await? {
+                Some(gas) => gas,
+                None => line.chain.receipt(tx).await?.map_or(0, |r| r.gas_used),
+            };
+            settlements.insert(tx, Settlement { calldata, gas_used });
         }
         Ok(Self { logs, settlements })
+    }
+
+    /// What a settlement said.
+    fn calldata(&self, tx: B256) -> Result<&Bytes, StageError> {
+        let calldata = self.settlements.get(&tx).and_then(|s| s.calldata.as_ref());
+        calldata.ok_or_else(|| ChainError::Missing(format!("calldata of transaction {tx}")).into())
     }
 
     async fn apply(&self, line: &Line, unit: &mut Unit) -> Result<(), StageError> {
@@ -241,7 +255,10 @@ async fn lane_moved(unit: &mut Unit, lane: Address, at: LanePosition) -> Result<
     for batch in unit.open_numbered(lane).await? {
         let Some(content) = &batch.content else { continue };
         let stands = match batch.kind {
-            BatchKind::Orders => calldata::position_before(&content.calldata) == Some(builds_on),
+            BatchKind::Orders => {
+                content.first == builds_on.next
+                    && calldata::position_before(&unit.calldata(batch.row).await?) == Some(builds_on)
+            }
             // The fence sees to one that does not build on this.
             _ => content.first >= at.next,
         };
@@ -249,7 +266,7 @@ async fn lane_moved(unit: &mut Unit, lane: Address, at: LanePosition) -> Result<
             tracing::warn!(batch = batch.row, %lane, "its numbers went without it: dissolved");
             unit.dissolve_batch(&batch, Code::NumberVoided).await?;
         } else if batch.kind == BatchKind::Orders {
-            builds_on = builds_on.after(batch.count, &content.calldata);
+            builds_on = LanePosition { next: content.first + batch.count, head: content.head_after };
         }
     }
     if let Some(lane) = unit.lane(lane).await?

@@ -49,6 +49,7 @@ use alloy::primitives::Address;
 use std::{
     collections::{HashMap, HashSet},
     sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 /// What the stages share.
@@ -169,21 +170,36 @@ const FEES_MS: i64 = 1_000;
 #[derive(Debug, Default)]
 pub struct FeeGauge(tokio::sync::Mutex<Option<(i64, FeeHistory)>>);
 
-/// How much gas a payout of an asset takes, learned from the estimates of its batches. Only a guess of how many fit:
-/// the estimate of the batch itself decides.
+/// How much gas a payout of an asset takes, learned from the estimates of its batches. Only a guess of how many fit
+/// and of what a batch takes: its own simulation decides.
 #[derive(Debug, Default)]
-pub struct GasModel(Mutex<HashMap<Address, u64>>);
+pub struct GasModel(Mutex<HashMap<Address, Learned>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Learned {
+    /// Gas of one payout, with its share of the batch.
+    each: u64,
+    /// The payouts of the batch that was estimated last.
+    count: u64,
+    at: Instant,
+}
+
+/// So long an estimate tells what batches take, of up to so many times its payouts.
+const FRESH: Duration = Duration::from_secs(60);
+const SCALE: u64 = 2;
 
 /// Before anything is known: above a fresh recipient of a common token, and of ETH.
 const FIRST_GUESS: u64 = 45_000;
 /// What a batch costs beside its payouts, generously.
 const BATCH_OVERHEAD: u64 = 200_000;
+/// What any transaction costs.
+const TRANSACTION_GAS: u64 = 21_000;
 
 impl GasModel {
     /// How much gas a payout of `asset` takes.
     pub fn of_payout(&self, asset: Address) -> u64 {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(&asset).copied().unwrap_or(FIRST_GUESS)
+        known.get(&asset).map_or(FIRST_GUESS, |learned| learned.each)
     }
 
     /// How many payouts of `asset` fit into `gas`. At least one.
@@ -192,12 +208,25 @@ impl GasModel {
         usize::try_from(n).unwrap_or(usize::MAX).max(1)
     }
 
+    /// What a batch of `count` would be estimated at; none when the last estimate is old, or that of a batch far
+    /// smaller.
+    pub fn expected(&self, asset: Address, count: u64) -> Option<u64> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let learned = known.get(&asset).filter(|l| l.at.elapsed() < FRESH && count <= SCALE * l.count)?;
+        Some(TRANSACTION_GAS + learned.each * count)
+    }
+
     /// A batch of `count` was estimated at `gas`. Goes up at once and down slowly, so that guesses err on the safe
-    /// side.
+    /// side; a larger batch than the one before knows better, because the share of the batch itself is smaller.
     pub fn learn(&self, asset: Address, count: u64, gas: u64) {
-        let seen = gas.saturating_sub(21_000) / count.max(1);
+        let seen = gas.saturating_sub(TRANSACTION_GAS) / count.max(1);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let each = known.entry(asset).or_insert(seen);
-        *each = if seen > *each { seen } else { *each - (*each - seen) / 8 };
+        let each = match known.get(&asset) {
+            Some(before) if seen < before.each && count <= before.count => {
+                before.each - (before.each - seen) / 8
+            }
+            _ => seen,
+        };
+        known.insert(asset, Learned { each, count, at: Instant::now() });
     }
 }

@@ -103,12 +103,13 @@ fn order(key: &str, request: Option<RequestTerms>) -> NewWithdrawal {
     NewWithdrawal { order, trace_id: "0".repeat(32), request }
 }
 
+const CALLDATA: Bytes = Bytes::from_static(b"calldata");
+
 fn content(first: u64) -> Content {
     Content {
         lane: LANE,
         first,
         head_after: Head::repeat_byte(u8::try_from(first).unwrap()),
-        calldata: Bytes::from_static(b"calldata"),
         gas_limit: 100_000,
     }
 }
@@ -173,7 +174,7 @@ async fn fill(store: &Store) -> eyre::Result<()> {
     assert_eq!((priced.count, priced.retry_at), (2, 5));
 
     let mut change = unit(store).await?;
-    change.fund_batch(&priced, &content(1), None).await?;
+    change.fund_batch(&priced, &content(1), &CALLDATA, None).await?;
     change.move_lane_position(&lane(1, 0), LanePosition { next: 3, head: Head::repeat_byte(1) }).await?;
     change.commit().await?;
     let funded = store.batch(row).await?.unwrap();
@@ -222,7 +223,7 @@ async fn fill(store: &Store) -> eyre::Result<()> {
 async fn void_and_dissolve(store: &Store) -> eyre::Result<()> {
     let mut change = unit(store).await?;
     change.set_lane_fencing(LANE, Some(1)).await?;
-    let void = change.plan_void(&content(3), "fence").await?;
+    let void = change.plan_void(&content(3), &CALLDATA, "fence").await?;
     assert!(!change.void_is_final(LANE, 1).await?);
     change.commit().await?;
     let open: Vec<Batch> = store.batches_in(&[BatchState::Funded, BatchState::Signed]).await?;
