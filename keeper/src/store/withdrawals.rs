@@ -3,7 +3,7 @@
 use super::{
     Store, StoreError, Unit,
     sql::{self, Columns, pieces, placeholders, tuples},
-    unit::{Subject, posting},
+    unit::Subject,
 };
 use crate::domain::{
     ledger::Sides,
@@ -124,11 +124,7 @@ impl Unit {
         }
 
         stored.sort_by_key(|w| w.row);
-        let set_aside: Vec<_> = stored
-            .iter()
-            .map(|w| (Some(w.row), posting(w.asset, Sides::received(w.door), w.amount)))
-            .collect();
-        self.post_for(&set_aside, Some(WithdrawalState::Received)).await?;
+        self.post_for(&stored, Sides::received, WithdrawalState::Received).await?;
         let rows: Vec<i64> = stored.iter().map(|w| w.row).collect();
         self.record(Subject::Withdrawal, &rows, None, WithdrawalState::Received.as_str(), None).await?;
         Ok(answers)
