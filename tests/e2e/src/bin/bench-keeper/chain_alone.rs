@@ -60,7 +60,7 @@ async fn settlements() -> eyre::Result<f64> {
     let world_ref = &world;
     try_join_all(signed.into_iter().map(|lane| async move {
         for raw in lane {
-            world_ref.provider().send_raw_transaction(&raw).await?;
+            let _sent = world_ref.provider().send_raw_transaction(&raw).await?;
         }
         eyre::Ok(())
     }))
