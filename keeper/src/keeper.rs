@@ -331,6 +331,7 @@ async fn follow(
     if *compared != Some(last_final.number) && finalize::is_at(line, last_final).await? {
         finalize::receive_float(line, balances, last_final).await?;
         reconcile::compare(line, balances, last_final).await?;
+        balances.keep(&line.store).await?;
         *compared = Some(last_final.number);
     }
     Ok(())

@@ -174,12 +174,14 @@ async fn send(
             return Ok(false);
         }
     }
-    line.store.attempt_sent(attempt.hash, now_ms()).await?;
     if batch.state == BatchState::Signed {
         let detail = serde_json::json!({ "batch": batch.row, "tx": attempt.hash });
         let mut unit = line.unit("broadcast", "batch.broadcast", detail).await?;
+        unit.attempt_sent(attempt.hash, now_ms()).await?;
         unit.move_batch(batch, BatchState::Broadcast, None).await?;
         unit.commit().await?;
+    } else {
+        line.store.attempt_sent(attempt.hash, now_ms()).await?;
     }
     crate::crash::point("broadcast.recorded");
     Ok(true)

@@ -137,7 +137,6 @@ async fn fund(line: &Line, batch: &Batch, lane: &Lane, tip: Block) -> Result<boo
     }
     let estimate = line.fees_now(line.fees.policy).await?;
     let kept = KeptEstimate { gas: gas.div_ceil(batch.count.max(1)), estimate, at: now_ms() };
-    line.store.put_estimate(batch.asset, &kept).await?;
 
     let after = position.after(batch.count, &calldata);
     let content = Content {
@@ -151,6 +150,7 @@ async fn fund(line: &Line, batch: &Batch, lane: &Lane, tip: Block) -> Result<boo
     });
     let mut unit = line.unit("fund", "batch.funded", detail).await?;
     unit.fund_batch(batch, &content, &calldata, None).await?;
+    unit.put_estimate(batch.asset, &kept).await?;
     if numbered {
         unit.move_lane_position(lane, after).await?;
     }

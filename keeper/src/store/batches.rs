@@ -259,6 +259,11 @@ impl Unit {
         Ok(())
     }
 
+    /// A node took the attempt for the first time.
+    pub async fn attempt_sent(&mut self, hash: B256, at: i64) -> Result<(), StoreError> {
+        sent(self.connection(), hash, at).await
+    }
+
     /// What became of an attempt; with its block when it was mined.
     pub async fn settle_attempt(
         &mut self,
@@ -394,12 +399,7 @@ impl Store {
 
     /// A node took the attempt. No audit entry: sending again changes nothing that matters.
     pub async fn attempt_sent(&self, hash: B256, at: i64) -> Result<(), StoreError> {
-        sqlx::query("UPDATE attempts SET state = 'sent', sent_at = $1 WHERE hash = $2 AND state IN ('signed', 'sent')")
-            .bind(at)
-            .bind(sql::hex(hash))
-            .execute(&self.writer)
-            .await?;
-        Ok(())
+        sent(&self.writer, hash, at).await
     }
 
     /// The transaction that paid a withdrawal, with its block: from its batch, or found on chain.
@@ -427,6 +427,21 @@ impl Store {
         .await?;
         Ok((row.uint("batches")?, row.uint("payouts")?, row.uint("gas")?))
     }
+}
+
+async fn sent(
+    executor: impl sqlx::Executor<'_, Database = sqlx::Any>,
+    hash: B256,
+    at: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE attempts SET state = 'sent', sent_at = $1 WHERE hash = $2 AND state IN ('signed', 'sent')",
+    )
+    .bind(at)
+    .bind(sql::hex(hash))
+    .execute(executor)
+    .await?;
+    Ok(())
 }
 
 fn read(row: &AnyRow) -> Result<Batch, StoreError> {

@@ -26,6 +26,14 @@ pub fn listed(engine: Engine, parameter: &str) -> String {
     }
 }
 
+/// Whether `column` is in a [`list`]. PostgreSQL takes the index for it whatever size it believes the table to have.
+pub fn is_listed(engine: Engine, column: &str, parameter: &str) -> String {
+    match engine {
+        Engine::Sqlite => format!("{column} IN (SELECT listed.value FROM {})", listed(engine, parameter)),
+        Engine::Postgres => format!("{column} = ANY(CAST({parameter} AS BIGINT[]))"),
+    }
+}
+
 /// Row numbers as one parameter: one statement serves any number of them, and nothing is bound for each.
 pub fn list(engine: Engine, rows: &[i64]) -> String {
     let rows = rows.iter().map(i64::to_string).collect::<Vec<_>>().join(",");

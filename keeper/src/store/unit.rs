@@ -165,8 +165,8 @@ impl Unit {
         };
         let statement = format!(
             "UPDATE withdrawals SET state = $1, reason = $2, updated_at = $3{batch} \
-             WHERE state = $4 AND row_id IN (SELECT listed.value FROM {})",
-            sql::listed(self.engine, "$5")
+             WHERE state = $4 AND {}",
+            sql::is_listed(self.engine, "row_id", "$5")
         );
         let mut query = sqlx::query(AssertSqlSafe(statement))
             .bind(to.as_str())
@@ -257,9 +257,8 @@ impl Unit {
             let statement = format!(
                 "INSERT INTO postings (audit, withdrawal, to_state, asset, debit, credit, amount, at) \
                  SELECT CAST($1 AS BIGINT), row_id, CAST($2 AS TEXT), asset, CAST($3 AS TEXT), CAST($4 AS TEXT), \
-                 amount, CAST($5 AS BIGINT) FROM withdrawals WHERE row_id IN (SELECT listed.value FROM {}) \
-                 ORDER BY row_id",
-                sql::listed(self.engine, "$6")
+                 amount, CAST($5 AS BIGINT) FROM withdrawals WHERE {} ORDER BY row_id",
+                sql::is_listed(self.engine, "row_id", "$6")
             );
             sqlx::query(AssertSqlSafe(statement))
                 .bind(self.seq)

@@ -227,6 +227,26 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
+    /// How many withdrawals of one asset and door are ready, counted to `limit`, and when the oldest of them was received,
+    /// in unix milliseconds. None when none are.
+    pub async fn ready_since(
+        &self,
+        asset: Address,
+        door: Door,
+        limit: usize,
+    ) -> Result<Option<(usize, i64)>, StoreError> {
+        let row = sqlx::query(
+            "SELECT count(*) AS n, min(received_at) AS at FROM (SELECT received_at FROM withdrawals \
+             WHERE state = 'ready' AND asset = $1 AND door = $2 ORDER BY row_id LIMIT $3) oldest",
+        )
+        .bind(sql::address(asset))
+        .bind(door.as_str())
+        .bind(sql::int(limit as u64))
+        .fetch_one(&self.reader)
+        .await?;
+        Ok(row.int_opt("at")?.map(|at| Ok((row.uint("n")? as usize, at))).transpose()?)
+    }
+
     /// The oldest ready withdrawals of one asset and door, at most `limit`.
     pub async fn ready(
         &self,

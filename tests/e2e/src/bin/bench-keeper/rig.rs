@@ -1,7 +1,7 @@
 //! What every part needs: a chain, a keeper on it, orders, and a client that hands them in.
 
 use alloy::primitives::{Address, U256, keccak256};
-use eyre::{OptionExt, ensure};
+use eyre::{OptionExt, WrapErr, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
 use spillway::chain::abi::IVault;
 use spillway_e2e::{
@@ -159,6 +159,14 @@ pub fn cpu(process: u32) -> eyre::Result<f64> {
     let mut times = fields.split(' ').skip(11).map(str::parse::<f64>);
     let (user, system) = (times.next().ok_or_eyre("utime")??, times.next().ok_or_eyre("stime")??);
     Ok((user + system) / TICKS)
+}
+
+/// How often a figure is measured.
+pub fn runs() -> eyre::Result<usize> {
+    match env::var("SPILLWAY_BENCH_RUNS") {
+        Ok(runs) => runs.parse().wrap_err("SPILLWAY_BENCH_RUNS is no number"),
+        Err(_) => Ok(3),
+    }
 }
 
 /// The keeper's binary, as it is released.

@@ -1,6 +1,6 @@
 //! Payouts per second, from the first order handed in to the last one in a block.
 
-use crate::rig::Rig;
+use crate::rig::{Rig, runs};
 use spillway_e2e::{
     bench::{Figures, median},
     keeper::Database,
@@ -9,7 +9,6 @@ use spillway_e2e::{
 use std::{sync::Arc, time::Instant};
 
 const ORDERS: usize = 50_000;
-const RUNS: usize = 3;
 /// One transaction per payout takes that much longer.
 const UNBATCHED_ORDERS: usize = 2_000;
 const CONFIG: &str = "[batch]\nwindow = \"300ms\"\nmax_in_flight = 8\n";
@@ -17,10 +16,10 @@ const UNBATCHED: &str = "[batch]\nwindow = \"0s\"\nmax_payouts = 1\nmax_in_fligh
 /// Requests of the client that are under way at a time.
 const AT_ONCE: usize = 8;
 
-pub async fn run(figures: &mut Figures) -> eyre::Result<()> {
+pub async fn sqlite(figures: &mut Figures) -> eyre::Result<()> {
     let mut memory = Vec::new();
     let mut rates = Vec::new();
-    for _ in 0..RUNS {
+    for _ in 0..runs()? {
         let run = payouts(Database::Sqlite, CONFIG, ORDERS).await?;
         rates.push(run.rate);
         memory.push((run.half_way_mib, run.peak_mib));
@@ -28,14 +27,20 @@ pub async fn run(figures: &mut Figures) -> eyre::Result<()> {
     figures.add("payouts_per_second_sqlite", median(rates), "1/s");
     figures.add("keeper_peak_rss_half_way_mb", median(memory.iter().map(|m| m.0).collect()), "MiB");
     figures.add("keeper_peak_rss_mb", median(memory.iter().map(|m| m.1).collect()), "MiB");
+    Ok(())
+}
 
+pub async fn postgres(figures: &mut Figures) -> eyre::Result<()> {
     let mut rates = Vec::new();
-    for _ in 0..RUNS {
+    for _ in 0..runs()? {
         let server = Arc::new(Postgres::start().await?);
         rates.push(payouts(Database::Postgres(server), CONFIG, ORDERS).await?.rate);
     }
     figures.add("payouts_per_second_postgres", median(rates), "1/s");
+    Ok(())
+}
 
+pub async fn unbatched(figures: &mut Figures) -> eyre::Result<()> {
     let unbatched = payouts(Database::Sqlite, UNBATCHED, UNBATCHED_ORDERS).await?;
     figures.add("payouts_per_second_unbatched", unbatched.rate, "1/s");
     Ok(())
