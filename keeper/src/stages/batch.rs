@@ -51,7 +51,8 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
             let Some((count, since)) = line.store.ready_since(asset.address, door, limit).await? else {
                 continue;
             };
-            let left = since + line.batch.window_ms() - now_ms();
+            let window = line.batch.window_ms();
+            let left = since + window - line.lead.ms().min(window / 2) - now_ms();
             if count < limit && left > 0 {
                 due = due.min(left);
                 continue;

@@ -64,6 +64,11 @@ async fn check(line: &Line, batch: &Batch, view: &LaneView, slots: &[Slot]) -> R
     if batch.state == BatchState::Mined && passed {
         return Ok(false);
     }
+    // Neither its numbers nor its nonce is used: it is waited for.
+    let waits = |s: &Slot| s.batch == batch.row && s.is_waiting() && s.nonce >= view.nonce;
+    if batch.kind == BatchKind::Orders && !passed && slots.iter().any(waits) {
+        return Ok(false);
+    }
     let attempts = line.store.attempts(batch.row).await?;
     if batch.kind == BatchKind::Cancel {
         return check_cancel(line, batch, &attempts, view).await;

@@ -48,7 +48,10 @@ use crate::{
 use alloy::primitives::Address;
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -65,6 +68,7 @@ pub struct Line {
     pub fees: FeesConfig,
     pub gas: GasModel,
     pub fee_gauge: FeeGauge,
+    pub lead: Lead,
     /// The block of the deployment: no event of the vault is older.
     pub deployed_at: u64,
 }
@@ -170,6 +174,24 @@ const FEES_MS: i64 = 1_000;
 #[derive(Debug, Default)]
 pub struct FeeGauge(tokio::sync::Mutex<Option<(i64, FeeHistory)>>);
 
+/// How long the way of a batch from planned to sent takes, in milliseconds, as it was lately. So much before the end of
+/// its window a batch is planned: the window says how long an order may wait until it is sent.
+#[derive(Debug, Default)]
+pub struct Lead(AtomicI64);
+
+impl Lead {
+    pub fn ms(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// A batch took so long. Goes up faster than down, so that most are in time.
+    pub fn learn(&self, took: i64) {
+        let known = self.ms();
+        let step = if took > known { (took - known + 1) / 2 } else { (took - known) / 8 };
+        self.0.store(known + step, Ordering::Relaxed);
+    }
+}
+
 /// How much gas a payout of an asset takes, learned from the estimates of its batches. Only a guess of how many fit
 /// and of what a batch takes: its own simulation decides.
 #[derive(Debug, Default)]
@@ -228,5 +250,37 @@ impl GasModel {
             _ => seen,
         };
         known.insert(asset, Learned { each, count, at: Instant::now() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lead_follows_what_batches_take() {
+        let lead = Lead::default();
+        (0..20).for_each(|_| lead.learn(40));
+        assert_eq!(lead.ms(), 40);
+        lead.learn(80);
+        assert_eq!(lead.ms(), 60, "up fast");
+        lead.learn(20);
+        assert_eq!(lead.ms(), 55, "down slowly");
+    }
+
+    #[test]
+    fn an_estimate_tells_of_batches_of_its_size() {
+        let (gas, asset) = (GasModel::default(), Address::ZERO);
+        assert_eq!(gas.expected(asset, 1), None, "nothing is known yet");
+        gas.learn(asset, 1, 101_000);
+        assert_eq!(gas.of_payout(asset), 80_000);
+        assert_eq!(gas.expected(asset, 2), Some(181_000));
+        assert_eq!(gas.expected(asset, 3), None, "the share of the batch itself is not known");
+        gas.learn(asset, 100, 3_021_000);
+        assert_eq!(gas.of_payout(asset), 30_000, "a larger batch knows better");
+        gas.learn(asset, 100, 2_221_000);
+        assert_eq!(gas.of_payout(asset), 29_000, "down slowly");
+        gas.learn(asset, 10, 421_000);
+        assert_eq!(gas.of_payout(asset), 40_000, "up at once");
     }
 }

@@ -244,7 +244,8 @@ impl Store {
         .bind(sql::int(limit as u64))
         .fetch_one(&self.reader)
         .await?;
-        Ok(row.int_opt("at")?.map(|at| Ok((row.uint("n")? as usize, at))).transpose()?)
+        let Some(since) = row.int_opt("at")? else { return Ok(None) };
+        Ok(Some((usize::try_from(row.uint("n")?).unwrap_or(limit), since)))
     }
 
     /// The oldest ready withdrawals of one asset and door, at most `limit`.
