@@ -134,7 +134,10 @@ async fn check_balances(tx: &mut AnyConnection, found: &mut Integrity) -> Result
         balances::add(&mut sums, progress::read_posting(&row)?);
     }
     if sums != kept {
-        found.broken.push(format!("the kept balances are not the sums of the postings up to {up_to}"));
+        found.broken.push(format!(
+            "the kept balances are not the sums of the postings up to {up_to}; with no keeper running, empty the \
+             table balances: it is filled again from the postings"
+        ));
     }
     Ok(())
 }
