@@ -129,7 +129,7 @@ async fn check_balances(tx: &mut AnyConnection, found: &mut Integrity) -> Result
     use futures::TryStreamExt;
     let (kept, up_to) = progress::kept_balances(&mut *tx).await?;
     let mut sums = Sums::default();
-    let mut rows = sqlx::query(progress::POSTINGS).bind(0).bind(up_to).fetch(&mut *tx);
+    let mut rows = sqlx::query(progress::POSTINGS).bind(0_i64).bind(up_to).fetch(&mut *tx);
     while let Some(row) = rows.try_next().await? {
         balances::add(&mut sums, progress::read_posting(&row)?);
     }
