@@ -12,11 +12,15 @@ mod tests;
 use super::{Line, StageError, Worked};
 use crate::{
     books::balances::Balances,
-    chain::{Block, ChainError, LaneOnChain, VaultLog, abi::IVault::IVaultEvents, calldata},
+    chain::{
+        Block, ChainError, LaneOnChain, VaultLog,
+        abi::IVault::{IVaultEvents, Settled},
+        calldata,
+    },
     domain::{
         amount::Amount,
         batch::{Batch, BatchKind, BatchState},
-        lane::LanePosition,
+        lane::{Head, LanePosition},
         ledger::Sides,
         reason::Code,
         withdrawal::WithdrawalState,
@@ -156,8 +160,9 @@ impl Range {
                 }
             }
             IVaultEvents::Settled(e) => {
-                orders::settled(self, unit, log, e).await?;
-                lane_moved(unit, e.lane, LanePosition { next: e.first + e.count, head: e.head }).await?;
+                let after = self.position_after(log, e);
+                orders::settled(self, unit, log, e, after.head).await?;
+                lane_moved(unit, e.lane, after).await?;
             }
             IVaultEvents::Voided(e) => {
                 if let Some(batch) = unit.batch_by_head(e.lane, e.head).await? {
@@ -186,6 +191,12 @@ impl Range {
             | IVaultEvents::MarksSet(_) => {}
         }
         Ok(())
+    }
+
+    /// Where a settlement left its lane.
+    fn position_after(&self, log: &VaultLog, event: &Settled) -> LanePosition {
+        let calldata = self.settlements.get(&log.tx).map_or(&[][..], |s| &s.calldata);
+        LanePosition { next: event.first, head: Head::ZERO }.after(event.count, calldata)
     }
 
     /// The numbers of failed pushes in a transaction: of a lane's orders, or of requests (lane zero).
