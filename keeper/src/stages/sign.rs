@@ -2,7 +2,7 @@
 
 use super::{Line, StageError, Worked, fund::with_margin, void};
 use crate::{
-    chain::{ChainError, calldata, signer::Message},
+    chain::{ChainError, calldata, refusal::Refusal, signer::Message},
     clock::now_ms,
     domain::{
         batch::{Attempt, AttemptState, Batch, BatchKind, BatchState, Content},
@@ -51,7 +51,7 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
                 // A later number cannot be settled before this one.
                 if batch.kind.is_numbered() { break } else { continue }
             }
-            let Some(gas_limit) = ready_gas(line, batch, content).await? else { break };
+            let Some(gas_limit) = ready_gas(line, &lane, batch, content).await? else { break };
             sign(line, batch, content, Lane { nonce, ..lane }, gas_limit, fees).await?;
             nonce += 1;
             worked = true;
@@ -91,16 +91,29 @@ fn orders_wait<'a>(lane: &Lane, mut funded: impl Iterator<Item = &'a Batch>, slo
 }
 
 /// The gas limit of the next attempt. A batch whose attempt died is simulated first: no gas is burnt on a payment
-/// that the vault refuses now.
-async fn ready_gas(line: &Line, batch: &Batch, content: &Content) -> Result<Option<u64>, StageError> {
+/// that the vault refuses now. Orders that the float has not covered for some time give their numbers back, because the
+/// lane could settle none after them.
+async fn ready_gas(
+    line: &Line,
+    lane: &Lane,
+    batch: &Batch,
+    content: &Content,
+) -> Result<Option<u64>, StageError> {
     let pays = matches!(batch.kind, BatchKind::Orders | BatchKind::Requests);
-    if !pays || line.store.attempts(batch.row).await?.is_empty() {
-        return Ok(Some(content.gas_limit));
-    }
+    let attempts = line.store.attempts(batch.row).await?;
+    let Some(last) = attempts.last().filter(|_| pays) else { return Ok(Some(content.gas_limit)) };
     let position = calldata::position_before(&content.calldata);
     match line.chain.estimate(content.lane, &content.calldata, position).await {
         Ok(gas) => Ok(Some(max(content.gas_limit, with_margin(gas, line.batch.max_gas)))),
         Err(ChainError::Refused(refusal)) => {
+            let is_short =
+                batch.kind == BatchKind::Orders && matches!(refusal, Refusal::FloatInsufficient { .. });
+            if is_short
+                && now_ms() - last.signed_at > line.fees.bump_after_ms()
+                && void::in_place_of(line, lane, batch, Code::FloatInsufficient).await?
+            {
+                return Ok(None);
+            }
             let reason = refusal.to_string();
             tracing::warn!(batch = batch.row, %reason, "batch waits");
             let detail = serde_json::json!({ "batch": batch.row, "reason": reason });
