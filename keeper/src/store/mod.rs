@@ -43,8 +43,12 @@ pub enum StoreError {
         "the database's files are damaged: {0}; stop the keeper, look with `spillway db check`, and put back a backup with `spillway db restore`"
     )]
     Damaged(sqlx::Error),
+    #[error(
+        "store.url: the database refuses this keeper: {0}; correct the address, or give its user the database and the rights on it"
+    )]
+    Denied(sqlx::Error),
     #[error("database migration: {0}; a newer keeper may have written this store")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    Migrate(sqlx::migrate::MigrateError),
     #[error("column {column} holds '{value}', which this keeper cannot read; restore a backup or report it")]
     Corrupt { column: String, value: String },
     #[error("{what} changed under this step; it is read again")]
@@ -78,13 +82,35 @@ pub enum StoreError {
 /// SQLite: malformed, not a database. PostgreSQL: data or index corrupted.
 const DAMAGED: [&str; 4] = ["11", "26", "XX001", "XX002"];
 
+/// PostgreSQL: no such database, no right to it.
+const DENIED: [&str; 2] = ["3D000", "42501"];
+/// PostgreSQL: the classes of a failed login.
+const LOGIN: &str = "28";
+/// PostgreSQL: the classes of connections, of resources, and of an operator's intervention (it starts, it stops). SQLite:
+/// busy, locked.
+const PASSING: [&str; 5] = ["08", "53", "57P", "5", "6"];
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        let code = error.as_database_error().and_then(|e| e.code());
-        if code.is_some_and(|code| DAMAGED.contains(&code.as_ref())) {
+        let code = error.as_database_error().and_then(|e| e.code()).unwrap_or_default().into_owned();
+        if DAMAGED.contains(&code.as_str()) {
             Self::Damaged(error)
+        } else if DENIED.contains(&code.as_str())
+            || code.starts_with(LOGIN)
+            || matches!(error, sqlx::Error::Configuration(_))
+        {
+            Self::Denied(error)
         } else {
             Self::Database(error)
+        }
+    }
+}
+
+impl From<sqlx::migrate::MigrateError> for StoreError {
+    fn from(error: sqlx::migrate::MigrateError) -> Self {
+        match error {
+            sqlx::migrate::MigrateError::Execute(cause) => cause.into(),
+            other => Self::Migrate(other),
         }
     }
 }
@@ -96,6 +122,18 @@ impl StoreError {
 
     fn stale(what: impl Into<String>) -> Self {
         Self::Stale { what: what.into() }
+    }
+
+    /// The database does not answer, or cannot serve now: waiting may mend it, at the start too.
+    pub fn may_pass(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        match error {
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => true,
+            sqlx::Error::Database(e) => e.code().is_some_and(|code| {
+                PASSING.iter().any(|class| *class == code || class.len() > 1 && code.starts_with(class))
+            }),
+            _ => false,
+        }
     }
 
     /// Somebody else changed the rows first, or the database asks to repeat (a deadlock, a serialization conflict):
