@@ -5,9 +5,11 @@
 //!
 //! - [`source`]: reading file and environment
 //! - [`check`]: what each key may be, and errors that name key, value and what would be right
+//! - [`secrets`]: what no log may show
 //! - [`signers`]: loading the keys of the lanes
 
 pub mod check;
+mod secrets;
 pub mod signers;
 pub mod source;
 
@@ -44,6 +46,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// The parts of addresses that no log may show, and the token: see [`secrets`].
+    pub fn secrets(&self) -> Vec<String> {
+        secrets::of(self)
+    }
+
     /// Loads the keys of the lanes, in the order of the entries. Errors name the entry, never a secret.
     pub fn signers(&self) -> Result<Vec<PrivateKeySigner>, SignerError> {
         signers::load(&self.lanes, |name| std::env::var(name).ok())
@@ -190,6 +197,10 @@ impl Default for ApiConfig {
 pub struct Token(String);
 
 impl Token {
+    fn secret(&self) -> &str {
+        &self.0
+    }
+
     /// Whether it is the secret. The time taken tells nothing of either.
     pub fn matches(&self, presented: &str) -> bool {
         let digest = |text: &str| alloy::primitives::keccak256(text).0;
