@@ -6,6 +6,7 @@
 //! newest and the final block is agreed on in the same way ([`heights`]). A transaction goes to all ([`broadcast`]).
 //!
 //! - [`endpoint`]: one provider; [`transport`]: how it is asked; [`health`]: what is known of it
+//! - [`log_range`]: how many blocks one query of logs may cover
 //! - [`heads`]: websockets that tell of new blocks
 
 mod broadcast;
@@ -14,6 +15,7 @@ mod failover;
 pub mod heads;
 pub mod health;
 mod heights;
+mod log_range;
 mod transport;
 
 use super::{ChainError, WrongChain};
