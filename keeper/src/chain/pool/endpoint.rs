@@ -32,7 +32,7 @@ impl Endpoint {
         let transport = Measured::new(Http::with_client(client, url), health.clone(), per_second);
         let provider = ProviderBuilder::new()
             .disable_recommended_fillers()
-            .connect_client(ClientBuilder::default().transport(transport.clone(), false))
+            .connect_client(ClientBuilder::default().transport(transport.clone().transport(), false))
             .erased();
         Self { health, transport, provider, log_range: LogRange::default() }
     }

@@ -73,7 +73,7 @@ impl Pool {
 
     /// A provider for ordinary reads, over all endpoints.
     pub fn provider(self: &Arc<Self>) -> DynProvider {
-        let transport = failover::Failover(self.clone());
+        let transport = failover::transport(self.clone());
         ProviderBuilder::new()
             .disable_recommended_fillers()
             .connect_client(ClientBuilder::default().transport(transport, false))
