@@ -72,6 +72,9 @@ pub struct ChainConfig {
     /// An ordinary read that takes longer is sent to the next endpoint too.
     #[serde(default = "hedge_after", with = "humantime_serde")]
     pub hedge_after: Duration,
+    /// What an endpoint does not answer within this is given up.
+    #[serde(default = "request_timeout", with = "humantime_serde")]
+    pub request_timeout: Duration,
     /// To each endpoint; zero is no limit.
     #[serde(default)]
     pub max_requests_per_second: u32,
@@ -103,6 +106,10 @@ fn hedge_after() -> Duration {
     Duration::from_millis(500)
 }
 
+fn request_timeout() -> Duration {
+    Duration::from_secs(10)
+}
+
 fn private_timeout() -> Duration {
     Duration::from_secs(60)
 }
@@ -123,6 +130,7 @@ impl fmt::Debug for ChainConfig {
             .field("ws_urls", &self.ws_urls.iter().map(shown).collect::<Vec<_>>())
             .field("quorum", &self.quorum())
             .field("hedge_after", &self.hedge_after)
+            .field("request_timeout", &self.request_timeout)
             .field("max_requests_per_second", &self.max_requests_per_second)
             .field("private_relay", &self.private_relay.as_ref().map(shown))
             .field("private_timeout", &self.private_timeout)

@@ -145,6 +145,11 @@ impl Proxy {
         self.shared.inner().calls.get(method).copied().unwrap_or_default()
     }
 
+    /// How many calls there were.
+    pub fn all_calls(&self) -> u64 {
+        self.shared.inner().calls.values().sum()
+    }
+
     /// What was dealt, to be read when the proxy is gone too.
     pub fn record(&self) -> Record {
         Record(self.shared.clone())
