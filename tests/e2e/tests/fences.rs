@@ -1,11 +1,16 @@
 //! Fences: voids that must become final before anything is paid, whatever becomes of the chain and of a lane's key.
 
-use alloy::{primitives::U256, providers::ext::AnvilApi, sol_types::SolCall};
+use alloy::{
+    primitives::U256,
+    providers::{Provider, ext::AnvilApi},
+    sol_types::SolCall,
+};
 use spillway::chain::abi::IVault;
 use spillway_e2e::{
     cases::{by_hand, check_paid, log, orders_of, reconfigure, submit, until_open},
     chain_audit::Ledger,
     keeper::{Database, Keeper, Setup},
+    proxy::{Fault, Proxy, Rule},
     world::{GUARDIAN, LANES, World, send},
 };
 use std::{path::Path, time::Duration};
@@ -44,6 +49,34 @@ async fn a_void_on_blocks_that_a_reorg_took_back_is_given_up_for_another() -> ey
     keeper.stop()?;
     assert!(log(&setup).contains("fence: the chain went back under the void"), "it was noticed");
     check_paid(&world, &setup, &orders, &[]).await
+}
+
+/// The node was behind when the fence was planned: the number that its void gives up was settled long ago.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_void_on_the_view_of_a_node_that_lags_is_given_up_for_another() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    world.provider().anvil_mine(Some(20), None).await?;
+    let proxy = Proxy::start(&world.anvil.url(), 1).await?;
+    let setup = set_up(Database::Sqlite, &world, 1)?.through(&world, &proxy.url())?;
+    let before = world.provider().get_block_number().await?;
+    let first = orders_of(&world, "TUSD", "first", 3);
+    submit(&world, &setup, &first)?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    setup.settled(Duration::from_secs(40)).await?;
+    keeper.stop()?;
+
+    std::fs::remove_file(setup.dir.join("spillway.generation"))?;
+    let behind = world.provider().get_block_number().await? - before;
+    proxy.set(&[Rule::all(Fault::Lag(behind + 10), 100)]);
+    let mut keeper = Keeper::start(&setup)?;
+    until_open(&setup, "void", "broadcast", 1).await?;
+    proxy.heal();
+    keeper.ready(&setup).await?;
+    let second = orders_of(&world, "TUSD", "second", 3);
+    submit(&world, &setup, &second)?;
+    setup.settled(Duration::from_secs(60)).await?;
+    keeper.stop()?;
+    check_paid(&world, &setup, &[first, second].concat(), &[]).await
 }
 
 /// The store went back to before both lanes paid. The payments are not mined, and one lane's key is gone.
