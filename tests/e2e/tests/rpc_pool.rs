@@ -11,10 +11,10 @@ use axum::{
 use serde_json::{Value, json};
 use spillway_e2e::{
     anvil::free_port,
+    cases::submit,
     chain_audit::{Expected, Ledger},
     eventually,
     keeper::{Keeper, Setup},
-    orders::write_csv,
     proxy::{Fault, Proxy, Rule},
     world::World,
 };
@@ -179,14 +179,6 @@ impl Seen {
         let host = node.url.trim_start_matches("http://");
         self.endpoints.iter().find(|e| e["host"] == host).expect("the endpoint is shown")
     }
-}
-
-fn submit(world: &World, setup: &Setup, orders: &[Expected]) -> eyre::Result<()> {
-    let file = setup.dir.join("orders.csv");
-    write_csv(world, &file, orders)?;
-    let output = setup.run(&["submit", &file.to_string_lossy()])?;
-    eyre::ensure!(output.status.success(), "submit: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(())
 }
 
 /// Pays twenty orders, and checks on the chain that each was paid once.
@@ -425,7 +417,8 @@ async fn a_storm_of_429_slows_the_keeper_down_and_it_resumes() -> eyre::Result<(
     submit(&world, &setup, second)?;
     let limited = calls_in(&[&a], 5).await;
     setup.settled(Duration::from_secs(30)).await?;
-    assert!(limited * 2 < usual, "{limited} calls in a storm, {usual} without");
+    eprintln!("one endpoint: {limited} calls in a storm, {usual} without");
+    assert!(limited * 4 < usual, "{limited} calls in a storm, {usual} without");
 
     // All of them: nothing is paid, nothing is hammered.
     let usual = calls_in(&[&a, &b, &c], 5).await;
@@ -433,6 +426,7 @@ async fn a_storm_of_429_slows_the_keeper_down_and_it_resumes() -> eyre::Result<(
     sleep(Duration::from_secs(1)).await;
     submit(&world, &setup, third)?;
     let limited = calls_in(&[&a, &b, &c], 10).await / 2;
+    eprintln!("all endpoints: {limited} calls in a storm, {usual} without");
     assert!(limited * 4 < usual, "{limited} calls in a storm of all, {usual} without");
     assert_eq!(setup.count("paid")?, 40);
 
