@@ -14,6 +14,8 @@ use spillway_e2e::{
     world::{GUARDIAN, LANES, World, send},
 };
 use std::{path::Path, time::Duration};
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+use {spillway_e2e::postgres::Postgres, std::sync::Arc};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
 const FAST: &str = "[batch]\nwindow = \"100ms\"\n[fees]\nbump_after = \"2s\"\n";
@@ -26,10 +28,9 @@ fn set_up(database: Database, world: &World, lanes: usize) -> eyre::Result<Setup
 
 /// The void builds on a payment that is mined, and a reorganisation takes that away: the void can never be settled, and
 /// nothing fills the nonces below it.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_void_on_blocks_that_a_reorg_took_back_is_given_up_for_another() -> eyre::Result<()> {
+async fn a_reorg_under_a_void(database: Database) -> eyre::Result<()> {
     let world = by_hand().await?;
-    let setup = set_up(Database::Sqlite, &world, 1)?;
+    let setup = set_up(database, &world, 1)?;
     reconfigure(&setup, "[chain]\n", "[chain]\nfinality = { confirmations = 8 }\n")?;
     let keeper = Keeper::start_ready(&setup).await?;
     let orders = orders_of(&world, "TUSD", "reorged", 3);
@@ -49,6 +50,17 @@ async fn a_void_on_blocks_that_a_reorg_took_back_is_given_up_for_another() -> ey
     keeper.stop()?;
     assert!(log(&setup).contains("fence: the chain went back under the void"), "it was noticed");
     check_paid(&world, &setup, &orders, &[]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_void_on_blocks_that_a_reorg_took_back_is_given_up_for_another() -> eyre::Result<()> {
+    a_reorg_under_a_void(Database::Sqlite).await
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_void_on_blocks_that_a_reorg_took_back_is_given_up_on_postgres() -> eyre::Result<()> {
+    a_reorg_under_a_void(Database::Postgres(Arc::new(Postgres::start().await?))).await
 }
 
 /// The node was behind when the fence was planned: the number that its void gives up was settled long ago.
@@ -113,8 +125,7 @@ async fn a_fenced_lane_whose_key_is_gone_is_voided_by_another_and_stops_nobody()
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fenced_lane_whose_key_is_gone_stops_nobody_on_postgres() -> eyre::Result<()> {
-    use spillway_e2e::postgres::Postgres;
-    an_old_store_without_a_key(Database::Postgres(std::sync::Arc::new(Postgres::start().await?))).await
+    an_old_store_without_a_key(Database::Postgres(Arc::new(Postgres::start().await?))).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
