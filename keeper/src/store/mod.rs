@@ -31,8 +31,9 @@ pub use unit::{Context, Unit};
 use alloy::primitives::Address;
 use generation::GenerationFile;
 use leases::Tenure;
-use sqlx::{Any, AnyPool, Connection, Transaction, any::AnyPoolOptions};
+use sqlx::{Any, AnyConnection, AnyPool, Connection, Transaction, any::AnyPoolOptions};
 use std::{path::PathBuf, sync::Arc, time::Duration};
+use tokio::time::timeout;
 
 /// Why the store did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -149,6 +150,10 @@ impl StoreError {
     }
 }
 
+/// How long a statement waits for a connection.
+const SQLITE_PATIENCE: Duration = Duration::from_secs(30);
+const POSTGRES_PATIENCE: Duration = Duration::from_secs(5);
+
 /// The engine behind the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
@@ -196,9 +201,11 @@ impl Store {
                     return Err(StoreError::BadUrl(url.to_owned()));
                 }
                 let url = format!("sqlite://{}?mode=rwc", path.display());
+                probe(&url, &PRAGMAS, SQLITE_PATIENCE).await?;
                 (sqlite_pool(1, &url).await?, sqlite_pool(4, &url).await?, Some(path))
             }
             Engine::Postgres => {
+                probe(url, &SETTINGS, POSTGRES_PATIENCE).await?;
                 let pool = postgres_pool(url).await?;
                 (pool.clone(), pool, None)
             }
@@ -259,30 +266,42 @@ impl Store {
 }
 
 /// WAL lets readers run beside the writer; `synchronous = FULL` makes a commit survive a power cut.
+const PRAGMAS: [&str; 6] = [
+    "PRAGMA busy_timeout = 30000",
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA cache_size = -65536",
+];
+
+async fn set(connection: &mut AnyConnection, settings: &[&'static str]) -> Result<(), sqlx::Error> {
+    for setting in settings {
+        sqlx::query(*setting).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Connects once. A pool tries again until its time is over, and then it has no cause to tell.
+async fn probe(url: &str, settings: &[&'static str], limit: Duration) -> Result<(), StoreError> {
+    let once = async {
+        let mut connection = AnyConnection::connect(url).await?;
+        set(&mut connection, settings).await?;
+        connection.close().await
+    };
+    Ok(timeout(limit, once).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?)
+}
+
 async fn sqlite_pool(connections: u32, url: &str) -> Result<AnyPool, StoreError> {
     let pool = AnyPoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(Duration::from_secs(30))
+        .acquire_timeout(SQLITE_PATIENCE)
         .idle_timeout(None)
         .max_lifetime(None)
         // On a full disk SQLite takes a transaction back by itself, and sqlx waits for its end for ever: such a
         // connection is of no use any more.
         .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                for pragma in [
-                    "PRAGMA busy_timeout = 30000",
-                    "PRAGMA journal_mode = WAL",
-                    "PRAGMA synchronous = FULL",
-                    "PRAGMA foreign_keys = ON",
-                    "PRAGMA temp_store = MEMORY",
-                    "PRAGMA cache_size = -65536",
-                ] {
-                    sqlx::query(pragma).execute(&mut *connection).await?;
-                }
-                Ok(())
-            })
-        })
+        .after_connect(|connection, _| Box::pin(set(connection, &PRAGMAS)))
         .connect(url)
         .await?;
     Ok(pool)
@@ -292,20 +311,14 @@ async fn sqlite_pool(connections: u32, url: &str) -> Result<AnyPool, StoreError>
 /// ends it after so long. No change here waits for anything but the database.
 const IDLE_IN_TRANSACTION: &str = "SET idle_in_transaction_session_timeout = '5s'";
 const STATEMENT_TIMEOUT: &str = "SET statement_timeout = '60s'";
+const SETTINGS: [&str; 2] = [IDLE_IN_TRANSACTION, STATEMENT_TIMEOUT];
 
 /// A connection that broke is replaced by the next that is asked for.
 async fn postgres_pool(url: &str) -> Result<AnyPool, StoreError> {
     let pool = AnyPoolOptions::new()
         .max_connections(8)
-        .acquire_timeout(Duration::from_secs(5))
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                for setting in [IDLE_IN_TRANSACTION, STATEMENT_TIMEOUT] {
-                    sqlx::query(setting).execute(&mut *connection).await?;
-                }
-                Ok(())
-            })
-        })
+        .acquire_timeout(POSTGRES_PATIENCE)
+        .after_connect(|connection, _| Box::pin(set(connection, &SETTINGS)))
         .connect(url)
         .await?;
     Ok(pool)
