@@ -172,7 +172,7 @@ async fn give_up(line: &Line, void: &Batch, lane: Address) -> Result<(), StageEr
     let mut unit = line.unit("fence", "void.given_up", detail).await?;
     unit.move_batch(void, BatchState::Dissolved, Some(Code::Reorged.as_str())).await?;
     unit.commit().await?;
-    tracing::warn!(%lane, batch = void.row, "fence: the chain went back under the void; another takes its place");
+    tracing::warn!(%lane, batch = void.row, "fence: a void that cannot be mined any more is given up for another");
     Ok(())
 }
 

@@ -48,7 +48,10 @@ async fn a_reorg_under_a_void(database: Database) -> eyre::Result<()> {
     world.provider().anvil_set_interval_mining(1).await?;
     setup.settled(Duration::from_secs(90)).await?;
     keeper.stop()?;
-    assert!(log(&setup).contains("fence: the chain went back under the void"), "it was noticed");
+    assert!(
+        log(&setup).contains("fence: a void that cannot be mined any more is given up"),
+        "it was noticed"
+    );
     check_paid(&world, &setup, &orders, &[]).await
 }
 
