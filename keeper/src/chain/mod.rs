@@ -143,6 +143,7 @@ pub struct Chain {
     finality: Finality,
     max_log_range: u64,
     ws_urls: Vec<reqwest::Url>,
+    request_timeout: Duration,
 }
 
 impl Chain {
@@ -157,6 +158,7 @@ impl Chain {
             finality: config.finality,
             max_log_range: config.max_log_range,
             ws_urls: config.ws_urls.clone(),
+            request_timeout: config.request_timeout,
         })
     }
 
@@ -172,7 +174,12 @@ impl Chain {
     /// Follows the heads at `chain.ws_urls` until `stop`, in tasks of `tasks`, and notifies `new_head` of each.
     pub fn follow_heads(&self, new_head: &Arc<Notify>, tasks: &mut JoinSet<()>, stop: &CancellationToken) {
         for url in &self.ws_urls {
-            tasks.spawn(pool::heads::follow(url.clone(), new_head.clone(), stop.clone()));
+            tasks.spawn(pool::heads::follow(
+                url.clone(),
+                self.request_timeout,
+                new_head.clone(),
+                stop.clone(),
+            ));
         }
     }
 

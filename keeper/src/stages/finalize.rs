@@ -277,7 +277,7 @@ async fn lane_moved(unit: &mut Unit, lane: Address, at: LanePosition) -> Result<
 async fn settle_lane(unit: &mut Unit, seen: &FinalLane) -> Result<(), StageError> {
     let FinalLane { address, chain, pending_nonce } = seen;
     let Some(lane) = unit.lane(*address).await? else { return Ok(()) };
-    let open = unit.open_numbered(lane.address).await?;
+    let mut open = unit.open_numbered(lane.address).await?;
     let first_open = open.iter().filter(|b| b.kind == BatchKind::Orders).find_map(|b| b.content.as_ref());
     let by_events = first_open.map_or(lane.position.next, |content| content.first);
     // 0: it was not enabled yet when it was taken in.
@@ -287,6 +287,13 @@ async fn settle_lane(unit: &mut Unit, seen: &FinalLane) -> Result<(), StageError
             lane.address, chain.position.next
         );
         return Err(ChainError::Missing(missing).into());
+    }
+    // Planned on the view of a node that lagged: the events that it waits for were booked before.
+    let passed = |b: &Batch| {
+        b.kind == BatchKind::Void && b.content.as_ref().is_some_and(|c| c.first < chain.position.next)
+    };
+    for void in open.extract_if(.., |b| passed(b)) {
+        unit.dissolve_batch(&void, Code::NumberVoided).await?;
     }
     if open.is_empty() && lane.position != chain.position {
         unit.move_lane_position(&lane, chain.position).await?;
