@@ -162,6 +162,7 @@ pub struct Chain {
     finality: Finality,
     max_log_range: u64,
     ws_urls: Vec<reqwest::Url>,
+    request_timeout: Duration,
 }
 
 impl Chain {
@@ -176,6 +177,7 @@ impl Chain {
             finality: config.finality,
             max_log_range: config.max_log_range,
             ws_urls: config.ws_urls.clone(),
+            request_timeout: config.request_timeout,
         })
     }
 
@@ -191,7 +193,12 @@ impl Chain {
     /// Follows the heads at `chain.ws_urls` until `stop`, in tasks of `tasks`, and notifies `new_head` of each.
     pub fn follow_heads(&self, new_head: &Arc<Notify>, tasks: &mut JoinSet<()>, stop: &CancellationToken) {
         for url in &self.ws_urls {
-            tasks.spawn(pool::heads::follow(url.clone(), new_head.clone(), stop.clone()));
+            tasks.spawn(pool::heads::follow(
+                url.clone(),
+                self.request_timeout,
+                new_head.clone(),
+                stop.clone(),
+            ));
         }
     }
 
@@ -443,7 +450,12 @@ impl Chain {
     }
 
     fn settlement(&self, lane: Address, calldata: &Bytes, gas: u64) -> TransactionRequest {
-        TransactionRequest::default().from(lane).to(self.vault).input(calldata.clone().into()).gas_limit(gas)
+        TransactionRequest::default()
+            .from(lane)
+            .to(self.vault)
+            .input(calldata.clone().into())
+            .access_list(calldata::access_list(calldata))
+            .gas_limit(gas)
     }
 
     /// What a quorum answers to a simulated settlement, or why it refuses it.
@@ -460,7 +472,7 @@ impl Chain {
     fn lane_override(&self, lane: Address, position: LanePosition) -> StateOverride {
         let slot = keccak256((lane, LANES_SLOT).abi_encode());
         let account = AccountOverride {
-            state_diff: Some([(slot, lane_word(position))].into_iter().collect()),
+            state_diff: Some([(slot, position.word())].into_iter().collect()),
             ..Default::default()
         };
         [(self.vault, account)].into_iter().collect()
@@ -476,12 +488,6 @@ fn or_refusal<T>(answer: Result<T, RpcError<TransportErrorKind>>) -> Result<Resu
             _ => Err(error.into()),
         },
     }
-}
-
-/// The lane's storage word when it stands at `position`: head in the upper 24 bytes, next in 7, enabled in the last.
-fn lane_word(position: LanePosition) -> B256 {
-    let head = U256::from_be_slice(position.head.as_slice()) << 64;
-    B256::from(head | U256::from(position.next) << 8 | U256::ONE)
 }
 
 /// What two endpoints must have the same: where each log stands and what it says.

@@ -38,7 +38,7 @@ pub fn main() -> ExitCode {
 
 async fn act(cli: Cli) -> eyre::Result<Exit> {
     let config = Config::load(&cli.config)?;
-    observe::init(&config.log);
+    observe::init(&config);
     let deployment = Deployment::load(&config.deployment)?;
     match cli.command {
         Command::Run => keeper::run(config, deployment).await.map(|()| Exit::Done),

@@ -12,11 +12,15 @@ mod tests;
 use super::{Line, StageError, Worked};
 use crate::{
     books::balances::Balances,
-    chain::{Block, ChainError, LaneOnChain, VaultLog, abi::IVault::IVaultEvents, calldata},
+    chain::{
+        Block, ChainError, LaneOnChain, VaultLog,
+        abi::IVault::{IVaultEvents, Settled},
+        calldata,
+    },
     domain::{
         amount::Amount,
         batch::{Batch, BatchKind, BatchState},
-        lane::LanePosition,
+        lane::{Head, LanePosition},
         ledger::Sides,
         reason::Code,
         withdrawal::WithdrawalState,
@@ -90,6 +94,8 @@ pub async fn receive_float(line: &Line, balances: &mut Balances, block: Block) -
 struct Settlement {
     /// None where the books know the batch: they know its payouts.
     calldata: Option<Bytes>,
+    /// The head of its lane after it: the hash of its calldata.
+    head: Head,
     gas_used: u64,
 }
 
@@ -102,24 +108,30 @@ struct Range {
 impl Range {
     async fn read(line: &Line, from: u64, to: u64) -> Result<Self, StageError> {
         let logs = line.chain.vault_logs(from, to).await?;
-        let mut known = HashMap::new();
+        let mut settlements = HashMap::new();
         for log in &logs {
-            let is_known = match &log.event {
-                IVaultEvents::Settled(e) => line.store.knows_settlement(e.lane, e.head).await?,
-                IVaultEvents::Voided(_) => true,
-                IVaultEvents::RequestsSettled(_) => false,
+            let known = match &log.event {
+                IVaultEvents::Settled(_) => line.store.settled_head(log.tx).await?,
+                IVaultEvents::Voided(e) => Some(e.head),
+                IVaultEvents::RequestsSettled(_) => None,
                 _ => continue,
             };
-            *known.entry(log.tx).or_insert(true) &= is_known;
-        }
-        let mut settlements = HashMap::new();
-        for (tx, is_known) in known {
-            let calldata = if is_known { None } else { Some(line.chain.calldata(tx).await?) };
-            let gas_used = match line.store.gas_used(tx).await? {
-                Some(gas) => gas,
-                None => line.chain.receipt(tx).await?.map_or(0, |r| r.gas_used),
+            if settlements.contains_key(&log.tx) {
+                continue;
+            }
+            let (calldata, head) = match known {
+                Some(head) => (None, head),
+                None => {
+                    let calldata = line.chain.calldata(log.tx).await?;
+                    let start = LanePosition { next: 0, head: Head::ZERO };
+                    (Some(calldata.clone()), start.after(0, &calldata).head)
+                }
             };
-            settlements.insert(tx, Settlement { calldata, gas_used });
+            let gas_used = match line.store.gas_used(log.tx).await? {
+                Some(gas) => gas,
+                None => line.chain.receipt(log.tx).await?.map_or(0, |r| r.gas_used),
+            };
+            settlements.insert(log.tx, Settlement { calldata, head, gas_used });
         }
         Ok(Self { logs, settlements })
     }
@@ -170,8 +182,9 @@ impl Range {
                 }
             }
             IVaultEvents::Settled(e) => {
-                orders::settled(self, unit, log, e).await?;
-                lane_moved(unit, e.lane, LanePosition { next: e.first + e.count, head: e.head }).await?;
+                let after = self.position_after(log, e);
+                orders::settled(self, unit, log, e, after.head).await?;
+                lane_moved(unit, e.lane, after).await?;
             }
             IVaultEvents::Voided(e) => {
                 if let Some(batch) = unit.batch_by_head(e.lane, e.head).await? {
@@ -200,6 +213,12 @@ impl Range {
             | IVaultEvents::MarksSet(_) => {}
         }
         Ok(())
+    }
+
+    /// Where a settlement left its lane.
+    fn position_after(&self, log: &VaultLog, event: &Settled) -> LanePosition {
+        let head = self.settlements.get(&log.tx).map_or(Head::ZERO, |s| s.head);
+        LanePosition { next: event.first + event.count, head }
     }
 
     /// The numbers of failed pushes in a transaction: of a lane's orders, or of requests (lane zero).
@@ -283,7 +302,7 @@ async fn lane_moved(unit: &mut Unit, lane: Address, at: LanePosition) -> Result<
 async fn settle_lane(unit: &mut Unit, seen: &FinalLane) -> Result<(), StageError> {
     let FinalLane { address, chain, pending_nonce } = seen;
     let Some(lane) = unit.lane(*address).await? else { return Ok(()) };
-    let open = unit.open_numbered(lane.address).await?;
+    let mut open = unit.open_numbered(lane.address).await?;
     let first_open = open.iter().filter(|b| b.kind == BatchKind::Orders).find_map(|b| b.content.as_ref());
     let by_events = first_open.map_or(lane.position.next, |content| content.first);
     // 0: it was not enabled yet when it was taken in.
@@ -293,6 +312,13 @@ async fn settle_lane(unit: &mut Unit, seen: &FinalLane) -> Result<(), StageError
             lane.address, chain.position.next
         );
         return Err(ChainError::Missing(missing).into());
+    }
+    // Planned on the view of a node that lagged: the events that it waits for were booked before.
+    let passed = |b: &Batch| {
+        b.kind == BatchKind::Void && b.content.as_ref().is_some_and(|c| c.first < chain.position.next)
+    };
+    for void in open.extract_if(.., |b| passed(b)) {
+        unit.dissolve_batch(&void, Code::NumberVoided).await?;
     }
     if open.is_empty() && lane.position != chain.position {
         unit.move_lane_position(&lane, chain.position).await?;

@@ -362,17 +362,17 @@ impl Store {
         found.as_ref().map(read).transpose()
     }
 
-    /// Whether a settlement of `lane` ending with `head` is a batch here that was not given up: [`Unit::batch_by_head`].
-    pub async fn knows_settlement(&self, lane: Address, head: Head) -> Result<bool, StoreError> {
+    /// The head that a lane has after the batch of orders here that the transaction `hash` is an attempt of, unless that
+    /// batch was given up. The hash covers the calldata: it settled this batch, to the bit.
+    pub async fn settled_head(&self, hash: B256) -> Result<Option<Head>, StoreError> {
         let row = sqlx::query(
-            "SELECT count(*) AS n FROM batches WHERE lane = $1 AND head_after = $2 AND kind = 'orders' \
-             AND state <> 'dissolved'",
+            "SELECT b.head_after FROM attempts a JOIN batches b ON b.row_id = a.batch \
+             WHERE a.hash = $1 AND b.kind = 'orders' AND b.state <> 'dissolved'",
         )
-        .bind(sql::address(lane))
-        .bind(sql::hex(head))
-        .fetch_one(&self.reader)
+        .bind(sql::hex(hash))
+        .fetch_optional(&self.reader)
         .await?;
-        Ok(row.uint("n")? > 0)
+        row.map(|r| r.fixed("head_after")).transpose()
     }
 
     /// The gas that an attempt used, when it is known to be in a block.
