@@ -7,8 +7,8 @@ use crate::{
     config::Config,
     deployment::Deployment,
     stages::{
-        FeeGauge, GasModel, Line, StageError, Worked, batch, broadcast, confirm, deadline, fence, finalize,
-        fund, intake::Intake, nonces, policy, price, reconcile, sign,
+        FeeGauge, GasModel, Lead, Line, StageError, Worked, batch, broadcast, confirm, deadline, fence,
+        finalize, fund, intake::Intake, nonces, policy, price, reconcile, sign,
     },
     store::{Store, StoreError, generation::GenerationFile, holder::Holder, leases::LINE, progress::Verdict},
     tenure::{self, ChainPulse},
@@ -173,6 +173,7 @@ fn line(config: &Config, deployment: &Deployment, store: Store, signers: Signers
         fees: config.fees.clone(),
         gas: GasModel::default(),
         fee_gauge: FeeGauge::default(),
+        lead: Lead::default(),
         deployed_at: deployment.block,
         store: store.for_keeper(generation, config.store.lease),
     })
@@ -354,6 +355,7 @@ async fn follow(
     if *compared != Some(last_final.number) && finalize::is_at(line, last_final).await? {
         finalize::receive_float(line, balances, last_final).await?;
         reconcile::compare(line, balances, last_final).await?;
+        balances.keep(&line.store).await?;
         *compared = Some(last_final.number);
     }
     Ok(())

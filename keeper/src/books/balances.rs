@@ -2,36 +2,56 @@
 
 use crate::{
     domain::{amount::Amount, ledger::Account},
-    store::{Store, StoreError},
+    store::{Context, Store, StoreError, progress::Posting},
 };
 use alloy::primitives::Address;
 use std::collections::HashMap;
 
-/// The sums of all postings up to a row. Adding the newer ones is cheap; nothing is lost by starting over.
+/// The sums of all postings up to a row. Adding the newer ones is cheap, and the store keeps a copy from time to time,
+/// so that a start adds few; nothing is lost by starting over.
 #[derive(Clone, Debug, Default)]
 pub struct Balances {
-    sums: HashMap<(Address, Account), Sum>,
+    sums: Sums,
     last_row: i64,
+    /// The last row of the copy in the store.
+    kept_to: i64,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Sum {
-    debits: Amount,
-    credits: Amount,
+/// By asset and account.
+pub type Sums = HashMap<(Address, Account), Sum>;
+
+/// What an account was debited and credited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sum {
+    pub debits: Amount,
+    pub credits: Amount,
 }
+
+/// How many postings a start adds up at most, about.
+const KEEP_AFTER: i64 = 20_000;
 
 impl Balances {
     /// Adds what was posted since the last call.
     pub async fn catch_up(&mut self, store: &Store) -> Result<(), StoreError> {
+        if self.last_row == 0 {
+            (self.sums, self.last_row) = store.kept_balances().await?;
+            self.kept_to = self.last_row;
+        }
         let sums = &mut self.sums;
-        self.last_row = store
-            .sum_postings(self.last_row, |asset, debit, credit, amount| {
-                let debited = sums.entry((asset, debit)).or_default();
-                debited.debits = debited.debits + amount;
-                let credited = sums.entry((asset, credit)).or_default();
-                credited.credits = credited.credits + amount;
-            })
-            .await?;
+        self.last_row = store.sum_postings(self.last_row, i64::MAX, |posting| add(sums, posting)).await?;
+        Ok(())
+    }
+
+    /// Keeps a copy in the store when many postings came since the last. Only the line's keeper may.
+    pub async fn keep(&mut self, store: &Store) -> Result<(), StoreError> {
+        if self.last_row - self.kept_to < KEEP_AFTER {
+            return Ok(());
+        }
+        let detail = serde_json::json!({ "up_to": self.last_row });
+        let mut unit = store.unit(Context::new("keeper/finalize", "balances.kept", detail)).await?;
+        unit.keep_balances(&self.sums, self.last_row).await?;
+        unit.commit().await?;
+        self.kept_to = self.last_row;
         Ok(())
     }
 
@@ -58,4 +78,13 @@ impl Balances {
     fn sum(&self, asset: Address, account: Account) -> Sum {
         self.sums.get(&(asset, account)).copied().unwrap_or_default()
     }
+}
+
+/// Adds a posting to both of its accounts.
+pub fn add(sums: &mut Sums, posting: Posting) {
+    let Posting { asset, debit, credit, amount } = posting;
+    let debited = sums.entry((asset, debit)).or_default();
+    debited.debits = debited.debits + amount;
+    let credited = sums.entry((asset, credit)).or_default();
+    credited.credits = credited.credits + amount;
 }

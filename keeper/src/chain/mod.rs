@@ -22,7 +22,7 @@ use crate::{
 use abi::{IERC20, IVault};
 use alloy::{
     eips::{BlockId, BlockNumberOrTag},
-    primitives::{Address, B256, Bytes, U256, b256, keccak256},
+    primitives::{Address, B256, Bytes, U64, U256, b256, keccak256},
     providers::{DynProvider, Provider},
     rpc::types::{
         Filter, Log, TransactionRequest,
@@ -33,6 +33,7 @@ use alloy::{
 };
 use pool::{Endpoint, Pool};
 use refusal::{Refusal, SendError};
+use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -112,6 +113,24 @@ pub struct Receipt {
     pub block: u64,
     pub succeeded: bool,
     pub gas_used: u64,
+}
+
+/// What is read of a receipt. A batch's holds a log of the token for each payout: most of a full receipt would be read
+/// for nothing.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawReceipt {
+    block_number: Option<U64>,
+    block_hash: Option<B256>,
+    status: U64,
+    gas_used: U64,
+    logs: Vec<RawLog>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RawLog {
+    address: Address,
+    topics: Vec<B256>,
 }
 
 /// An event of the vault, with where it stands.
@@ -363,13 +382,17 @@ impl Chain {
     /// and stays as it is until they agree.
     pub async fn receipt(&self, tx: B256) -> Result<Option<Receipt>, ChainError> {
         let ask = |endpoint: Arc<Endpoint>| async move {
-            let receipt = endpoint.provider.get_transaction_receipt(tx).await?;
+            let method = "eth_getTransactionReceipt".into();
+            let receipt: Option<RawReceipt> = endpoint.provider.raw_request(method, (tx,)).await?;
             Ok(receipt.and_then(|r| {
-                let tripped = |log: &Log| {
-                    log.address() == self.vault && log.topic0() == Some(&IVault::Tripped::SIGNATURE_HASH)
+                let tripped = |log: &RawLog| {
+                    log.address == self.vault && log.topics.first() == Some(&IVault::Tripped::SIGNATURE_HASH)
                 };
-                let succeeded = r.status() && !r.logs().iter().any(tripped);
-                let receipt = Receipt { block: r.block_number?, succeeded, gas_used: r.gas_used };
+                let receipt = Receipt {
+                    block: r.block_number?.to(),
+                    succeeded: !r.status.is_zero() && !r.logs.iter().any(tripped),
+                    gas_used: r.gas_used.to(),
+                };
                 Some((receipt, r.block_hash?))
             }))
         };
@@ -394,31 +417,56 @@ impl Chain {
         calldata: &Bytes,
         position: Option<LanePosition>,
     ) -> Result<u64, ChainError> {
-        let request = TransactionRequest::default()
-            .from(lane)
-            .to(self.vault)
-            .input(calldata.clone().into())
-            .access_list(calldata::access_list(calldata))
-            .gas_limit(TRANSACTION_GAS_CAP);
-        let request = &request;
+        let request = &self.settlement(lane, calldata, TRANSACTION_GAS_CAP);
         let ask = |endpoint: Arc<Endpoint>| async move {
             let mut call = endpoint.provider.estimate_gas(request.clone()).block(BlockId::latest());
             if let Some(position) = position {
                 call = call.overrides(self.lane_override(lane, position));
             }
-            match call.await {
-                Ok(gas) => Ok(Ok(gas)),
-                Err(error) => match error.as_error_resp() {
-                    Some(payload) if !pool::is_rate_limit(payload) => Ok(Err(Refusal::read(payload))),
-                    _ => Err(error.into()),
-                },
-            }
+            or_refusal(call.await)
         };
+        let estimates = self.taken(lane, ask).await?;
+        Ok(estimates.into_iter().max().unwrap_or(TRANSACTION_GAS_CAP))
+    }
+
+    /// Whether the vault takes `calldata` from `lane` within `gas`, or why it refuses it; as [`Chain::estimate`]. A node
+    /// runs the call once for this, and some twenty times to estimate it.
+    pub async fn simulate(
+        &self,
+        lane: Address,
+        calldata: &Bytes,
+        position: Option<LanePosition>,
+        gas: u64,
+    ) -> Result<(), ChainError> {
+        let request = &self.settlement(lane, calldata, gas);
+        let ask = |endpoint: Arc<Endpoint>| async move {
+            let mut call = endpoint.provider.call(request.clone()).block(BlockId::latest());
+            if let Some(position) = position {
+                call = call.overrides(self.lane_override(lane, position));
+            }
+            or_refusal(call.await)
+        };
+        self.taken(lane, ask).await.map(drop)
+    }
+
+    fn settlement(&self, lane: Address, calldata: &Bytes, gas: u64) -> TransactionRequest {
+        TransactionRequest::default()
+            .from(lane)
+            .to(self.vault)
+            .input(calldata.clone().into())
+            .access_list(calldata::access_list(calldata))
+            .gas_limit(gas)
+    }
+
+    /// What a quorum answers to a simulated settlement, or why it refuses it.
+    async fn taken<T, F>(&self, lane: Address, ask: impl Fn(Arc<Endpoint>) -> F) -> Result<Vec<T>, ChainError>
+    where
+        F: Future<Output = Result<Result<T, Refusal>, ChainError>>,
+    {
         let what = format!("whether the vault takes a batch of lane {lane}");
-        let refused = |answer: &Result<u64, Refusal>| answer.is_err();
+        let refused = |answer: &Result<T, Refusal>| answer.is_err();
         let answers = self.pool.decide(&what, self.pool.tip_number(), refused, ask).await?;
-        let estimates: Result<Vec<u64>, Refusal> = answers.into_iter().collect();
-        Ok(estimates?.into_iter().max().unwrap_or(TRANSACTION_GAS_CAP))
+        Ok(answers.into_iter().collect::<Result<_, Refusal>>()?)
     }
 
     fn lane_override(&self, lane: Address, position: LanePosition) -> StateOverride {
@@ -428,6 +476,17 @@ impl Chain {
             ..Default::default()
         };
         [(self.vault, account)].into_iter().collect()
+    }
+}
+
+/// A node's answer to a simulated call: its error is the vault's, unless it is about the rate or the connection.
+fn or_refusal<T>(answer: Result<T, RpcError<TransportErrorKind>>) -> Result<Result<T, Refusal>, ChainError> {
+    match answer {
+        Ok(answer) => Ok(Ok(answer)),
+        Err(error) => match error.as_error_resp() {
+            Some(payload) if !pool::is_rate_limit(payload) => Ok(Err(Refusal::read(payload))),
+            _ => Err(error.into()),
+        },
     }
 }
 

@@ -133,15 +133,15 @@ pub struct Batch {
     pub created_at: i64,
 }
 
-/// What is fixed when a batch is funded, and never changes after.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What is fixed when a batch is funded, together with its calldata, and never changes after. The calldata has a
+/// question of its own, because it is large and few ask for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Content {
     pub lane: Address,
     /// The first number; 0 for requests and cancels.
     pub first: u64,
     /// The lane's head after the batch; zero for requests and cancels.
     pub head_after: Head,
-    pub calldata: Bytes,
     pub gas_limit: u64,
 }
 

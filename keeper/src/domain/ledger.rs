@@ -7,8 +7,7 @@
 //! cash = float + orders + depositors + requests + claims
 //! ```
 
-use super::{amount::Amount, withdrawal::Door};
-use alloy::primitives::Address;
+use super::withdrawal::Door;
 
 /// Whose money it is. One of each per asset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -109,12 +108,4 @@ fn owed(door: Door) -> Account {
         Door::Order => Account::Orders,
         Door::Request => Account::Requests,
     }
-}
-
-/// One move of money of one asset.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Posting {
-    pub asset: Address,
-    pub sides: Sides,
-    pub amount: Amount,
 }

@@ -48,14 +48,19 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
             }
             let limit = line.gas.payouts_in(asset.address, line.batch.max_gas / 100 * FILL_PERCENT);
             let limit = limit.min(line.batch.max_payouts);
+            let Some((count, since)) = line.store.ready_since(asset.address, door, limit).await? else {
+                continue;
+            };
+            let window = line.batch.window_ms();
+            let left = since + window - line.lead.ms().min(window / 2) - now_ms();
+            if count < limit && left > 0 {
+                due = due.min(left);
+                continue;
+            }
             let mut ready = line.store.ready(asset.address, door, limit).await?;
-            let full = ready.len() >= limit;
             // The deadline stage releases them.
             ready.retain(|w| !w.is_overdue(now_ms(), line.policy.deadline_ms()));
-            let Some(oldest) = ready.first() else { continue };
-            let left = oldest.received_at + line.batch.window_ms() - now_ms();
-            if !full && left > 0 {
-                due = due.min(left);
+            if ready.is_empty() {
                 continue;
             }
             let detail = serde_json::json!({ "asset": asset.symbol, "door": door, "count": ready.len() });

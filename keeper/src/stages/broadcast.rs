@@ -42,11 +42,21 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
         if fencing.contains(&slot.lane) && slot.kind != BatchKind::Void {
             continue;
         }
+        if !is_due(line, slot) {
+            continue;
+        }
         let Some(batch) = batches.iter().find(|b| b.row == slot.batch) else { continue };
         let attempts = line.store.attempts(batch.row).await?;
         worked |= tend(line, batch, &attempts, &slots).await?;
     }
     Ok(worked.into())
+}
+
+/// Whether the attempt is to be sent, sent again or replaced. Most are merely waited for.
+fn is_due(line: &Line, slot: &Slot) -> bool {
+    let now = now_ms();
+    slot.sent_at.is_none_or(|at| now - at > REBROADCAST_MS)
+        || now - slot.signed_at > line.fees.bump_after_ms()
 }
 
 /// Whether a void or a cancel is taking this slot's nonce: the two must not outbid each other.
@@ -174,12 +184,15 @@ async fn send(
             return Ok(false);
         }
     }
-    line.store.attempt_sent(attempt.hash, now_ms()).await?;
     if batch.state == BatchState::Signed {
         let detail = serde_json::json!({ "batch": batch.row, "tx": attempt.hash });
         let mut unit = line.unit("broadcast", "batch.broadcast", detail).await?;
+        unit.attempt_sent(attempt.hash, now_ms()).await?;
         unit.move_batch(batch, BatchState::Broadcast, None).await?;
         unit.commit().await?;
+        line.lead.learn(now_ms() - batch.created_at);
+    } else {
+        line.store.attempt_sent(attempt.hash, now_ms()).await?;
     }
     crate::crash::point("broadcast.recorded");
     Ok(true)

@@ -69,14 +69,22 @@ async fn view(
 }
 
 async fn check(line: &Line, batch: &Batch, view: &LaneView, slots: &[Slot]) -> Result<bool, StageError> {
+    let passed = batch.kind.is_numbered() && batch.end().is_some_and(|end| end <= view.chain.position.next);
+    if batch.state == BatchState::Mined && passed {
+        return Ok(false);
+    }
+    // Neither its numbers nor its nonce is used: it is waited for.
+    let waits = |s: &Slot| s.batch == batch.row && s.is_waiting() && s.nonce >= view.nonce;
+    if batch.kind == BatchKind::Orders && !passed && slots.iter().any(waits) {
+        return Ok(false);
+    }
     let attempts = line.store.attempts(batch.row).await?;
     if batch.kind == BatchKind::Cancel {
         return check_cancel(line, batch, &attempts, view).await;
     }
-    let passed = batch.kind.is_numbered() && batch.end().is_some_and(|end| end <= view.chain.position.next);
     if batch.state == BatchState::Mined {
         // Requests have no number that would tell: their receipt must still be there.
-        let still = passed || (!batch.kind.is_numbered() && included(line, &attempts).await?.is_some());
+        let still = !batch.kind.is_numbered() && included(line, &attempts).await?.is_some();
         return if still { Ok(false) } else { reorged(line, batch).await };
     }
     let newest_nonce = attempts.last().map(|a| a.nonce);

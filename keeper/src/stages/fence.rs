@@ -14,7 +14,7 @@ use crate::{
     },
     store::{generation::History, lanes::Lane},
 };
-use alloy::primitives::Address;
+use alloy::primitives::{Address, Bytes};
 
 /// What the start found, in words.
 pub type Findings = Vec<String>;
@@ -127,7 +127,7 @@ pub async fn step(line: &Line, tip: Block) -> Result<Worked, StageError> {
 
 async fn see_to(line: &Line, lane: &Lane, since: i64, tip: Block) -> Result<bool, StageError> {
     let chain = line.chain.lane(lane.address, tip.number).await?;
-    let content = void::content(lane.address, chain.position);
+    let (content, calldata) = void::content(lane.address, chain.position);
     let under_way = [BatchState::Funded, BatchState::Signed, BatchState::Broadcast, BatchState::Mined];
     let open = line.store.batches_in(&under_way).await?;
     if let Some(void) = open.iter().find(|b| is_void_of(b, lane.address)) {
@@ -143,7 +143,7 @@ async fn see_to(line: &Line, lane: &Lane, since: i64, tip: Block) -> Result<bool
         );
         return Ok(false);
     };
-    plan_void(line, lane, &sender, &content, since, tip).await
+    plan_void(line, lane, &sender, (&content, &calldata), since, tip).await
 }
 
 /// Whether a void can never be mined: a reorganisation took back what it builds on, or the nonce below its own, which
@@ -154,7 +154,7 @@ async fn is_lost(line: &Line, void: &Batch, now: &Content, tip: Block) -> Result
     if void.state == BatchState::Mined || now.first > content.first {
         return Ok(false);
     }
-    if content.calldata != now.calldata {
+    if content.head_after != now.head_after {
         return Ok(true);
     }
     let attempts = line.store.attempts(void.row).await?;
@@ -180,7 +180,7 @@ async fn plan_void(
     line: &Line,
     lane: &Lane,
     sender: &Lane,
-    content: &Content,
+    (content, calldata): (&Content, &Bytes),
     since: i64,
     tip: Block,
 ) -> Result<bool, StageError> {
@@ -191,7 +191,7 @@ async fn plan_void(
     if unit.void_is_final(lane.address, since).await? {
         return Ok(false);
     }
-    unit.plan_void(content, "fence").await?;
+    unit.plan_void(content, calldata, "fence").await?;
     if sender.address == lane.address {
         // The lowest free nonce: it takes the place of what may be in flight.
         unit.move_lane_nonce(lane, nonce).await?;

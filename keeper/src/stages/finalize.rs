@@ -92,7 +92,10 @@ pub async fn receive_float(line: &Line, balances: &mut Balances, block: Block) -
 
 /// A settlement's transaction.
 struct Settlement {
-    calldata: Bytes,
+    /// None where the books know the batch: they know its payouts.
+    calldata: Option<Bytes>,
+    /// The head of its lane after it: the hash of its calldata.
+    head: Head,
     gas_used: u64,
 }
 
@@ -107,17 +110,36 @@ impl Range {
         let logs = line.chain.vault_logs(from, to).await?;
         let mut settlements = HashMap::new();
         for log in &logs {
-            let settles = matches!(
-                log.event,
-                IVaultEvents::Settled(_) | IVaultEvents::RequestsSettled(_) | IVaultEvents::Voided(_)
-            );
-            if settles && !settlements.contains_key(&log.tx) {
-                let calldata = line.chain.calldata(log.tx).await?;
-                let gas_used = line.chain.receipt(log.tx).await?.map_or(0, |r| r.gas_used);
-                settlements.insert(log.tx, Settlement { calldata, gas_used });
+            let known = match &log.event {
+                IVaultEvents::Settled(_) => line.store.settled_head(log.tx).await?,
+                IVaultEvents::Voided(e) => Some(e.head),
+                IVaultEvents::RequestsSettled(_) => None,
+                _ => continue,
+            };
+            if settlements.contains_key(&log.tx) {
+                continue;
             }
+            let (calldata, head) = match known {
+                Some(head) => (None, head),
+                None => {
+                    let calldata = line.chain.calldata(log.tx).await?;
+                    let start = LanePosition { next: 0, head: Head::ZERO };
+                    (Some(calldata.clone()), start.after(0, &calldata).head)
+                }
+            };
+            let gas_used = match line.store.gas_used(log.tx).await? {
+                Some(gas) => gas,
+                None => line.chain.receipt(log.tx).await?.map_or(0, |r| r.gas_used),
+            };
+            settlements.insert(log.tx, Settlement { calldata, head, gas_used });
         }
         Ok(Self { logs, settlements })
+    }
+
+    /// What a settlement said.
+    fn calldata(&self, tx: B256) -> Result<&Bytes, StageError> {
+        let calldata = self.settlements.get(&tx).and_then(|s| s.calldata.as_ref());
+        calldata.ok_or_else(|| ChainError::Missing(format!("calldata of transaction {tx}")).into())
     }
 
     async fn apply(&self, line: &Line, unit: &mut Unit) -> Result<(), StageError> {
@@ -195,8 +217,8 @@ impl Range {
 
     /// Where a settlement left its lane.
     fn position_after(&self, log: &VaultLog, event: &Settled) -> LanePosition {
-        let calldata = self.settlements.get(&log.tx).map_or(&[][..], |s| &s.calldata);
-        LanePosition { next: event.first, head: Head::ZERO }.after(event.count, calldata)
+        let head = self.settlements.get(&log.tx).map_or(Head::ZERO, |s| s.head);
+        LanePosition { next: event.first + event.count, head }
     }
 
     /// The numbers of failed pushes in a transaction: of a lane's orders, or of requests (lane zero).
@@ -252,7 +274,10 @@ async fn lane_moved(unit: &mut Unit, lane: Address, at: LanePosition) -> Result<
     for batch in unit.open_numbered(lane).await? {
         let Some(content) = &batch.content else { continue };
         let stands = match batch.kind {
-            BatchKind::Orders => calldata::position_before(&content.calldata) == Some(builds_on),
+            BatchKind::Orders => {
+                content.first == builds_on.next
+                    && calldata::position_before(&unit.calldata(batch.row).await?) == Some(builds_on)
+            }
             // The fence sees to one that does not build on this.
             _ => content.first >= at.next,
         };
@@ -260,7 +285,7 @@ async fn lane_moved(unit: &mut Unit, lane: Address, at: LanePosition) -> Result<
             tracing::warn!(batch = batch.row, %lane, "its numbers went without it: dissolved");
             unit.dissolve_batch(&batch, Code::NumberVoided).await?;
         } else if batch.kind == BatchKind::Orders {
-            builds_on = builds_on.after(batch.count, &content.calldata);
+            builds_on = LanePosition { next: content.first + batch.count, head: content.head_after };
         }
     }
     if let Some(lane) = unit.lane(lane).await?

@@ -3,7 +3,7 @@
 //! What the float does not cover is held, without holding up the rest, and is refused when it has been held for too
 //! long. Refilling the float by a swap or from cold is not done here yet.
 
-use super::{Line, StageError, Worked, deadline, nonces, policy};
+use super::{BATCH_OVERHEAD, Line, StageError, Worked, deadline, nonces, policy};
 use crate::{
     chain::{Block, ChainError, calldata, refusal::Refusal},
     clock::now_ms,
@@ -11,13 +11,13 @@ use crate::{
     domain::{
         amount::Amount,
         batch::{Batch, BatchKind, BatchState, Content},
-        lane::Head,
+        lane::{Head, LanePosition},
         reason::Code,
         withdrawal::{Withdrawal, WithdrawalState},
     },
     store::{estimates::KeptEstimate, lanes::Lane},
 };
-use alloy::primitives::Address;
+use alloy::primitives::{Address, Bytes};
 use std::collections::HashMap;
 
 /// How long a batch waits before it is tried again, when the vault refuses it for a reason that passes by itself.
@@ -123,43 +123,65 @@ async fn fund(line: &Line, batch: &Batch, lane: &Lane, tip: Block) -> Result<boo
     } else {
         calldata::settle_requests(batch.asset, audit_head, &withdrawals)
     };
-    let gas = match line.chain.estimate(lane.address, &calldata, numbered.then_some(position)).await {
-        Ok(gas) if gas <= line.batch.max_gas => gas,
-        Ok(_) => return halve_or(line, batch, &withdrawals, &Refusal::TooMuchGas).await,
+    let at = numbered.then_some(position);
+    let (gas, gas_limit) = match gas_of(line, batch, lane.address, &calldata, at).await {
+        Ok(gas) => gas,
         Err(ChainError::Refused(refusal)) if refusal.is_smaller_better() => {
             return halve_or(line, batch, &withdrawals, &refusal).await;
         }
         Err(ChainError::Refused(refusal)) => return delay(line, batch, &refusal).await,
         Err(error) => return Err(error.into()),
     };
-    line.gas.learn(batch.asset, batch.count, gas);
-    let gas_limit = with_margin(gas, line.batch.max_gas);
     if !nonces::can_pay(line, lane, gas_limit, tip).await? {
         return Ok(true);
     }
     let estimate = line.fees_now(line.fees.policy).await?;
     let kept = KeptEstimate { gas: gas.div_ceil(batch.count.max(1)), estimate, at: now_ms() };
-    line.store.put_estimate(batch.asset, &kept).await?;
 
     let after = position.after(batch.count, &calldata);
     let content = Content {
         lane: lane.address,
         first: if numbered { position.next } else { 0 },
         head_after: if numbered { after.head } else { Head::ZERO },
-        calldata,
         gas_limit,
     };
     let detail = serde_json::json!({
         "batch": batch.row, "lane": lane.address, "first": content.first, "count": batch.count, "gas": gas,
     });
     let mut unit = line.unit("fund", "batch.funded", detail).await?;
-    unit.fund_batch(batch, &content, None).await?;
+    unit.fund_batch(batch, &content, &calldata, None).await?;
+    unit.put_estimate(batch.asset, &kept).await?;
     if numbered {
         unit.move_lane_position(lane, after).await?;
     }
     unit.commit().await?;
     crate::crash::point("batch.committed");
     Ok(true)
+}
+
+/// The gas that a batch takes, and its limit. One simulation under the limit is enough while the asset's payouts are
+/// known; when they are not, or the limit is too low for it, the chain estimates.
+async fn gas_of(
+    line: &Line,
+    batch: &Batch,
+    lane: Address,
+    calldata: &Bytes,
+    position: Option<LanePosition>,
+) -> Result<(u64, u64), ChainError> {
+    let max_gas = line.batch.max_gas;
+    if let Some(expected) = line.gas.expected(batch.asset, batch.count) {
+        let limit = with_margin(expected + BATCH_OVERHEAD, max_gas);
+        match line.chain.simulate(lane, calldata, position, limit).await {
+            Err(ChainError::Refused(Refusal::TooMuchGas)) => {}
+            simulated => return simulated.map(|()| (expected.min(limit), limit)),
+        }
+    }
+    let gas = line.chain.estimate(lane, calldata, position).await?;
+    if gas > max_gas {
+        return Err(Refusal::TooMuchGas.into());
+    }
+    line.gas.learn(batch.asset, batch.count, gas);
+    Ok((gas, with_margin(gas, max_gas)))
 }
 
 /// A tenth and a little above the estimate: recipients and the chain's state may change before it is mined.

@@ -50,7 +50,11 @@ use crate::{
 use alloy::primitives::Address;
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 /// What the stages share.
@@ -66,6 +70,7 @@ pub struct Line {
     pub fees: FeesConfig,
     pub gas: GasModel,
     pub fee_gauge: FeeGauge,
+    pub lead: Lead,
     /// The block of the deployment: no event of the vault is older.
     pub deployed_at: u64,
 }
@@ -188,21 +193,54 @@ const FEES_MS: i64 = 1_000;
 #[derive(Debug, Default)]
 pub struct FeeGauge(tokio::sync::Mutex<Option<(i64, FeeHistory)>>);
 
-/// How much gas a payout of an asset takes, learned from the estimates of its batches. Only a guess of how many fit:
-/// the estimate of the batch itself decides.
+/// How long the way of a batch from planned to sent takes, in milliseconds, as it was lately. So much before the end of
+/// its window a batch is planned: the window says how long an order may wait until it is sent.
 #[derive(Debug, Default)]
-pub struct GasModel(Mutex<HashMap<Address, u64>>);
+pub struct Lead(AtomicI64);
+
+impl Lead {
+    pub fn ms(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// A batch took so long. Goes up faster than down, so that most are in time.
+    pub fn learn(&self, took: i64) {
+        let known = self.ms();
+        let step = if took > known { (took - known + 1) / 2 } else { (took - known) / 8 };
+        self.0.store(known + step, Ordering::Relaxed);
+    }
+}
+
+/// How much gas a payout of an asset takes, learned from the estimates of its batches. Only a guess of how many fit
+/// and of what a batch takes: its own simulation decides.
+#[derive(Debug, Default)]
+pub struct GasModel(Mutex<HashMap<Address, Learned>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Learned {
+    /// Gas of one payout, with its share of the batch.
+    each: u64,
+    /// The payouts of the batch that was estimated last.
+    count: u64,
+    at: Instant,
+}
+
+/// So long an estimate tells what batches take, of up to so many times its payouts.
+const FRESH: Duration = Duration::from_secs(60);
+const SCALE: u64 = 2;
 
 /// Before anything is known: above a fresh recipient of a common token, and of ETH.
 const FIRST_GUESS: u64 = 45_000;
 /// What a batch costs beside its payouts, generously.
 const BATCH_OVERHEAD: u64 = 200_000;
+/// What any transaction costs.
+const TRANSACTION_GAS: u64 = 21_000;
 
 impl GasModel {
     /// How much gas a payout of `asset` takes.
     pub fn of_payout(&self, asset: Address) -> u64 {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(&asset).copied().unwrap_or(FIRST_GUESS)
+        known.get(&asset).map_or(FIRST_GUESS, |learned| learned.each)
     }
 
     /// How many payouts of `asset` fit into `gas`. At least one.
@@ -211,12 +249,57 @@ impl GasModel {
         usize::try_from(n).unwrap_or(usize::MAX).max(1)
     }
 
+    /// What a batch of `count` would be estimated at; none when the last estimate is old, or that of a batch far
+    /// smaller.
+    pub fn expected(&self, asset: Address, count: u64) -> Option<u64> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let learned = known.get(&asset).filter(|l| l.at.elapsed() < FRESH && count <= SCALE * l.count)?;
+        Some(TRANSACTION_GAS + learned.each * count)
+    }
+
     /// A batch of `count` was estimated at `gas`. Goes up at once and down slowly, so that guesses err on the safe
-    /// side.
+    /// side; a larger batch than the one before knows better, because the share of the batch itself is smaller.
     pub fn learn(&self, asset: Address, count: u64, gas: u64) {
-        let seen = gas.saturating_sub(21_000) / count.max(1);
+        let seen = gas.saturating_sub(TRANSACTION_GAS) / count.max(1);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let each = known.entry(asset).or_insert(seen);
-        *each = if seen > *each { seen } else { *each - (*each - seen) / 8 };
+        let each = match known.get(&asset) {
+            Some(before) if seen < before.each && count <= before.count => {
+                before.each - (before.each - seen) / 8
+            }
+            _ => seen,
+        };
+        known.insert(asset, Learned { each, count, at: Instant::now() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lead_follows_what_batches_take() {
+        let lead = Lead::default();
+        (0..20).for_each(|_| lead.learn(40));
+        assert_eq!(lead.ms(), 40);
+        lead.learn(80);
+        assert_eq!(lead.ms(), 60, "up fast");
+        lead.learn(20);
+        assert_eq!(lead.ms(), 55, "down slowly");
+    }
+
+    #[test]
+    fn an_estimate_tells_of_batches_of_its_size() {
+        let (gas, asset) = (GasModel::default(), Address::ZERO);
+        assert_eq!(gas.expected(asset, 1), None, "nothing is known yet");
+        gas.learn(asset, 1, 101_000);
+        assert_eq!(gas.of_payout(asset), 80_000);
+        assert_eq!(gas.expected(asset, 2), Some(181_000));
+        assert_eq!(gas.expected(asset, 3), None, "the share of the batch itself is not known");
+        gas.learn(asset, 100, 3_021_000);
+        assert_eq!(gas.of_payout(asset), 30_000, "a larger batch knows better");
+        gas.learn(asset, 100, 2_221_000);
+        assert_eq!(gas.of_payout(asset), 29_000, "down slowly");
+        gas.learn(asset, 10, 421_000);
+        assert_eq!(gas.of_payout(asset), 40_000, "up at once");
     }
 }

@@ -102,8 +102,9 @@ async fn ready_gas(
     let pays = matches!(batch.kind, BatchKind::Orders | BatchKind::Requests);
     let attempts = line.store.attempts(batch.row).await?;
     let Some(last) = attempts.last().filter(|_| pays) else { return Ok(Some(content.gas_limit)) };
-    let position = calldata::position_before(&content.calldata);
-    match line.chain.estimate(content.lane, &content.calldata, position).await {
+    let calldata = line.store.calldata(batch.row).await?;
+    let position = calldata::position_before(&calldata);
+    match line.chain.estimate(content.lane, &calldata, position).await {
         Ok(gas) => Ok(Some(max(content.gas_limit, with_margin(gas, line.batch.max_gas)))),
         Err(ChainError::Refused(refusal)) => {
             let is_short =
@@ -134,10 +135,10 @@ async fn sign(
     gas_limit: u64,
     fees: Fees,
 ) -> Result<(), StageError> {
-    let content = Content { gas_limit, ..content.clone() };
-    let Some(attempt) = attempt(line, batch, &content, sender.address, sender.nonce, fees)? else {
-        return Ok(());
-    };
+    let content = Content { gas_limit, ..*content };
+    let calldata = line.store.calldata(batch.row).await?;
+    let account = (sender.address, sender.nonce);
+    let Some(attempt) = attempt(line, batch, &content, &calldata, account, fees)? else { return Ok(()) };
     let detail = serde_json::json!({ "batch": batch.row, "tx": attempt.hash, "nonce": sender.nonce });
     let mut unit = line.unit("sign", "attempt.signed", detail).await?;
     unit.add_attempt(&attempt).await?;
@@ -155,9 +156,9 @@ pub(super) async fn replace(
 ) -> Result<Option<Attempt>, StageError> {
     let Some(content) = &batch.content else { return Ok(None) };
     let Some(fees) = raised(line, stuck.fees()).await? else { return Ok(None) };
-    let Some(attempt) = attempt(line, batch, content, stuck.lane, stuck.nonce, fees)? else {
-        return Ok(None);
-    };
+    let calldata = line.store.calldata(batch.row).await?;
+    let account = (stuck.lane, stuck.nonce);
+    let Some(attempt) = attempt(line, batch, content, &calldata, account, fees)? else { return Ok(None) };
     let detail = serde_json::json!({ "batch": batch.row, "tx": attempt.hash, "replaces": stuck.hash });
     let mut unit = line.unit("broadcast", "attempt.replaced", detail).await?;
     unit.add_attempt(&attempt).await?;
@@ -181,8 +182,7 @@ pub(super) async fn cancel(
     why: Code,
     given_up: Option<i64>,
 ) -> Result<bool, StageError> {
-    let content =
-        Content { lane, first: 0, head_after: Head::ZERO, calldata: Bytes::new(), gas_limit: CANCEL_GAS };
+    let content = Content { lane, first: 0, head_after: Head::ZERO, gas_limit: CANCEL_GAS };
     let detail = serde_json::json!({ "lane": lane, "nonce": nonce, "reason": why, "batch": given_up });
     let mut unit = line.unit("broadcast", "nonce.cancelled", detail).await?;
     let batch = unit.plan_cancel(&content, why).await?;
@@ -207,7 +207,9 @@ pub(super) async fn sign_here(
     fees: Fees,
 ) -> Result<bool, StageError> {
     let Some(content) = &batch.content else { return Ok(false) };
-    let Some(attempt) = attempt(line, batch, content, content.lane, nonce, fees)? else { return Ok(false) };
+    let calldata = unit.calldata(batch.row).await?;
+    let account = (content.lane, nonce);
+    let Some(attempt) = attempt(line, batch, content, &calldata, account, fees)? else { return Ok(false) };
     unit.add_attempt(&attempt).await?;
     unit.move_batch(batch, BatchState::Signed, batch.reason.as_deref()).await?;
     Ok(true)
@@ -217,8 +219,8 @@ fn attempt(
     line: &Line,
     batch: &Batch,
     content: &Content,
-    lane: Address,
-    nonce: u64,
+    calldata: &Bytes,
+    (lane, nonce): (Address, u64),
     fees: Fees,
 ) -> Result<Option<Attempt>, StageError> {
     let message = Message {
@@ -227,7 +229,7 @@ fn attempt(
         nonce,
         gas_limit: content.gas_limit,
         fees,
-        calldata: &content.calldata,
+        calldata,
     };
     let Some(signed) = line.signers.sign(lane, &message) else {
         tracing::warn!(%lane, batch = batch.row, "no key for this lane is configured; its batch waits");

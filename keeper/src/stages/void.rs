@@ -11,16 +11,16 @@ use crate::{
     },
     store::lanes::Lane,
 };
-use alloy::primitives::Address;
+use alloy::primitives::{Address, Bytes};
 
 /// More than a void ever needs.
 const VOID_GAS: u64 = 150_000;
 
 /// What gives up the next number of `lane`, which stands at `position`.
-pub(super) fn content(lane: Address, position: LanePosition) -> Content {
+pub(super) fn content(lane: Address, position: LanePosition) -> (Content, Bytes) {
     let calldata = calldata::void_next(lane, position);
     let head_after = position.after(1, &calldata).head;
-    Content { lane, first: position.next, head_after, calldata, gas_limit: VOID_GAS }
+    (Content { lane, first: position.next, head_after, gas_limit: VOID_GAS }, calldata)
 }
 
 /// Voids the next number of `lane`, which `front` holds, in the place of its transaction: only one of the two can be
@@ -38,7 +38,7 @@ pub(super) async fn in_place_of(
         // Mined, or another batch is before it on chain: the next block tells more.
         return Ok(false);
     }
-    let content = content(lane.address, chain.position);
+    let (content, calldata) = content(lane.address, chain.position);
     let place = place_of(line, front, lane.address).await?;
     let detail = serde_json::json!({
         "lane": lane.address, "number": content.first, "batch": front.row, "reason": why,
@@ -47,7 +47,7 @@ pub(super) async fn in_place_of(
     if unit.batch(front.row).await?.state != front.state {
         return Ok(false);
     }
-    let row = unit.plan_void(&content, why.as_str()).await?;
+    let row = unit.plan_void(&content, &calldata, why.as_str()).await?;
     match place {
         // Never signed: no transaction of it can be on its way, and the void goes the usual way.
         Place::Free => unit.commit().await?,

@@ -102,7 +102,7 @@ impl Store {
         for table in parents_first(self.engine).into_iter().filter(|t| present.contains(t)) {
             let columns = columns(self.engine, &mut tx, &table).await?;
             let names = columns.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
-            let statement = format!("SELECT {names} FROM {table} ORDER BY 1");
+            let statement = format!("SELECT {names} FROM {table} ORDER BY 1, 2");
             out.line(&TableLine { table, columns: columns.clone() }).map_err(failed)?;
             let mut rows = sqlx::query(AssertSqlSafe(statement)).fetch(&mut *tx);
             while let Some(row) = rows.try_next().await? {

@@ -13,12 +13,14 @@ use crate::domain::{
     reason::Code,
     withdrawal::{Withdrawal, WithdrawalState},
 };
-use alloy::primitives::{Address, B256};
+use alloy::primitives::{Address, B256, Bytes};
 use sqlx::{AssertSqlSafe, any::AnyRow};
 use std::collections::BTreeMap;
 
-const COLUMNS: &str = "row_id, kind, state, asset, count, total, lane, first, head_after, calldata, gas_limit, \
-     reason, retry_at, created_at";
+/// Every column but the calldata.
+const COLUMNS: &str = "row_id, kind, state, asset, count, total, lane, first, head_after, gas_limit, reason, \
+     retry_at, created_at";
+const CALLDATA: &str = "SELECT calldata FROM batches WHERE row_id = $1";
 const ATTEMPT_COLUMNS: &str =
     "row_id, batch, lane, nonce, hash, raw, max_fee, priority_fee, state, signed_at, sent_at";
 
@@ -47,12 +49,18 @@ impl Unit {
     }
 
     /// Stores a void of the lane's next number, funded at once: it pays nothing.
-    pub async fn plan_void(&mut self, content: &Content, reason: &str) -> Result<i64, StoreError> {
+    pub async fn plan_void(
+        &mut self,
+        content: &Content,
+        calldata: &Bytes,
+        reason: &str,
+    ) -> Result<i64, StoreError> {
         let row = self.insert_batch(BatchKind::Void, Address::ZERO, 1, Amount::ZERO).await?;
         self.record(Subject::Batch, &[row], None, BatchState::Planned.as_str(), Some(reason)).await?;
         let batch = self.batch(row).await?;
         self.move_batch(&batch, BatchState::Priced, Some(reason)).await?;
-        self.fund_batch(&Batch { state: BatchState::Priced, ..batch }, content, Some(reason)).await?;
+        let priced = Batch { state: BatchState::Priced, ..batch };
+        self.fund_batch(&priced, content, calldata, Some(reason)).await?;
         Ok(row)
     }
 
@@ -63,7 +71,8 @@ impl Unit {
         self.record(Subject::Batch, &[row], None, BatchState::Planned.as_str(), Some(why)).await?;
         let batch = self.batch(row).await?;
         self.move_batch(&batch, BatchState::Priced, Some(why)).await?;
-        self.fund_batch(&Batch { state: BatchState::Priced, ..batch }, content, Some(why)).await?;
+        let priced = Batch { state: BatchState::Priced, ..batch };
+        self.fund_batch(&priced, content, &Bytes::new(), Some(why)).await?;
         self.batch(row).await
     }
 
@@ -95,6 +104,7 @@ impl Unit {
         &mut self,
         batch: &Batch,
         content: &Content,
+        calldata: &Bytes,
         reason: Option<&str>,
     ) -> Result<(), StoreError> {
         self.require_lane_or_line(content.lane).await?;
@@ -106,7 +116,7 @@ impl Unit {
         .bind(sql::address(content.lane))
         .bind(sql::int(content.first))
         .bind(sql::hex(content.head_after))
-        .bind(content.calldata.to_vec())
+        .bind(calldata.to_vec())
         .bind(sql::int(content.gas_limit))
         .bind(batch.row)
         .bind(sql::int(batch.count))
@@ -151,6 +161,12 @@ impl Unit {
             }
         }
         Ok(())
+    }
+
+    /// The calldata of a batch that is funded.
+    pub async fn calldata(&mut self, batch: i64) -> Result<Bytes, StoreError> {
+        let row = sqlx::query(CALLDATA).bind(batch).fetch_one(self.connection()).await?;
+        Ok(row.bytes_opt("calldata")?.unwrap_or_default().into())
     }
 
     pub async fn batch(&mut self, row: i64) -> Result<Batch, StoreError> {
@@ -241,6 +257,11 @@ impl Unit {
         .await?;
         self.note();
         Ok(())
+    }
+
+    /// A node took the attempt for the first time.
+    pub async fn attempt_sent(&mut self, hash: B256, at: i64) -> Result<(), StoreError> {
+        sent(self.connection(), hash, at).await
     }
 
     /// What became of an attempt; with its block when it was mined.
@@ -341,6 +362,34 @@ impl Store {
         found.as_ref().map(read).transpose()
     }
 
+    /// The head that a lane has after the batch of orders here that the transaction `hash` is an attempt of, unless that
+    /// batch was given up. The hash covers the calldata: it settled this batch, to the bit.
+    pub async fn settled_head(&self, hash: B256) -> Result<Option<Head>, StoreError> {
+        let row = sqlx::query(
+            "SELECT b.head_after FROM attempts a JOIN batches b ON b.row_id = a.batch \
+             WHERE a.hash = $1 AND b.kind = 'orders' AND b.state <> 'dissolved'",
+        )
+        .bind(sql::hex(hash))
+        .fetch_optional(&self.reader)
+        .await?;
+        row.map(|r| r.fixed("head_after")).transpose()
+    }
+
+    /// The gas that an attempt used, when it is known to be in a block.
+    pub async fn gas_used(&self, hash: B256) -> Result<Option<u64>, StoreError> {
+        let row = sqlx::query("SELECT gas_used FROM attempts WHERE hash = $1 AND gas_used IS NOT NULL")
+            .bind(sql::hex(hash))
+            .fetch_optional(&self.reader)
+            .await?;
+        row.map(|r| r.uint("gas_used")).transpose()
+    }
+
+    /// [`Unit::calldata`].
+    pub async fn calldata(&self, batch: i64) -> Result<Bytes, StoreError> {
+        let row = sqlx::query(CALLDATA).bind(batch).fetch_one(&self.reader).await?;
+        Ok(row.bytes_opt("calldata")?.unwrap_or_default().into())
+    }
+
     /// A batch's attempts, oldest first.
     pub async fn attempts(&self, batch: i64) -> Result<Vec<Attempt>, StoreError> {
         let statement = format!("SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE batch = $1 ORDER BY row_id");
@@ -350,12 +399,7 @@ impl Store {
 
     /// A node took the attempt. No audit entry: sending again changes nothing that matters.
     pub async fn attempt_sent(&self, hash: B256, at: i64) -> Result<(), StoreError> {
-        sqlx::query("UPDATE attempts SET state = 'sent', sent_at = $1 WHERE hash = $2 AND state IN ('signed', 'sent')")
-            .bind(at)
-            .bind(sql::hex(hash))
-            .execute(&self.writer)
-            .await?;
-        Ok(())
+        sent(&self.writer, hash, at).await
     }
 
     /// The transaction that paid a withdrawal, with its block: from its batch, or found on chain.
@@ -385,14 +429,28 @@ impl Store {
     }
 }
 
+async fn sent(
+    executor: impl sqlx::Executor<'_, Database = sqlx::Any>,
+    hash: B256,
+    at: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE attempts SET state = 'sent', sent_at = $1 WHERE hash = $2 AND state IN ('signed', 'sent')",
+    )
+    .bind(at)
+    .bind(sql::hex(hash))
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
 fn read(row: &AnyRow) -> Result<Batch, StoreError> {
-    let content = match row.bytes_opt("calldata")? {
+    let content = match row.text_opt("lane")? {
         None => None,
-        Some(calldata) => Some(Content {
+        Some(_) => Some(Content {
             lane: row.address("lane")?,
             first: row.uint("first")?,
             head_after: row.fixed("head_after")?,
-            calldata: calldata.into(),
             gas_limit: row.uint("gas_limit")?,
         }),
     };

@@ -1,7 +1,7 @@
 //! What a payout of each asset was last estimated to cost, for readers.
 
 use super::{
-    Store, StoreError,
+    Store, StoreError, Unit,
     sql::{self, Columns},
 };
 use crate::domain::fees::{FeeEstimate, FeePolicy, Fees};
@@ -17,27 +17,42 @@ pub struct KeptEstimate {
     pub at: i64,
 }
 
+impl Unit {
+    /// [`Store::put_estimate`], together with a change.
+    pub async fn put_estimate(&mut self, asset: Address, kept: &KeptEstimate) -> Result<(), StoreError> {
+        put(self.connection(), asset, kept).await
+    }
+}
+
+async fn put(
+    executor: impl sqlx::Executor<'_, Database = sqlx::Any>,
+    asset: Address,
+    kept: &KeptEstimate,
+) -> Result<(), StoreError> {
+    let fee = |wei: u128| i64::try_from(wei).unwrap_or(i64::MAX);
+    let FeeEstimate { fees, base_fee, policy } = kept.estimate;
+    sqlx::query(
+        "INSERT INTO fee_estimates (asset, gas, base_fee, max_fee, priority_fee, policy, at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (asset) DO UPDATE SET gas = excluded.gas, \
+         base_fee = excluded.base_fee, max_fee = excluded.max_fee, priority_fee = excluded.priority_fee, \
+         policy = excluded.policy, at = excluded.at",
+    )
+    .bind(sql::address(asset))
+    .bind(sql::int(kept.gas))
+    .bind(fee(base_fee))
+    .bind(fee(fees.max_fee))
+    .bind(fee(fees.priority_fee))
+    .bind(policy.as_str())
+    .bind(kept.at)
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
 impl Store {
     /// Keeps an estimate over the one before. No audit entry: nothing is decided by it later.
     pub async fn put_estimate(&self, asset: Address, kept: &KeptEstimate) -> Result<(), StoreError> {
-        let fee = |wei: u128| i64::try_from(wei).unwrap_or(i64::MAX);
-        let FeeEstimate { fees, base_fee, policy } = kept.estimate;
-        sqlx::query(
-            "INSERT INTO fee_estimates (asset, gas, base_fee, max_fee, priority_fee, policy, at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (asset) DO UPDATE SET gas = excluded.gas, \
-             base_fee = excluded.base_fee, max_fee = excluded.max_fee, priority_fee = excluded.priority_fee, \
-             policy = excluded.policy, at = excluded.at",
-        )
-        .bind(sql::address(asset))
-        .bind(sql::int(kept.gas))
-        .bind(fee(base_fee))
-        .bind(fee(fees.max_fee))
-        .bind(fee(fees.priority_fee))
-        .bind(policy.as_str())
-        .bind(kept.at)
-        .execute(&self.writer)
-        .await?;
-        Ok(())
+        put(&self.writer, asset, kept).await
     }
 
     /// The last estimate for an asset; none when nothing of it was estimated yet.

@@ -2,11 +2,14 @@
 //! whether states, transitions and postings tell the same story. All at one moment, beside a running keeper.
 
 use super::{
-    Engine, Store, StoreError,
+    Engine, Store, StoreError, progress,
     sql::{self, Columns},
 };
 use crate::{
-    books::audit::{Digest, Entry},
+    books::{
+        audit::{Digest, Entry},
+        balances::{self, Sums},
+    },
     domain::{amount::Amount, ledger::Account},
 };
 use alloy::primitives::B256;
@@ -117,7 +120,26 @@ async fn check_all(
             found.broken.push(meaning.replace("{}", &row.text("what")?));
         }
     }
+    check_balances(tx, found).await?;
     check_money(tx, found).await
+}
+
+/// Adds up again what the kept copy of the balances says.
+async fn check_balances(tx: &mut AnyConnection, found: &mut Integrity) -> Result<(), StoreError> {
+    use futures::TryStreamExt;
+    let (kept, up_to) = progress::kept_balances(&mut *tx).await?;
+    let mut sums = Sums::default();
+    let mut rows = sqlx::query(progress::POSTINGS).bind(0_i64).bind(up_to).fetch(&mut *tx);
+    while let Some(row) = rows.try_next().await? {
+        balances::add(&mut sums, progress::read_posting(&row)?);
+    }
+    if sums != kept {
+        found.broken.push(format!(
+            "the kept balances are not the sums of the postings up to {up_to}; with no keeper running, empty the \
+             table balances: it is filled again from the postings"
+        ));
+    }
+    Ok(())
 }
 
 /// Computes every hash of the audit chain again.

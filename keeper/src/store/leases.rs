@@ -203,7 +203,7 @@ impl Store {
             "SELECT name, holder, {} - expires_at AS free_for FROM leases ORDER BY name",
             self.engine.now_ms()
         );
-        let rows = sqlx::query(AssertSqlSafe(statement)).fetch_all(&self.writer).await?;
+        let rows = sqlx::query(AssertSqlSafe(statement)).fetch_all(&self.reader).await?;
         rows.iter()
             .map(|r| {
                 let free_for = r.int("free_for")?;

@@ -4,10 +4,13 @@ use super::{
     Store, StoreError, Unit,
     sql::{self, Columns, pieces, placeholders},
 };
-use crate::domain::{
-    amount::Amount,
-    ledger::Account,
-    withdrawal::{Reference, WithdrawalState},
+use crate::{
+    books::balances::{Sum, Sums},
+    domain::{
+        amount::Amount,
+        ledger::Account,
+        withdrawal::{Reference, WithdrawalState},
+    },
 };
 use alloy::primitives::{Address, B256};
 use futures::TryStreamExt;
@@ -44,6 +47,43 @@ pub struct Verdict {
     pub at: i64,
     pub ok: bool,
     pub differences: Vec<String>,
+}
+
+/// A posting without what it belongs to.
+#[derive(Clone, Copy, Debug)]
+pub struct Posting {
+    pub asset: Address,
+    pub debit: Account,
+    pub credit: Account,
+    pub amount: Amount,
+}
+
+pub(super) const POSTINGS: &str = "SELECT row_id, asset, debit, credit, amount FROM postings \
+     WHERE row_id > $1 AND row_id <= $2 ORDER BY row_id";
+
+pub(super) fn read_posting(row: &AnyRow) -> Result<Posting, StoreError> {
+    Ok(Posting {
+        asset: row.address("asset")?,
+        debit: row.parsed("debit", Account::parse)?,
+        credit: row.parsed("credit", Account::parse)?,
+        amount: row.amount("amount")?,
+    })
+}
+
+/// See [`Store::kept_balances`].
+pub(super) async fn kept_balances(
+    executor: impl sqlx::Executor<'_, Database = sqlx::Any>,
+) -> Result<(Sums, i64), StoreError> {
+    let rows = sqlx::query("SELECT asset, account, debits, credits, up_to FROM balances")
+        .fetch_all(executor)
+        .await?;
+    let (mut sums, mut up_to) = (Sums::default(), 0);
+    for row in &rows {
+        let sum = Sum { debits: row.amount("debits")?, credits: row.amount("credits")? };
+        sums.insert((row.address("asset")?, row.parsed("account", Account::parse)?), sum);
+        up_to = row.int("up_to")?;
+    }
+    Ok((sums, up_to))
 }
 
 impl Store {
@@ -97,29 +137,27 @@ impl Store {
         Ok(())
     }
 
-    /// Adds the postings after row `since` to `balances`, and returns the last row. The balance of an account is
-    /// what it was debited less what it was credited; debits and credits are kept apart, so that no sign is needed.
+    /// Hands the postings after row `since`, up to row `to`, to `add`, and returns the last row. The balance of an
+    /// account is what it was debited less what it was credited; debits and credits are kept apart, so that no sign is
+    /// needed.
     pub async fn sum_postings(
         &self,
         since: i64,
-        mut add: impl FnMut(Address, Account, Account, Amount),
+        to: i64,
+        mut add: impl FnMut(Posting),
     ) -> Result<i64, StoreError> {
         let mut last = since;
-        let mut rows = sqlx::query(
-            "SELECT row_id, asset, debit, credit, amount FROM postings WHERE row_id > $1 ORDER BY row_id",
-        )
-        .bind(since)
-        .fetch(&self.reader);
+        let mut rows = sqlx::query(POSTINGS).bind(since).bind(to).fetch(&self.reader);
         while let Some(row) = rows.try_next().await? {
             last = row.int("row_id")?;
-            add(
-                row.address("asset")?,
-                row.parsed("debit", Account::parse)?,
-                row.parsed("credit", Account::parse)?,
-                row.amount("amount")?,
-            );
+            add(read_posting(&row)?);
         }
         Ok(last)
+    }
+
+    /// The kept copy of the balances, and the last posting that is in it; 0 where none was kept.
+    pub async fn kept_balances(&self) -> Result<(Sums, i64), StoreError> {
+        kept_balances(&self.reader).await
     }
 
     /// Payouts that were found on chain and that no withdrawal here has claimed yet.
@@ -143,6 +181,27 @@ impl Unit {
         .bind(sql::hex(mark.hash))
         .execute(self.connection())
         .await?;
+        self.note();
+        Ok(())
+    }
+
+    /// Keeps a copy of the balances, with all postings up to a row, in the place of the one before. Only the line's
+    /// keeper may.
+    pub async fn keep_balances(&mut self, sums: &Sums, up_to: i64) -> Result<(), StoreError> {
+        self.require_line().await?;
+        sqlx::query("DELETE FROM balances").execute(self.connection()).await?;
+        for ((asset, account), sum) in sums {
+            sqlx::query(
+                "INSERT INTO balances (asset, account, debits, credits, up_to) VALUES ($1, $2, $3, $4, $5)",
+            )
+            .bind(sql::address(*asset))
+            .bind(account.as_str())
+            .bind(sum.debits.to_hex())
+            .bind(sum.credits.to_hex())
+            .bind(up_to)
+            .execute(self.connection())
+            .await?;
+        }
         self.note();
         Ok(())
     }

@@ -24,6 +24,8 @@ pub struct Slot {
     pub fees: Fees,
     /// Unix milliseconds.
     pub signed_at: i64,
+    /// When a node took it last, in unix milliseconds; none before, and when the node forgot it.
+    pub sent_at: Option<i64>,
 }
 
 impl Slot {
@@ -38,7 +40,7 @@ impl Store {
     pub async fn slots(&self) -> Result<Vec<Slot>, StoreError> {
         let rows = sqlx::query(
             "SELECT a.lane, a.nonce, a.batch, b.kind, b.state, b.first, b.gas_limit, a.max_fee, a.priority_fee, \
-             a.signed_at FROM batches b JOIN attempts a ON a.batch = b.row_id \
+             a.signed_at, CASE WHEN a.state = 'signed' THEN NULL ELSE a.sent_at END AS sent_at FROM batches b JOIN attempts a ON a.batch = b.row_id \
              WHERE b.state IN ('signed', 'broadcast', 'mined') AND a.state <> 'dead' \
              AND a.row_id = (SELECT max(n.row_id) FROM attempts n WHERE n.batch = b.row_id AND n.state <> 'dead') \
              ORDER BY a.lane, a.nonce, a.row_id",
@@ -60,6 +62,7 @@ impl Store {
                         priority_fee: r.uint("priority_fee")?.into(),
                     },
                     signed_at: r.int("signed_at")?,
+                    sent_at: r.int_opt("sent_at")?,
                 })
             })
             .collect()

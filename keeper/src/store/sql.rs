@@ -18,6 +18,31 @@ pub fn tuples(engine: Engine, rows: usize, columns: usize) -> String {
     (0..rows).map(tuple).collect::<Vec<_>>().join(", ")
 }
 
+/// The rows of [`list`], as `listed.value`, where `parameter` of a statement is such a list.
+pub fn listed(engine: Engine, parameter: &str) -> String {
+    match engine {
+        Engine::Sqlite => format!("json_each({parameter}) AS listed"),
+        Engine::Postgres => format!("unnest(CAST({parameter} AS BIGINT[])) AS listed (value)"),
+    }
+}
+
+/// Whether `column` is in a [`list`]. PostgreSQL takes the index for it whatever size it believes the table to have.
+pub fn is_listed(engine: Engine, column: &str, parameter: &str) -> String {
+    match engine {
+        Engine::Sqlite => format!("{column} IN (SELECT listed.value FROM {})", listed(engine, parameter)),
+        Engine::Postgres => format!("{column} = ANY(CAST({parameter} AS BIGINT[]))"),
+    }
+}
+
+/// Row numbers as one parameter: one statement serves any number of them, and nothing is bound for each.
+pub fn list(engine: Engine, rows: &[i64]) -> String {
+    let rows = rows.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+    match engine {
+        Engine::Sqlite => format!("[{rows}]"),
+        Engine::Postgres => format!("{{{rows}}}"),
+    }
+}
+
 fn numbered(engine: Engine, start: usize, n: usize) -> String {
     match engine {
         Engine::Sqlite => vec!["?"; n].join(", "),

@@ -6,7 +6,7 @@
 use super::{
     Engine, Store, StoreError,
     leases::Tenure,
-    sql::{self, Columns, pieces, placeholders, tuples},
+    sql::{self, Columns},
 };
 use crate::{
     books::audit::{Digest, Entry},
@@ -14,9 +14,9 @@ use crate::{
     domain::{
         amount::Amount,
         batch::{Batch, BatchState},
-        ledger::{Posting, Sides},
+        ledger::Sides,
         reason::Code,
-        withdrawal::{Withdrawal, WithdrawalState},
+        withdrawal::{Door, Withdrawal, WithdrawalState},
     },
 };
 use alloy::primitives::{Address, B256};
@@ -149,49 +149,36 @@ impl Unit {
         if let Some(other) = withdrawals.iter().find(|w| w.state != from) {
             return Err(StoreError::stale(format!("withdrawal {}", other.id)));
         }
-        let ended: Vec<_> = withdrawals
-            .iter()
-            .filter_map(|w| {
-                let sides = match to {
-                    Paid => Sides::paid(w.door),
-                    Claimable => Sides::claimable(w.door),
-                    Rejected | Cancelled => Sides::released(w.door),
-                    Received | Held | Ready | Batched => return None,
-                };
-                Some((Some(w.row), posting(w.asset, sides, w.amount)))
-            })
-            .collect();
-        self.post_for(&ended, Some(to)).await?;
+        match to {
+            Paid => self.post_for(withdrawals, Sides::paid, to).await?,
+            Claimable => self.post_for(withdrawals, Sides::claimable, to).await?,
+            Rejected | Cancelled => self.post_for(withdrawals, Sides::released, to).await?,
+            Received | Held | Ready | Batched => {}
+        }
 
         let rows: Vec<i64> = withdrawals.iter().map(|w| w.row).collect();
-        for piece in pieces(&rows) {
-            let n = piece.len();
-            // Set only where it changes: its index is left alone otherwise.
-            let batch = match link {
-                Link::Keep => String::new(),
-                Link::Out => ", batch = NULL".to_owned(),
-                Link::Into(_) => format!(", batch = ${}", n + 5),
-            };
-            let statement = format!(
-                "UPDATE withdrawals SET state = ${}, reason = ${}, updated_at = ${}{batch} \
-                 WHERE state = ${} AND row_id IN ({})",
-                n + 1,
-                n + 2,
-                n + 3,
-                n + 4,
-                placeholders(self.engine, n),
-            );
-            let mut query = sqlx::query(AssertSqlSafe(statement));
-            for row in piece {
-                query = query.bind(*row);
-            }
-            query = query.bind(to.as_str()).bind(reason.map(Code::as_str)).bind(self.at).bind(from.as_str());
-            if let Link::Into(batch) = link {
-                query = query.bind(batch);
-            }
-            if query.execute(&mut *self.tx).await?.rows_affected() != piece.len() as u64 {
-                return Err(StoreError::stale("a withdrawal"));
-            }
+        // Set only where it changes: its index is left alone otherwise.
+        let batch = match link {
+            Link::Keep => "",
+            Link::Out => ", batch = NULL",
+            Link::Into(_) => ", batch = $6",
+        };
+        let statement = format!(
+            "UPDATE withdrawals SET state = $1, reason = $2, updated_at = $3{batch} \
+             WHERE state = $4 AND {}",
+            sql::is_listed(self.engine, "row_id", "$5")
+        );
+        let mut query = sqlx::query(AssertSqlSafe(statement))
+            .bind(to.as_str())
+            .bind(reason.map(Code::as_str))
+            .bind(self.at)
+            .bind(from.as_str())
+            .bind(sql::list(self.engine, &rows));
+        if let Link::Into(batch) = link {
+            query = query.bind(batch);
+        }
+        if query.execute(&mut *self.tx).await?.rows_affected() != rows.len() as u64 {
+            return Err(StoreError::stale("a withdrawal"));
         }
         self.record(Subject::Withdrawal, &rows, Some(from.as_str()), to.as_str(), reason.map(Code::as_str))
             .await
@@ -229,37 +216,59 @@ impl Unit {
         if amount.is_zero() {
             return Ok(());
         }
-        self.post_for(&[(None, posting(asset, sides, amount))], None).await
+        let (asset, amount) = (sql::address(asset), amount.to_hex());
+        let (debit, credit) = (sides.debit.as_str(), sides.credit.as_str());
+        self.digest.posting(None, &asset, debit, credit, &amount);
+        sqlx::query(
+            "INSERT INTO postings (audit, asset, debit, credit, amount, at) VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(self.seq)
+        .bind(asset)
+        .bind(debit)
+        .bind(credit)
+        .bind(amount)
+        .bind(self.at)
+        .execute(&mut *self.tx)
+        .await?;
+        Ok(())
     }
 
-    /// Books moves of money, each for its withdrawal's transition to `to`.
+    /// Books the moves of money that come with the transition of withdrawals to `to`.
     pub(super) async fn post_for(
         &mut self,
-        postings: &[(Option<i64>, Posting)],
-        to: Option<WithdrawalState>,
+        withdrawals: &[Withdrawal],
+        sides: fn(Door) -> Sides,
+        to: WithdrawalState,
     ) -> Result<(), StoreError> {
-        for piece in pieces(postings) {
-            let statement = format!(
-                "INSERT INTO postings (audit, withdrawal, to_state, asset, debit, credit, amount, at) VALUES {}",
-                tuples(self.engine, piece.len(), 8)
-            );
-            let mut query = sqlx::query(AssertSqlSafe(statement));
-            for (withdrawal, posting) in piece {
-                let asset = sql::address(posting.asset);
-                let (debit, credit) = (posting.sides.debit.as_str(), posting.sides.credit.as_str());
-                let amount = posting.amount.to_hex();
-                self.digest.posting(*withdrawal, &asset, debit, credit, &amount);
-                query = query
-                    .bind(self.seq)
-                    .bind(*withdrawal)
-                    .bind(to.map(WithdrawalState::as_str))
-                    .bind(asset)
-                    .bind(debit)
-                    .bind(credit)
-                    .bind(amount)
-                    .bind(self.at);
+        for door in [Door::Order, Door::Request] {
+            let mut of_door: Vec<&Withdrawal> = withdrawals.iter().filter(|w| w.door == door).collect();
+            if of_door.is_empty() {
+                continue;
             }
-            query.execute(&mut *self.tx).await?;
+            // The digest follows the rows.
+            of_door.sort_by_key(|w| w.row);
+            let sides = sides(door);
+            let (debit, credit) = (sides.debit.as_str(), sides.credit.as_str());
+            for w in &of_door {
+                let (asset, amount) = (sql::address(w.asset), w.amount.to_hex());
+                self.digest.posting(Some(w.row), &asset, debit, credit, &amount);
+            }
+            let rows: Vec<i64> = of_door.iter().map(|w| w.row).collect();
+            let statement = format!(
+                "INSERT INTO postings (audit, withdrawal, to_state, asset, debit, credit, amount, at) \
+                 SELECT CAST($1 AS BIGINT), row_id, CAST($2 AS TEXT), asset, CAST($3 AS TEXT), CAST($4 AS TEXT), \
+                 amount, CAST($5 AS BIGINT) FROM withdrawals WHERE {} ORDER BY row_id",
+                sql::is_listed(self.engine, "row_id", "$6")
+            );
+            sqlx::query(AssertSqlSafe(statement))
+                .bind(self.seq)
+                .bind(to.as_str())
+                .bind(debit)
+                .bind(credit)
+                .bind(self.at)
+                .bind(sql::list(self.engine, &rows))
+                .execute(&mut *self.tx)
+                .await?;
         }
         Ok(())
     }
@@ -273,19 +282,28 @@ impl Unit {
         to: &str,
         reason: Option<&str>,
     ) -> Result<(), StoreError> {
-        for piece in pieces(rows) {
-            let statement = format!(
-                "INSERT INTO transitions (audit, {}, from_state, to_state, reason, at) VALUES {}",
-                subject.as_str(),
-                tuples(self.engine, piece.len(), 6)
-            );
-            let mut query = sqlx::query(AssertSqlSafe(statement));
-            for row in piece {
-                self.digest.transition(subject.as_str(), *row, from, to, reason);
-                query = query.bind(self.seq).bind(*row).bind(from).bind(to).bind(reason).bind(self.at);
-            }
-            query.execute(&mut *self.tx).await?;
+        if rows.is_empty() {
+            return Ok(());
         }
+        for row in rows {
+            self.digest.transition(subject.as_str(), *row, from, to, reason);
+        }
+        let statement = format!(
+            "INSERT INTO transitions (audit, {}, from_state, to_state, reason, at) \
+             SELECT CAST($1 AS BIGINT), listed.value, CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), \
+             CAST($5 AS BIGINT) FROM {}",
+            subject.as_str(),
+            sql::listed(self.engine, "$6")
+        );
+        sqlx::query(AssertSqlSafe(statement))
+            .bind(self.seq)
+            .bind(from)
+            .bind(to)
+            .bind(reason)
+            .bind(self.at)
+            .bind(sql::list(self.engine, rows))
+            .execute(&mut *self.tx)
+            .await?;
         Ok(())
     }
 
@@ -347,10 +365,6 @@ impl Subject {
             Self::Batch => "batch",
         }
     }
-}
-
-pub(super) fn posting(asset: Address, sides: Sides, amount: Amount) -> Posting {
-    Posting { asset, sides, amount }
 }
 
 fn bad_transition(what: &str, from: &str, to: &str) -> StoreError {

@@ -3,7 +3,7 @@
 use super::{
     Store, StoreError, Unit,
     sql::{self, Columns, pieces, placeholders, tuples},
-    unit::{Subject, posting},
+    unit::Subject,
 };
 use crate::domain::{
     ledger::Sides,
@@ -124,11 +124,7 @@ impl Unit {
         }
 
         stored.sort_by_key(|w| w.row);
-        let set_aside: Vec<_> = stored
-            .iter()
-            .map(|w| (Some(w.row), posting(w.asset, Sides::received(w.door), w.amount)))
-            .collect();
-        self.post_for(&set_aside, Some(WithdrawalState::Received)).await?;
+        self.post_for(&stored, Sides::received, WithdrawalState::Received).await?;
         let rows: Vec<i64> = stored.iter().map(|w| w.row).collect();
         self.record(Subject::Withdrawal, &rows, None, WithdrawalState::Received.as_str(), None).await?;
         Ok(answers)
@@ -229,6 +225,27 @@ impl Store {
             .fetch_all(&self.reader)
             .await?;
         rows.iter().map(read).collect()
+    }
+
+    /// How many withdrawals of one asset and door are ready, counted to `limit`, and when the oldest of them was received,
+    /// in unix milliseconds. None when none are.
+    pub async fn ready_since(
+        &self,
+        asset: Address,
+        door: Door,
+        limit: usize,
+    ) -> Result<Option<(usize, i64)>, StoreError> {
+        let row = sqlx::query(
+            "SELECT count(*) AS n, min(received_at) AS at FROM (SELECT received_at FROM withdrawals \
+             WHERE state = 'ready' AND asset = $1 AND door = $2 ORDER BY row_id LIMIT $3) oldest",
+        )
+        .bind(sql::address(asset))
+        .bind(door.as_str())
+        .bind(sql::int(limit as u64))
+        .fetch_one(&self.reader)
+        .await?;
+        let Some(since) = row.int_opt("at")? else { return Ok(None) };
+        Ok(Some((usize::try_from(row.uint("n")?).unwrap_or(limit), since)))
     }
 
     /// The oldest ready withdrawals of one asset and door, at most `limit`.

@@ -109,6 +109,11 @@ impl Anvil {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it in order, so that it writes its state.
     pub fn stop(mut self) -> eyre::Result<()> {
         let pid = self.child.id().to_string();

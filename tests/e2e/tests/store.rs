@@ -6,6 +6,7 @@
 
 use alloy::primitives::{Address, B256, Bytes, address};
 use spillway::{
+    books::balances::{self, Sums},
     domain::{
         amount::Amount,
         asset::NATIVE,
@@ -103,12 +104,13 @@ fn order(key: &str, request: Option<RequestTerms>) -> NewWithdrawal {
     NewWithdrawal { order, trace_id: "0".repeat(32), request }
 }
 
+const CALLDATA: Bytes = Bytes::from_static(b"calldata");
+
 fn content(first: u64) -> Content {
     Content {
         lane: LANE,
         first,
         head_after: Head::repeat_byte(u8::try_from(first).unwrap()),
-        calldata: Bytes::from_static(b"calldata"),
         gas_limit: 100_000,
     }
 }
@@ -154,7 +156,15 @@ async fn fill(store: &Store) -> eyre::Result<()> {
     change.move_withdrawals(&received[..4], WithdrawalState::Ready, None).await?;
     change.move_withdrawals(&received[4..], WithdrawalState::Rejected, Some(Code::BadRecipient)).await?;
     change.commit().await?;
+    assert_eq!(
+        store.ready_since(NATIVE, Door::Order, 2).await?.map(|(n, _)| n),
+        Some(2),
+        "counted to the limit"
+    );
+    assert_eq!(store.ready_since(LANE, Door::Order, 2).await?, None);
     let ready = store.ready(NATIVE, Door::Order, 10).await?;
+    let since = store.ready_since(NATIVE, Door::Order, 10).await?;
+    assert_eq!(since, Some((ready.len(), ready[0].received_at)));
     assert_eq!(ready.len(), 3);
 
     let mut change = unit(store).await?;
@@ -173,7 +183,7 @@ async fn fill(store: &Store) -> eyre::Result<()> {
     assert_eq!((priced.count, priced.retry_at), (2, 5));
 
     let mut change = unit(store).await?;
-    change.fund_batch(&priced, &content(1), None).await?;
+    change.fund_batch(&priced, &content(1), &CALLDATA, None).await?;
     change.move_lane_position(&lane(1, 0), LanePosition { next: 3, head: Head::repeat_byte(1) }).await?;
     change.commit().await?;
     let funded = store.batch(row).await?.unwrap();
@@ -213,7 +223,17 @@ async fn fill(store: &Store) -> eyre::Result<()> {
         assert_eq!(store.last_verdict().await?.map(|v| v.ok), Some(ok));
     }
     let mut postings = 0;
-    assert!(store.sum_postings(0, |_, _, _, _| postings += 1).await? > 0);
+    let up_to = store.sum_postings(0, i64::MAX, |_| postings += 1).await?;
+    assert!(up_to > 0);
+    let mut sums = Sums::default();
+    store.sum_postings(0, up_to, |posting| balances::add(&mut sums, posting)).await?;
+    assert_eq!(store.kept_balances().await?, (Sums::default(), 0));
+    for _ in 0..2 {
+        let mut change = unit(store).await?;
+        change.keep_balances(&sums, up_to).await?;
+        change.commit().await?;
+        assert_eq!(store.kept_balances().await?, (sums.clone(), up_to));
+    }
     assert!(postings > 5);
     assert!(store.counts().await?.iter().any(|(s, n)| (*s, *n) == (WithdrawalState::Paid, 2)));
     Ok(())
@@ -222,7 +242,7 @@ async fn fill(store: &Store) -> eyre::Result<()> {
 async fn void_and_dissolve(store: &Store) -> eyre::Result<()> {
     let mut change = unit(store).await?;
     change.set_lane_fencing(LANE, Some(1)).await?;
-    let void = change.plan_void(&content(3), "fence").await?;
+    let void = change.plan_void(&content(3), &CALLDATA, "fence").await?;
     assert!(!change.void_is_final(LANE, 1).await?);
     change.commit().await?;
     let open: Vec<Batch> = store.batches_in(&[BatchState::Funded, BatchState::Signed]).await?;
@@ -436,6 +456,31 @@ async fn a_backup_holds_everything(engine: Engine) -> eyre::Result<()> {
     Ok(())
 }
 
+async fn the_database_itself_refuses_what_has_no_posting_or_withdrawal(engine: Engine) -> eyre::Result<()> {
+    let place = Place::new(engine).await?;
+    let store = place.started("a").await?;
+    fill(&store).await?;
+    let mut connection = <sqlx::AnyConnection as sqlx::Connection>::connect(&place.url).await?;
+    let on = match engine {
+        Engine::Sqlite => "PRAGMA foreign_keys = ON",
+        Engine::Postgres => "SELECT 1",
+    };
+    sqlx::raw_sql(sqlx::AssertSqlSafe(on)).execute(&mut connection).await?;
+    for statement in [
+        "UPDATE withdrawals SET state = 'paid' WHERE state = 'held'",
+        "UPDATE withdrawals SET state = 'cancelled'",
+        "INSERT INTO transitions (audit, withdrawal, to_state, at) VALUES (1, 999999, 'paid', 1)",
+        "INSERT INTO postings (audit, withdrawal, to_state, asset, debit, credit, amount, at) SELECT audit, 999999, \
+         to_state, asset, debit, credit, amount, at FROM postings",
+        "DELETE FROM withdrawals",
+        "UPDATE postings SET at = 2",
+    ] {
+        let refused = sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await;
+        assert!(refused.is_err(), "{statement}");
+    }
+    Ok(())
+}
+
 async fn what_was_tampered_with_is_named(engine: Engine) -> eyre::Result<()> {
     let place = Place::new(engine).await?;
     let store = place.started("a").await?;
@@ -472,6 +517,11 @@ async fn what_was_tampered_with_is_named(engine: Engine) -> eyre::Result<()> {
             "UPDATE withdrawals SET amount = replace(amount, '3e8', '3e9') WHERE state = 'held'",
             "UPDATE withdrawals SET amount = replace(amount, '3e9', '3e8') WHERE state = 'held'",
             "no posting that set its money aside",
+        ),
+        (
+            "UPDATE balances SET debits = replace(debits, '000', '001')",
+            "UPDATE balances SET debits = replace(debits, '001', '000')",
+            "kept balances are not the sums",
         ),
     ] {
         sqlx::raw_sql(sqlx::AssertSqlSafe(change)).execute(&mut connection).await?;
@@ -512,5 +562,6 @@ over_both!(
     a_past_that_nobody_vouches_for_is_unknown,
     a_keeper_waits_for_the_word_of_one_that_sent,
     a_backup_holds_everything,
-    what_was_tampered_with_is_named
+    what_was_tampered_with_is_named,
+    the_database_itself_refuses_what_has_no_posting_or_withdrawal
 );

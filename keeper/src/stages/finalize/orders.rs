@@ -45,8 +45,7 @@ pub(super) async fn settled(
 /// The chain shows a settlement that these books do not know, because they went back in time. Its references say
 /// which withdrawals it paid: those that are here are done, the others are kept until their clients ask again.
 async fn heal(range: &Range, unit: &mut Unit, log: &VaultLog, event: &Settled) -> Result<(), StageError> {
-    let payouts = range.settlements.get(&log.tx).and_then(|s| calldata::payouts(&s.calldata));
-    let Some(payouts) = payouts else {
+    let Some(payouts) = calldata::payouts(range.calldata(log.tx)?) else {
         tracing::error!(tx = %log.tx, lane = %event.lane, "a settlement that cannot be read: not sent by a keeper");
         return Ok(());
     };

@@ -46,8 +46,7 @@ pub(super) async fn accept(unit: &mut Unit, requested: &[NewWithdrawal]) -> Resu
 
 /// A settlement of requests: all that it names and did not skip are paid or claimable.
 pub(super) async fn settled(range: &Range, unit: &mut Unit, log: &VaultLog) -> Result<(), StageError> {
-    let named = range.settlements.get(&log.tx).and_then(|s| calldata::requests(&s.calldata));
-    let Some(named) = named else {
+    let Some(named) = calldata::requests(range.calldata(log.tx)?) else {
         tracing::error!(tx = %log.tx, "a settlement of requests that cannot be read: not sent by a keeper");
         return Ok(());
     };

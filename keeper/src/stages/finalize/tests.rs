@@ -48,15 +48,10 @@ async fn heal(store: &Store, paid: &[Withdrawal]) {
 }
 
 async fn fund(store: &Store, batch: &Batch) -> Result<(), StoreError> {
-    let content = Content {
-        lane: Address::repeat_byte(1),
-        first: 1,
-        head_after: Head::repeat_byte(2),
-        calldata: Bytes::from_static(b"calldata"),
-        gas_limit: 1,
-    };
+    let content =
+        Content { lane: Address::repeat_byte(1), first: 1, head_after: Head::repeat_byte(2), gas_limit: 1 };
     let mut unit = store.unit(Context::new("test", "fund", serde_json::json!({}))).await.unwrap();
-    unit.fund_batch(batch, &content, None).await?;
+    unit.fund_batch(batch, &content, &Bytes::from_static(b"calldata"), None).await?;
     unit.commit().await
 }
 

@@ -1,6 +1,6 @@
 //! Whether a withdrawal costs more processor time when a million others are in the store than when a thousand are.
 
-use crate::rig::Rig;
+use crate::rig::{Rig, runs};
 use spillway_e2e::{
     bench::{Figures, median},
     keeper::{Database, Keeper},
@@ -8,14 +8,13 @@ use spillway_e2e::{
 use sqlx::{Connection, SqliteConnection};
 
 const ORDERS: usize = 10_000;
-const RUNS: usize = 3;
 const FEW: u32 = 1_000;
 const MANY: u32 = 1_000_000;
 const CONFIG: &str = "[batch]\nwindow = \"300ms\"\nmax_in_flight = 8\n";
 
 pub async fn run(figures: &mut Figures) -> eyre::Result<()> {
     let (mut few, mut many) = (Vec::new(), Vec::new());
-    for _ in 0..RUNS {
+    for _ in 0..runs()? {
         few.push(cost(FEW).await?);
         many.push(cost(MANY).await?);
     }

@@ -1,7 +1,7 @@
 //! Durable acceptances per second over HTTP on SQLite, and how long a caller waits at half that load. The chain
 //! stands still meanwhile: what is measured is the door, not the line behind it.
 
-use crate::rig::{BULK, Rig, percentile};
+use crate::rig::{BULK, Rig, percentile, runs};
 use alloy::providers::ext::AnvilApi;
 use futures::{StreamExt, TryStreamExt, stream};
 use spillway_e2e::{
@@ -15,7 +15,6 @@ use tokio::time::{MissedTickBehavior, interval};
 
 const SINGLES: usize = 20_000;
 const BULKED: usize = 50_000;
-const RUNS: usize = 3;
 /// Callers that send one after the other, each on its own connection.
 const CALLERS: usize = 64;
 /// How long half the load is kept up.
@@ -27,7 +26,7 @@ pub async fn run(figures: &mut Figures) -> eyre::Result<()> {
     let (mut singles, mut bulks) = (Vec::new(), Vec::new());
     let rig = Rig::start(Database::Sqlite, CONFIG).await?;
     rig.world.provider().anvil_set_interval_mining(0).await?;
-    for run in 0..RUNS {
+    for run in 0..runs()? {
         let requests = single_bodies(&rig, &rig.orders(&format!("single-{run}"), SINGLES));
         let start = Instant::now();
         send(&rig, requests).await?;

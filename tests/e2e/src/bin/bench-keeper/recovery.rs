@@ -1,6 +1,6 @@
 //! From SIGKILL to the first new payout, with 100,000 withdrawals open.
 
-use crate::rig::Rig;
+use crate::rig::{Rig, runs};
 use alloy::providers::ext::AnvilApi;
 use spillway_e2e::{
     bench::{Figures, median},
@@ -11,12 +11,11 @@ use sqlx::{Connection, SqliteConnection};
 use std::time::{Duration, Instant};
 
 const OPEN: usize = 100_000;
-const RUNS: usize = 3;
 const CONFIG: &str = "[batch]\nwindow = \"300ms\"\n";
 
 pub async fn run(figures: &mut Figures) -> eyre::Result<()> {
     let mut times = Vec::new();
-    for _ in 0..RUNS {
+    for _ in 0..runs()? {
         times.push(recovery().await?);
     }
     figures.add("recovery_seconds", median(times), "s");

@@ -1,7 +1,7 @@
 //! What every part needs: a chain, a keeper on it, orders, and a client that hands them in.
 
 use alloy::primitives::{Address, U256, keccak256};
-use eyre::{OptionExt, ensure};
+use eyre::{OptionExt, WrapErr, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
 use spillway::chain::abi::IVault;
 use spillway_e2e::{
@@ -44,14 +44,7 @@ impl Rig {
 
     /// `count` orders to as many new recipients. `series` keeps the keys of several calls apart.
     pub fn orders(&self, series: &str, count: usize) -> Vec<Expected> {
-        let asset = self.world.asset("TDAI").address;
-        (0..count)
-            .map(|i| {
-                let key = format!("{series}-{i}");
-                let recipient = Address::from_slice(&keccak256(&key)[..20]);
-                Expected { key, asset, recipient, amount: U256::from(1_000_000_000 + i) }
-            })
-            .collect()
+        orders(&self.world, series, count)
     }
 
     /// The bodies of bulks that hand in `orders`.
@@ -99,12 +92,7 @@ impl Rig {
 
     /// How many numbers the lanes have settled on chain.
     pub async fn settled(&self) -> eyre::Result<u64> {
-        let vault = IVault::new(self.world.vault(), self.world.provider());
-        let mut settled = 0;
-        for (lane, _) in &LANES[..LANES_USED] {
-            settled += vault.laneOf(*lane).call().await?.next - 1;
-        }
-        Ok(settled)
+        settled(&self.world).await
     }
 
     /// Waits until `count` payouts are in blocks.
@@ -124,12 +112,12 @@ impl Rig {
 
     /// Seconds of processor time that the keeper took so far.
     pub fn keeper_cpu(&self) -> eyre::Result<f64> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.keeper.id()))?;
-        // After the name in parentheses: state is field 3, user and system time are 14 and 15.
-        let (_, fields) = stat.rsplit_once(") ").ok_or_eyre("/proc/PID/stat")?;
-        let mut times = fields.split(' ').skip(11).map(str::parse::<f64>);
-        let (user, system) = (times.next().ok_or_eyre("utime")??, times.next().ok_or_eyre("stime")??);
-        Ok((user + system) / TICKS)
+        cpu(self.keeper.id())
+    }
+
+    /// Seconds of processor time that the chain took so far.
+    pub fn anvil_cpu(&self) -> eyre::Result<f64> {
+        cpu(self.world.anvil.id())
     }
 
     /// The most memory that the keeper held so far, in MiB.
@@ -138,6 +126,46 @@ impl Rig {
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).ok_or_eyre("VmHWM")?;
         let kib = line.split_whitespace().nth(1).ok_or_eyre("VmHWM")?;
         Ok(kib.parse::<f64>()? / 1024.0)
+    }
+}
+
+/// See [`Rig::orders`].
+pub fn orders(world: &World, series: &str, count: usize) -> Vec<Expected> {
+    let asset = world.asset("TDAI").address;
+    (0..count)
+        .map(|i| {
+            let key = format!("{series}-{i}");
+            let recipient = Address::from_slice(&keccak256(&key)[..20]);
+            Expected { key, asset, recipient, amount: U256::from(1_000_000_000 + i) }
+        })
+        .collect()
+}
+
+/// See [`Rig::settled`].
+pub async fn settled(world: &World) -> eyre::Result<u64> {
+    let vault = IVault::new(world.vault(), world.provider());
+    let mut settled = 0;
+    for (lane, _) in &LANES[..LANES_USED] {
+        settled += vault.laneOf(*lane).call().await?.next - 1;
+    }
+    Ok(settled)
+}
+
+/// Seconds of processor time that a process took so far.
+pub fn cpu(process: u32) -> eyre::Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // After the name in parentheses: state is field 3, user and system time are 14 and 15.
+    let (_, fields) = stat.rsplit_once(") ").ok_or_eyre("/proc/PID/stat")?;
+    let mut times = fields.split(' ').skip(11).map(str::parse::<f64>);
+    let (user, system) = (times.next().ok_or_eyre("utime")??, times.next().ok_or_eyre("stime")??);
+    Ok((user + system) / TICKS)
+}
+
+/// How often a figure is measured.
+pub fn runs() -> eyre::Result<usize> {
+    match env::var("SPILLWAY_BENCH_RUNS") {
+        Ok(runs) => runs.parse().wrap_err("SPILLWAY_BENCH_RUNS is no number"),
+        Err(_) => Ok(3),
     }
 }
 
