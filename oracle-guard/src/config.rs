@@ -93,9 +93,9 @@ pub struct LegConfig {
     #[serde(default = "highest")]
     pub ceiling: Price,
     /// Where the aggregator clamps, in its own decimals; 0: it does not.
-    #[serde(default)]
+    #[serde(default, with = "crate::text")]
     pub clamp_min: U256,
-    #[serde(default)]
+    #[serde(default, with = "crate::text")]
     pub clamp_max: U256,
     /// So near is at it.
     #[serde(default)]
@@ -104,7 +104,7 @@ pub struct LegConfig {
     #[serde(default)]
     pub window: u32,
     /// The least harmonic mean liquidity.
-    #[serde(default)]
+    #[serde(default, with = "crate::text")]
     pub min_liquidity: u128,
     /// How far the pool's tick may be from its mean; one is a ten-thousandth.
     #[serde(default)]

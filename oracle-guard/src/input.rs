@@ -3,7 +3,8 @@
 use alloy_primitives::{B256, I256, U160, U256};
 
 /// How a read ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Outcome {
     #[default]
@@ -69,6 +70,7 @@ pub struct Input {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LegMemory {
+    #[serde(with = "crate::text")]
     pub round: u128,
     pub updated_at: u64,
 }
