@@ -71,7 +71,8 @@ impl Scenarios {
 
     /// `value` moved by `bps` or one beside it.
     fn moved(&mut self, value: u128, bps: u64) -> u128 {
-        let by = (value / 10_000).saturating_mul(bps.into()) + value % 10_000 * u128::from(bps) / 10_000;
+        let rest = value % 10_000 * u128::from(bps) / 10_000;
+        let by = (value / 10_000).saturating_mul(bps.into()).saturating_add(rest);
         let by = self.beside(by, by / 10);
         if self.one_in(2) { value.saturating_add(by) } else { value.saturating_sub(by) }
     }
