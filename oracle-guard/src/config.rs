@@ -295,6 +295,31 @@ impl AssetConfig {
         found.list
     }
 
+    /// What is missing to read the sources from a chain; empty when nothing is.
+    pub fn unreadable(&self) -> Vec<Contradiction> {
+        let mut found = Found::default();
+        if self.sequencer_grace != 0 {
+            let problem = "write the address of the L2's uptime feed";
+            found.unless(self.sequencer.is_some(), "sequencer", "nothing", problem);
+        }
+        for (i, source) in self.sources.iter().enumerate() {
+            for (j, leg) in source.legs.iter().enumerate() {
+                found.under = format!("sources.{i}.legs.{j}.at.");
+                let (at, problem) = (&leg.at, "write the address of what is read");
+                found.unless(at.address != Address::ZERO, "address", "nothing", problem);
+                let right = (leg.kind == Kind::Pyth) == at.feed.is_some();
+                found.unless(right, "feed", format!("{:?}", at.feed), "Pyth has a price id, nothing else has");
+                let right = match &at.call {
+                    Some(call) => leg.kind == Kind::Rate && matches!(call.len(), 4 | 36),
+                    None => leg.kind != Kind::Rate,
+                };
+                let problem = "a rate has a call of 4 bytes, or 36 with its argument; nothing else has";
+                found.unless(right, "call", format!("{:?}", at.call), problem);
+            }
+        }
+        found.list
+    }
+
     fn check_asset(&self, found: &mut Found) {
         found.within(self.tolerance_bps, 1, 2_000, "tolerance_bps");
         found.within(self.skew, 0, 300, "skew");

@@ -9,10 +9,10 @@ use crate::{
     number::{apart, distance, product_down, product_up, share_up},
 };
 use alloy_primitives::U256;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Where the price lies. `mid` is for people; what is paid or owed is valued at an end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interval {
     pub lo: Price,
     pub mid: Price,

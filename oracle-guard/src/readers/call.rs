@@ -68,3 +68,14 @@ fn ended(error: &RpcError<TransportErrorKind>) -> Option<Outcome> {
     let evm = ["revert", "opcode", "stack under", "stack over", "stackunder", "invalid jump", "evm error", "vm execution"];
     (response.code == 3 || says(&evm)).then_some(Outcome::Reverted)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_answer_is_malformed_and_a_long_one_is_not_looked_at() {
+        assert_eq!(words::<2>(&[0; 63]), Err(Outcome::Malformed));
+        assert_eq!(words::<2>(&[0; 1 << 20]), Ok([U256::ZERO; 2]));
+    }
+}

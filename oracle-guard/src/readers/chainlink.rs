@@ -1,13 +1,13 @@
 //! Chainlink's aggregators, behind their proxies: `AggregatorV3Interface`.
 
-use super::{Caller, ReadError, Seen, call::words, seen};
+use super::{Caller, ReadError, Seen, seen};
 use crate::{LegConfig, LegInput, SequencerInput, input::Outcome};
 use alloy::{
     providers::Provider,
     sol,
     sol_types::{SolCall, SolValue},
 };
-use alloy_primitives::{Address, B256, I256, U256, keccak256};
+use alloy_primitives::{Address, B256, I256, keccak256};
 
 sol! {
     function latestRoundData() external view returns (uint80, int256, uint256, uint256, uint80);
@@ -104,10 +104,4 @@ pub(super) async fn sequencer<P: Provider>(
         }
         Err(outcome) => SequencerInput { outcome, ..SequencerInput::default() },
     })
-}
-
-#[test]
-fn a_short_answer_is_malformed() {
-    assert_eq!(words::<2>(&[0; 63]), Err(Outcome::Malformed));
-    assert_eq!(words::<2>(&[0; 65]), Ok([U256::ZERO; 2]));
 }
