@@ -308,7 +308,12 @@ impl AssetConfig {
                 let (at, problem) = (&leg.at, "write the address of what is read");
                 found.unless(at.address != Address::ZERO, "address", "nothing", problem);
                 let right = (leg.kind == Kind::Pyth) == at.feed.is_some();
-                found.unless(right, "feed", format!("{:?}", at.feed), "Pyth has a price id, nothing else has");
+                found.unless(
+                    right,
+                    "feed",
+                    format!("{:?}", at.feed),
+                    "Pyth has a price id, nothing else has",
+                );
                 let right = match &at.call {
                     Some(call) => leg.kind == Kind::Rate && matches!(call.len(), 4 | 36),
                     None => leg.kind != Kind::Rate,
@@ -379,7 +384,8 @@ impl LegConfig {
         let (clock, pyth, twap) =
             (self.kind.has_clock(), self.kind == Kind::Pyth, self.kind == Kind::UniswapV3Twap);
         let only = |applies: bool, low: u128, high: u128| if applies { (low, high) } else { (0, 0) };
-        let mut ranged = |value: u128, (low, high): (u128, u128), key: &str| found.within(value, low, high, key);
+        let mut ranged =
+            |value: u128, (low, high): (u128, u128), key: &str| found.within(value, low, high, key);
         ranged(self.decimals.into(), if twap { (18, 18) } else { (0, 36) }, "decimals");
         ranged(self.heartbeat.into(), only(clock, 1, 259_200), "heartbeat");
         ranged(self.width_bps.into(), (0, 1_000), "width_bps");

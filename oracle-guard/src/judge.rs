@@ -92,7 +92,11 @@ fn judge_into<S: Sink>(config: &AssetConfig, input: &Input, memory: &Memory, sin
     }
     own_bounds(config, &judged, &mut notes);
     if memory.recovering {
-        notes.note(Reason::Recovering, Number::Count(memory.good.into()), Number::Count(config.recover_count.into()));
+        notes.note(
+            Reason::Recovering,
+            Number::Count(memory.good.into()),
+            Number::Count(config.recover_count.into()),
+        );
     }
     reasons = reasons.union(notes.reasons);
     judged.reasons = judged.sources().iter().fold(reasons, |all, of_source| all.union(*of_source));
@@ -235,7 +239,11 @@ fn agree<S: Sink>(
             *reasons = reasons.union(notes.reasons);
             return None;
         }
-        notes.note(Reason::HeldUsed, Number::Count(members.count_ones().into()), Number::Count(quorum.into()));
+        notes.note(
+            Reason::HeldUsed,
+            Number::Count(members.count_ones().into()),
+            Number::Count(quorum.into()),
+        );
     }
     let mid = Price(agreement::lower_median(&mids, members));
     let (mut lo, mut hi) = (Price::MAX, Price(0));

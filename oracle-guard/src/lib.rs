@@ -35,7 +35,7 @@ pub mod testing;
 mod text;
 pub mod tick;
 
-pub use config::{At, AssetConfig, Contradiction, Kind, LegConfig, Role, SourceConfig};
+pub use config::{AssetConfig, At, Contradiction, Kind, LegConfig, Role, SourceConfig};
 pub use finding::Finding;
 pub use input::{Input, LegInput, LegMemory, Memory, Outcome, SequencerInput};
 pub use judge::{Interval, Judgement, explain, judge};

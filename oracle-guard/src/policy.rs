@@ -21,8 +21,7 @@ pub enum Action {
 }
 
 impl Action {
-    pub const ALL: [Self; 5] =
-        [Self::Payout, Self::Swap, Self::Margin, Self::Liquidation, Self::Repayment];
+    pub const ALL: [Self; 5] = [Self::Payout, Self::Swap, Self::Margin, Self::Liquidation, Self::Repayment];
 
     /// The asset's reasons that do not stop it.
     pub const fn tolerates(self) -> Reasons {

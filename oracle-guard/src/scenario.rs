@@ -149,7 +149,8 @@ impl Moment {
             sources.push(legs.collect::<Result<_, _>>()?);
         }
         let since = i128::from(self.now) - i128::from(self.sequencer.since);
-        let started_at = self.sequencer.started_at.unwrap_or_else(|| u64::try_from(since.max(0)).unwrap_or(u64::MAX));
+        let started_at =
+            self.sequencer.started_at.unwrap_or_else(|| u64::try_from(since.max(0)).unwrap_or(u64::MAX));
         let sequencer =
             SequencerInput { outcome: self.sequencer.outcome, answer: self.sequencer.answer, started_at };
         Ok(Input { now: self.now, wall: self.wall, sequencer, sources })

@@ -78,7 +78,8 @@ impl Scenarios {
     }
 
     fn leg_config(&mut self, now: u64, price: u128) -> LegConfig {
-        let kind = self.pick(&[Kind::Chainlink, Kind::Chainlink, Kind::Pyth, Kind::UniswapV3Twap, Kind::Rate]);
+        let kind =
+            self.pick(&[Kind::Chainlink, Kind::Chainlink, Kind::Pyth, Kind::UniswapV3Twap, Kind::Rate]);
         let decimals = match kind {
             Kind::UniswapV3Twap => 18,
             _ if self.odd(8) => self.below(37) as u8,
@@ -111,8 +112,11 @@ impl Scenarios {
             let answer = unscale(price, decimals);
             leg.clamp_bps = self.pick(&[0, 0, 100, 5_000]);
             let near = !self.calm;
-            leg.clamp_min = answer * U256::from(if near { self.pick(&[1u64, 9, 10]) } else { 1 }) / U256::from(10);
-            leg.clamp_max = answer * U256::from(if near { self.pick(&[10u64, 11, 100]) } else { 100 }) / U256::from(10) + U256::ONE;
+            leg.clamp_min =
+                answer * U256::from(if near { self.pick(&[1u64, 9, 10]) } else { 1 }) / U256::from(10);
+            leg.clamp_max = answer * U256::from(if near { self.pick(&[10u64, 11, 100]) } else { 100 })
+                / U256::from(10)
+                + U256::ONE;
         }
         if self.one_in(3) {
             leg.rate = Price(self.moved(price, if self.calm { 50 } else { 500 }).max(1));
@@ -140,7 +144,8 @@ impl Scenarios {
         };
         let mut answer = I256::try_from(unscale(mid, leg.decimals)).unwrap_or(I256::MAX);
         if self.odd(12) {
-            let clamp = self.pick(&[leg.clamp_min, leg.clamp_max]) * U256::from(10_000 + u64::from(leg.clamp_bps));
+            let clamp =
+                self.pick(&[leg.clamp_min, leg.clamp_max]) * U256::from(10_000 + u64::from(leg.clamp_bps));
             answer = I256::try_from(clamp / U256::from(10_000)).unwrap_or(I256::MAX);
             answer = answer.saturating_add(self.pick(&[I256::ZERO, I256::ONE, I256::MINUS_ONE]));
         }
@@ -161,7 +166,8 @@ impl Scenarios {
         };
         let chainlink = leg.kind == Kind::Chainlink;
         let round_id = if chainlink { (1 << 64 | 5) + u128::from(self.below(3)) } else { 0 };
-        let round_id = if chainlink && self.odd(20) { self.pick(&[0, 2 << 64 | 1, (1 << 80) - 1]) } else { round_id };
+        let round_id =
+            if chainlink && self.odd(20) { self.pick(&[0, 2 << 64 | 1, (1 << 80) - 1]) } else { round_id };
         let widest = unscale(price, leg.decimals) * U256::from(leg.conf_bps) / U256::from(10_000);
         let conf = match self.way(8) {
             0 => widest,
@@ -219,7 +225,11 @@ impl Scenarios {
             },
             spot_tick: spot.clamp(i32::MIN.into(), i32::MAX.into()) as i32,
             liquidity_delta: delta.saturating_to(),
-            oldest: if self.odd(10) { self.beside(leg.window.into(), 2) as u64 } else { u64::from(leg.window) * 3 },
+            oldest: if self.odd(10) {
+                self.beside(leg.window.into(), 2) as u64
+            } else {
+                u64::from(leg.window) * 3
+            },
             ..LegInput::default()
         }
     }
@@ -289,8 +299,7 @@ impl Scenarios {
             },
             _ => LegMemory { round: 1 << 64 | 5, updated_at: now.saturating_sub(600_000) },
         };
-        let sources =
-            config.sources.iter().map(|s| s.legs.iter().map(|_| leg(self)).collect()).collect();
+        let sources = config.sources.iter().map(|s| s.legs.iter().map(|_| leg(self)).collect()).collect();
         Memory {
             last: Price(last),
             last_at,

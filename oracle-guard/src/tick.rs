@@ -51,8 +51,7 @@ pub fn price(tick: i64, base_decimals: u8, quote_decimals: u8, base_is_token1: b
     let root = sqrt_ratio(tick);
     let base = U256::from(10u64).pow(U256::from((18 + base_decimals).saturating_sub(quote_decimals)));
     // The square has up to 320 bits: from 2^128 on it is kept with 64 bits less.
-    let (ratio, bits) =
-        if root.bit_len() <= 128 { (root * root, 192) } else { (wide(root, root, 64), 128) };
+    let (ratio, bits) = if root.bit_len() <= 128 { (root * root, 192) } else { (wide(root, root, 64), 128) };
     if base_is_token1 {
         let numerator: U512 = U512::from(base) << bits;
         return (numerator / U512::from(ratio)).to();

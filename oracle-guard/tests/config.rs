@@ -26,7 +26,12 @@ fn sound() -> AssetConfig {
     let source = |legs: Vec<LegConfig>| SourceConfig { legs, ..SourceConfig::default() };
     let reference = SourceConfig { role: Role::Reference, tolerance_bps: 500, legs: vec![pool] };
     AssetConfig {
-        sources: vec![source(vec![rate, chainlink.clone()]), source(vec![pyth]), source(vec![chainlink]), reference],
+        sources: vec![
+            source(vec![rate, chainlink.clone()]),
+            source(vec![pyth]),
+            source(vec![chainlink]),
+            reference,
+        ],
         ..AssetConfig::default()
     }
 }
@@ -75,10 +80,12 @@ fn each_contradiction_is_named_by_its_key() {
         ("sources.2.legs.0.clamp_max", |c| c.sources[2].legs[0].clamp_max = U256::MAX),
         ("sources.3.legs.0.clamp_min", |c| c.sources[3].legs[0].clamp_min = U256::from(1)),
         ("sources.2.legs.0.clamp_max", |c| {
-            (c.sources[2].legs[0].clamp_max, c.sources[2].legs[0].floor) = (U256::from(100_000_000), Price(ONE));
+            (c.sources[2].legs[0].clamp_max, c.sources[2].legs[0].floor) =
+                (U256::from(100_000_000), Price(ONE));
         }),
         ("sources.2.legs.0.clamp_min", |c| {
-            (c.sources[2].legs[0].clamp_min, c.sources[2].legs[0].ceiling) = (U256::from(100_000_000), Price(ONE));
+            (c.sources[2].legs[0].clamp_min, c.sources[2].legs[0].ceiling) =
+                (U256::from(100_000_000), Price(ONE));
         }),
         ("sources.2.legs.0.floor", |c| c.sources[2].legs[0].floor = Price(0)),
         ("sources.2.legs.0.floor", |c| c.sources[2].legs[0].ceiling = Price(1)),

@@ -19,7 +19,9 @@ fn crate_and_specification_judge_alike() {
     let mut seen: BTreeMap<String, u64> = BTreeMap::new();
     std::thread::scope(|scope| {
         let work = |thread| {
-            scope.spawn(move || compare(first.wrapping_mul(1_000).wrapping_add(thread), cases.div_ceil(threads)))
+            scope.spawn(move || {
+                compare(first.wrapping_mul(1_000).wrapping_add(thread), cases.div_ceil(threads))
+            })
         };
         let running: Vec<_> = (0..threads).map(work).collect();
         for thread in running {

@@ -8,8 +8,10 @@ use std::path::PathBuf;
 
 fn incidents() -> Vec<(String, Incident)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("incidents");
-    let mut paths: Vec<_> =
-        std::fs::read_dir(folder).expect("the folder of incidents").map(|e| e.expect("an entry").path()).collect();
+    let mut paths: Vec<_> = std::fs::read_dir(folder)
+        .expect("the folder of incidents")
+        .map(|e| e.expect("an entry").path())
+        .collect();
     paths.sort();
     let read = |path: &PathBuf| {
         let text = std::fs::read_to_string(path).expect("a readable file");
@@ -47,7 +49,10 @@ fn each_step_is_judged_as_its_file_says() {
         for (step, said) in incident.steps.iter().zip(&replay.steps) {
             let missing = step.because.without(said.reasons);
             if said.verdict != step.says || !missing.is_empty() {
-                wrong.push(format!("{name} at {} s: {} {}, not {} {}", step.at, said.verdict, said.reasons, step.says, step.because));
+                wrong.push(format!(
+                    "{name} at {} s: {} {}, not {} {}",
+                    step.at, said.verdict, said.reasons, step.says, step.because
+                ));
             }
         }
     }

@@ -2,8 +2,8 @@
 
 use alloy_primitives::{I256, U160, U256};
 use oracle_guard::{
-    AssetConfig, Input, Kind, LegConfig, LegInput, Memory, Outcome, Price, Reason, Role, SourceConfig, Verdict,
-    judge, number::ONE, testing::Scenarios,
+    AssetConfig, Input, Kind, LegConfig, LegInput, Memory, Outcome, Price, Reason, Role, SourceConfig,
+    Verdict, judge, number::ONE, testing::Scenarios,
 };
 use proptest::prelude::*;
 
@@ -72,7 +72,9 @@ const WORSE: &[(&str, Worsen)] = &[
             seen.answer = -I256::try_from(by).unwrap();
         }
     }),
-    ("less sure", |_, seen, _, by| seen.conf = seen.conf.saturating_add(U256::from(by)).saturating_mul(U256::from(2))),
+    ("less sure", |_, seen, _, by| {
+        seen.conf = seen.conf.saturating_add(U256::from(by)).saturating_mul(U256::from(2))
+    }),
     ("thinner", |_, seen, _, by| {
         if !seen.liquidity_delta.is_zero() {
             seen.liquidity_delta = seen.liquidity_delta.saturating_add(U160::from(by));

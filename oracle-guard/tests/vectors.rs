@@ -36,8 +36,7 @@ fn every_vector_is_judged_as_written() {
         for case in &vectors.cases {
             count += 1;
             let name = format!("{file}: {}", case.name);
-            let (config, input, memory) =
-                vectors.question(case).unwrap_or_else(|e| panic!("{name}: {e}"));
+            let (config, input, memory) = vectors.question(case).unwrap_or_else(|e| panic!("{name}: {e}"));
             let judgement = judge(&config, &input, &memory);
             let after = record(&config, &input, &memory, &judgement);
             if let Some(difference) = case.expect.differs(&judgement, &after) {
@@ -70,5 +69,8 @@ fn what_forge_reads_is_up_to_date() {
         std::fs::write(&path, &made).expect("evm.json is written");
     }
     let is = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(is == made, "vectors/evm.json is out of date: SPILLWAY_WRITE_VECTORS=1 cargo test -p oracle-guard --test vectors");
+    assert!(
+        is == made,
+        "vectors/evm.json is out of date: SPILLWAY_WRITE_VECTORS=1 cargo test -p oracle-guard --test vectors"
+    );
 }

@@ -24,7 +24,8 @@ pub async fn metrics(State(state): State<ApiState>) -> Result<impl IntoResponse,
         "# HELP spillway_oracle_verdict 0 healthy, 1 degraded, 2 insane\n# TYPE spillway_oracle_verdict gauge\n",
     );
     let kept = state.store.opinions().await?;
-    let symbol = |asset| state.deployment.assets.get(asset).map_or_else(|| format!("{asset}"), |a| a.symbol.clone());
+    let symbol =
+        |asset| state.deployment.assets.get(asset).map_or_else(|| format!("{asset}"), |a| a.symbol.clone());
     for (asset, kept) in &kept {
         let verdict = kept.opinion.verdict as u8;
         let _ = writeln!(text, "spillway_oracle_verdict{{asset=\"{}\"}} {verdict}", symbol(*asset));
@@ -32,12 +33,21 @@ pub async fn metrics(State(state): State<ApiState>) -> Result<impl IntoResponse,
     text.push_str("# HELP spillway_oracle_reason 1 for each reason of the last judgement\n# TYPE spillway_oracle_reason gauge\n");
     for (asset, kept) in &kept {
         for reason in kept.opinion.reasons.iter() {
-            let _ = writeln!(text, "spillway_oracle_reason{{asset=\"{}\",reason=\"{reason}\"}} 1", symbol(*asset));
+            let _ = writeln!(
+                text,
+                "spillway_oracle_reason{{asset=\"{}\",reason=\"{reason}\"}} 1",
+                symbol(*asset)
+            );
         }
     }
     text.push_str("# HELP spillway_oracle_judged_at_seconds when it was judged\n# TYPE spillway_oracle_judged_at_seconds gauge\n");
     for (asset, kept) in &kept {
-        let _ = writeln!(text, "spillway_oracle_judged_at_seconds{{asset=\"{}\"}} {}", symbol(*asset), kept.at / 1_000);
+        let _ = writeln!(
+            text,
+            "spillway_oracle_judged_at_seconds{{asset=\"{}\"}} {}",
+            symbol(*asset),
+            kept.at / 1_000
+        );
     }
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text))
 }

@@ -36,7 +36,10 @@ pub(super) async fn check(
         },
         None => deployment.assets.iter().filter(|a| guard.of(a.address).is_some()).collect(),
     };
-    ensure!(!asked.is_empty(), "no price is configured; add a section such as [oracle.ETH], see docs/oracle.md");
+    ensure!(
+        !asked.is_empty(),
+        "no price is configured; add a section such as [oracle.ETH], see docs/oracle.md"
+    );
     let chain = Chain::connect(&config.chain, deployment.vault)?;
     chain.verify(deployment.chain_id).await??;
     let tip = chain.tip().await?;

@@ -54,9 +54,7 @@ pub(crate) fn clamps<S: Sink>(leg: &LegConfig, value: U256, notes: &mut Notes<'_
     let scaled = value * U256::from(one);
     if !leg.clamp_min.is_zero() && scaled <= leg.clamp_min * U256::from(one + margin) {
         notes.note(Reason::Clamped, Number::Units(value), Number::Units(leg.clamp_min));
-    } else if !leg.clamp_max.is_zero()
-        && scaled >= leg.clamp_max * U256::from(one.saturating_sub(margin))
-    {
+    } else if !leg.clamp_max.is_zero() && scaled >= leg.clamp_max * U256::from(one.saturating_sub(margin)) {
         notes.note(Reason::Clamped, Number::Units(value), Number::Units(leg.clamp_max));
     }
 }

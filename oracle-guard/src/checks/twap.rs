@@ -27,7 +27,11 @@ pub(crate) fn answer<S: Sink>(leg: &LegConfig, seen: &LegInput, notes: &mut Note
     }
     let liquidity = liquidity(window, seen.liquidity_delta);
     if liquidity < U256::from(leg.min_liquidity) {
-        notes.note(Reason::ThinLiquidity, Number::Units(liquidity), Number::Units(U256::from(leg.min_liquidity)));
+        notes.note(
+            Reason::ThinLiquidity,
+            Number::Units(liquidity),
+            Number::Units(U256::from(leg.min_liquidity)),
+        );
     }
     let off = spot.abs_diff(tick);
     if off > u64::from(leg.max_ticks) {

@@ -65,7 +65,16 @@ fn ended(error: &RpcError<TransportErrorKind>) -> Option<Outcome> {
     if says(&["out of gas", "outofgas", "gas required exceeds"]) {
         return Some(Outcome::OutOfGas);
     }
-    let evm = ["revert", "opcode", "stack under", "stack over", "stackunder", "invalid jump", "evm error", "vm execution"];
+    let evm = [
+        "revert",
+        "opcode",
+        "stack under",
+        "stack over",
+        "stackunder",
+        "invalid jump",
+        "evm error",
+        "vm execution",
+    ];
     (response.code == 3 || says(&evm)).then_some(Outcome::Reverted)
 }
 

@@ -51,9 +51,10 @@ pub async fn read<P: Provider>(
 ) -> Result<Input, ReadError> {
     let caller = Caller { provider, block: at.block };
     let caller = &caller;
-    let sources = config.sources.iter().map(|source| {
-        try_join_all(source.legs.iter().map(|of_leg| leg(caller, of_leg, at.time, identity)))
-    });
+    let sources = config
+        .sources
+        .iter()
+        .map(|source| try_join_all(source.legs.iter().map(|of_leg| leg(caller, of_leg, at.time, identity))));
     let sequencer = async {
         match config.sequencer {
             Some(feed) => chainlink::sequencer(caller, feed).await,

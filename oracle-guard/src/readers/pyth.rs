@@ -21,5 +21,11 @@ pub(super) async fn read<P: Provider>(caller: &Caller<'_, P>, config: &LegConfig
         return Ok(Err(Outcome::Malformed));
     }
     let decimals = if (-36..=0).contains(&exponent) { exponent.unsigned_abs() as u8 } else { u8::MAX };
-    Ok(Ok(LegInput { answer: price, decimals, conf, updated_at: published.saturating_to(), ..LegInput::default() }))
+    Ok(Ok(LegInput {
+        answer: price,
+        decimals,
+        conf,
+        updated_at: published.saturating_to(),
+        ..LegInput::default()
+    }))
 }

@@ -5,7 +5,11 @@ use crate::{LegConfig, LegInput};
 use alloy::providers::Provider;
 use alloy_primitives::{I256, U256};
 
-pub(super) async fn read<P: Provider>(caller: &Caller<'_, P>, config: &LegConfig, now: u64) -> Seen<LegInput> {
+pub(super) async fn read<P: Provider>(
+    caller: &Caller<'_, P>,
+    config: &LegConfig,
+    now: u64,
+) -> Seen<LegInput> {
     let mut call = config.at.call.clone().unwrap_or_default().to_vec();
     // A function without argument does not look at one.
     call.resize(call.len().max(36), 0);

@@ -15,14 +15,16 @@ sol! {
     function observe(uint32[] secondsAgos) external view returns (int56[], uint160[]);
 }
 
-pub(super) async fn read<P: Provider>(caller: &Caller<'_, P>, config: &LegConfig, now: u64) -> Seen<LegInput> {
+pub(super) async fn read<P: Provider>(
+    caller: &Caller<'_, P>,
+    config: &LegConfig,
+    now: u64,
+) -> Seen<LegInput> {
     let pool = config.at.address;
     let [_, tick, index, cardinality]: [U256; 4] = seen!(caller.words(pool, slot0Call {}.abi_encode()).await);
-    let (Ok(spot_tick), Ok(index), Ok(cardinality)) = (
-        i32::try_from(I256::from_raw(tick)),
-        u16::try_from(index),
-        u16::try_from(cardinality),
-    ) else {
+    let (Ok(spot_tick), Ok(index), Ok(cardinality)) =
+        (i32::try_from(I256::from_raw(tick)), u16::try_from(index), u16::try_from(cardinality))
+    else {
         return Ok(Err(Outcome::Malformed));
     };
     // The oldest is the next that will be written over, or the first while none was.

@@ -116,11 +116,8 @@ fn leg(c: &LegConfig, seen: &LegInput, m: (u128, u64), now: u64, skew: u16) -> (
             return (mask | 1 << 3, None);
         }
         let delta = unsigned(&seen.liquidity_delta.to_be_bytes::<20>());
-        let liquidity = if delta == big(0) {
-            big(0)
-        } else {
-            window * (pow(2, 160) - 1) / (delta * pow(2, 32))
-        };
+        let liquidity =
+            if delta == big(0) { big(0) } else { window * (pow(2, 160) - 1) / (delta * pow(2, 32)) };
         if liquidity < big(c.min_liquidity) {
             mask |= 1 << 19;
         }
@@ -351,12 +348,11 @@ pub fn judge(c: &AssetConfig, input: &Input, m: &Memory) -> Said {
     // 5.8
     for i in 0..before.len() {
         let own = before[i] != 0 && before[i] & !OWN == 0;
-        let confirmed = own
-            && (0..before.len()).any(|j| {
-                j != i
-                    && before[j] == 0
-                    && matches!((&prices[i], &prices[j]), (Some(a), Some(b)) if !apart(&a[0], &b[0], &tolerance))
-            });
+        let confirmed = own && (0..before.len()).any(|j| {
+            j != i
+                && before[j] == 0
+                && matches!((&prices[i], &prices[j]), (Some(a), Some(b)) if !apart(&a[0], &b[0], &tolerance))
+        });
         if confirmed {
             asset |= 1 << 44;
         }

@@ -75,7 +75,9 @@ pub async fn ask(line: &Line, asset: Address) -> Result<Option<Opinion>, StageEr
     if kept.is_none_or(|kept| kept.opinion.reasons != opinion.reasons) {
         tell(line, asset, &opinion).await?;
     }
-    line.store.put_opinion(asset, &Kept { opinion: opinion.clone(), memory, config: digest(config), at: now_ms() }).await?;
+    line.store
+        .put_opinion(asset, &Kept { opinion: opinion.clone(), memory, config: digest(config), at: now_ms() })
+        .await?;
     Ok(Some(opinion))
 }
 
