@@ -130,9 +130,7 @@ abstract contract Published is Test {
     function deployProxy(IFluxAggregator aggregator) internal returns (IFeedProxy) {
         return IFeedProxy(
             _create(
-                bytes.concat(
-                    _chainlink("EACAggregatorProxy"), abi.encode(address(aggregator), address(0))
-                )
+                bytes.concat(_chainlink("EACAggregatorProxy"), abi.encode(address(aggregator), address(0)))
             )
         );
     }

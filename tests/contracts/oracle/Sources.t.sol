@@ -12,8 +12,8 @@ contract SourcesTest is Published {
         (uint80 r, int256 a,,,) = feed.latestRoundData();
         emit log_uint(r);
         emit log_int(a);
-        PlainToken x = new PlainToken("a","a",18);
-        PlainToken y = new PlainToken("b","b",18);
+        PlainToken x = new PlainToken("a", "a", 18);
+        PlainToken y = new PlainToken("b", "b", 18);
         IUniswapV3Pool pool = deployPool(address(x), address(y), 1000, 1e24, 100);
         vm.warp(block.timestamp + 100);
         trader.push(pool, 2000);
