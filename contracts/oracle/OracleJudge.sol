@@ -5,7 +5,17 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 import {OracleLeg, Price} from "./OracleLeg.sol";
 import {Reasons} from "./Reasons.sol";
-import {AssetConfig, Input, Judgement, LegInput, LegMemory, Memory, SourceConfig} from "./Types.sol";
+import {
+    AssetConfig,
+    Input,
+    Judgement,
+    Kind,
+    LegConfig,
+    LegInput,
+    LegMemory,
+    Memory,
+    SourceConfig
+} from "./Types.sol";
 
 /// @notice Judges the price of an asset: sections 5 and 6 of docs/oracle.md, in their order. Pure: who reads the sources and
 /// keeps the memory is {OracleGuard}. The configuration keeps its bounds; with them nothing here reverts or wraps.
@@ -65,12 +75,18 @@ library OracleJudge {
         }
         for (uint256 s = 0; s < c.sources.length; ++s) {
             for (uint256 l = 0; l < c.sources[s].legs.length; ++l) {
+                if (!isRemembered(c.sources[s].legs[l])) continue;
                 LegInput memory leg = i.sources[s][l];
                 (uint64 bits,) = OracleLeg.judge(c.sources[s].legs[l], leg, m.sources[s][l], i.now, c.skew);
                 if (bits & ~Reasons.HELD == 0) m.sources[s][l] = LegMemory(leg.roundId, leg.updatedAt);
             }
         }
         return m;
+    }
+
+    /// @notice Whether the memory of a leg is ever judged by: only feeds have rounds or times of their own.
+    function isRemembered(LegConfig memory c) internal pure returns (bool) {
+        return c.kind <= Kind.PYTH;
     }
 
     /// @notice Whether two prices differ by more than `bps` of the lower one.

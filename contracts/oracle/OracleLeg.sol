@@ -126,9 +126,9 @@ library OracleLeg {
                 else spread = conf * c.confMultiple;
             }
             // Below 2^256: 192 bits, 4 of the multiple, 60 of the scale.
-            (uint256 mid, uint256 up) = _scaled(answer, c.decimals);
+            (uint256 mid, uint256 up) = scaled(answer, c.decimals);
             if (mid == 0 || up >= PRICE_END) return (bits | Reasons.OUT_OF_RANGE, price);
-            (, uint256 half) = _scaled(spread, c.decimals);
+            (, uint256 half) = scaled(spread, c.decimals);
             half = Math.max(half, Math.ceilDiv(mid * c.widthBps, BPS));
             if (up + half >= PRICE_END) return (bits | Reasons.OUT_OF_RANGE, price);
             (price.mid, price.lo, price.hi) = (mid, mid > half ? mid - half : 0, up + half);
@@ -139,7 +139,7 @@ library OracleLeg {
     }
 
     /// @return down `value` with 18 decimals, rounded down. @return up Rounded up.
-    function _scaled(uint256 value, uint256 decimals) private pure returns (uint256 down, uint256 up) {
+    function scaled(uint256 value, uint256 decimals) internal pure returns (uint256 down, uint256 up) {
         unchecked {
             if (decimals <= 18) {
                 down = value * 10 ** (18 - decimals);

@@ -44,6 +44,8 @@ library Reasons {
     uint64 internal constant HELD = PHASE_CHANGED | LATE | JUMP;
     /// @notice What our own bounds refuse, not the feed.
     uint64 internal constant OWN = OUT_OF_RANGE | RATE_ABOVE_CAP | RATE_BELOW_FLOOR;
+    /// @notice A source that has one of these when it is configured would never give a price.
+    uint64 internal constant MISCONFIGURED = 0xf | DECIMALS_CHANGED | RATE_ABOVE_CAP | RATE_BELOW_FLOOR;
     /// @notice Any of these makes a judgement Insane.
     uint64 internal constant INSANE =
         NO_QUORUM | DISAGREEMENT | SEQUENCER_DOWN | SEQUENCER_UNKNOWN | NOT_CONFIGURED;
