@@ -95,7 +95,7 @@ contract Oracle is Action {
         _act("poke", _one(call));
     }
 
-    function _file(string memory asset, string memory file) private view returns (OracleSetup.Priced memory) {
+    function _file(string memory asset, string memory file) private returns (OracleSetup.Priced memory) {
         if (!vm.isFile(file)) revert BadInput("file", string.concat(file, " does not exist"));
         address a = _knownAsset(asset);
         uint8 decimals = a == Assets.NATIVE ? 18 : IERC20Metadata(a).decimals();
