@@ -1,4 +1,5 @@
-//! Random scenarios from a seed: mostly near what is allowed, at the bounds and one beside them, and sometimes absurd.
+//! Random scenarios from a seed: near what is allowed, at the bounds and one beside them, and sometimes absurd. Most are
+//! calm, with a few odd values each: in the others so much is wrong that little is left to agree.
 
 use crate::{
     AssetConfig, Input, Kind, LegConfig, LegInput, LegMemory, Memory, Outcome, Price, Role, SequencerInput,
@@ -8,17 +9,20 @@ use alloy_primitives::{I256, U160, U256};
 
 /// An endless row of them. The same seed gives the same row.
 #[derive(Clone, Debug)]
-pub struct Scenarios(u64);
+pub struct Scenarios {
+    state: u64,
+    calm: bool,
+}
 
 impl Scenarios {
     pub fn new(seed: u64) -> Self {
-        Self(seed)
+        Self { state: seed, calm: false }
     }
 
     /// splitmix64.
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
@@ -35,6 +39,16 @@ impl Scenarios {
 
     fn one_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
+    }
+
+    /// Something odd: one in `n`, and less often where it is calm.
+    fn odd(&mut self, n: u64) -> bool {
+        self.one_in(if self.calm { 20 * n } else { n })
+    }
+
+    /// One of `n` ways, of which `n - 1` is the usual one.
+    fn way(&mut self, n: u64) -> u64 {
+        if self.calm && !self.one_in(25) { n - 1 } else { self.below(n) }
     }
 
     fn pick<T: Copy>(&mut self, from: &[T]) -> T {
@@ -66,7 +80,7 @@ impl Scenarios {
         let kind = self.pick(&[Kind::Chainlink, Kind::Chainlink, Kind::Pyth, Kind::UniswapV3Twap, Kind::Rate]);
         let decimals = match kind {
             Kind::UniswapV3Twap => 18,
-            _ if self.one_in(8) => self.below(37) as u8,
+            _ if self.odd(8) => self.below(37) as u8,
             _ => self.pick(&[8, 8, 18, 6]),
         };
         let mut leg = LegConfig::new(kind, decimals);
@@ -80,12 +94,13 @@ impl Scenarios {
         }
         leg.carried = kind == Kind::Chainlink && self.one_in(3);
         if self.one_in(3) {
-            leg.floor = Price(self.moved(price, 2_000).clamp(1, u128::MAX - 1));
-            leg.ceiling = Price(self.moved(price, 3_000).max(leg.floor.0 + 1));
+            let (low, high) = if self.calm { (price / 2, price.saturating_mul(2)) } else { (price, price) };
+            leg.floor = Price(self.moved(low, 2_000).clamp(1, u128::MAX - 1));
+            leg.ceiling = Price(self.moved(high, 3_000).max(leg.floor.0 + 1));
         }
         if kind == Kind::UniswapV3Twap {
             leg.window = self.pick(&[300, 1_800, 86_400]);
-            leg.min_liquidity = self.pick(&[1, 1_000_000, u128::MAX]);
+            leg.min_liquidity = self.pick(&[1, 1_000_000, 1 << 100, u128::MAX]);
             leg.max_ticks = self.pick(&[1, 100, 10_000]);
             (leg.base_decimals, leg.quote_decimals) = (self.pick(&[18, 6, 0]), self.pick(&[18, 6, 0]));
             leg.base_is_token1 = self.one_in(2);
@@ -94,20 +109,25 @@ impl Scenarios {
         if self.one_in(3) {
             let answer = unscale(price, decimals);
             leg.clamp_bps = self.pick(&[0, 0, 100, 5_000]);
-            leg.clamp_min = answer * U256::from(self.pick(&[1u64, 9, 10])) / U256::from(10);
-            leg.clamp_max = answer * U256::from(self.pick(&[10u64, 11, 100])) / U256::from(10) + U256::ONE;
+            let near = !self.calm;
+            leg.clamp_min = answer * U256::from(if near { self.pick(&[1u64, 9, 10]) } else { 1 }) / U256::from(10);
+            leg.clamp_max = answer * U256::from(if near { self.pick(&[10u64, 11, 100]) } else { 100 }) / U256::from(10) + U256::ONE;
         }
         if self.one_in(3) {
-            leg.rate = Price(self.moved(price, 500).max(1));
+            leg.rate = Price(self.moved(price, if self.calm { 50 } else { 500 }).max(1));
             leg.rate_at = self.pick(&[0, now, now.saturating_sub(31_536_000), now.saturating_sub(100)]);
             leg.growth_bps = self.pick(&[0, 500, 100_000]);
             leg.slash_bps = self.pick(&[0, 100, 10_000]);
+            if self.calm {
+                (leg.rate_at, leg.slash_bps) = (now.saturating_sub(31_536_000), 1_000);
+                leg.growth_bps = leg.growth_bps.max(500);
+            }
         }
         leg
     }
 
     fn leg_input(&mut self, leg: &LegConfig, now: u64, skew: u64, price: u128, tolerance: u64) -> LegInput {
-        let mid = match self.below(10) {
+        let mid = match self.way(10) {
             0 => self.moved(price, tolerance),
             1 => self.moved(price, 2 * tolerance),
             2 => {
@@ -118,31 +138,31 @@ impl Scenarios {
             _ => self.moved(price, tolerance / 3),
         };
         let mut answer = I256::try_from(unscale(mid, leg.decimals)).unwrap_or(I256::MAX);
-        if self.one_in(12) {
+        if self.odd(12) {
             let clamp = self.pick(&[leg.clamp_min, leg.clamp_max]) * U256::from(10_000 + u64::from(leg.clamp_bps));
             answer = I256::try_from(clamp / U256::from(10_000)).unwrap_or(I256::MAX);
             answer = answer.saturating_add(self.pick(&[I256::ZERO, I256::ONE, I256::MINUS_ONE]));
         }
-        if self.one_in(30) {
+        if self.odd(30) {
             let edge = I256::try_from(U256::ONE << 192).unwrap_or(I256::MAX);
             answer = self.pick(&[I256::MIN, I256::MAX, I256::ZERO, I256::MINUS_ONE, edge, edge - I256::ONE]);
         }
         let heartbeat = u64::from(leg.heartbeat);
-        let age = match self.below(8) {
+        let age = match self.way(8) {
             0 => self.beside(heartbeat.into(), 2) as u64,
             1 => self.beside(u128::from(heartbeat) * 2, 2) as u64,
             _ => self.below(heartbeat.max(1)),
         };
-        let updated_at = match self.below(20) {
+        let updated_at = match self.way(20) {
             0 => now.saturating_add(self.beside(skew.into(), 2) as u64),
             1 => self.pick(&[0, 1, u64::MAX]),
             _ => now.saturating_sub(age),
         };
         let chainlink = leg.kind == Kind::Chainlink;
         let round_id = if chainlink { (1 << 64 | 5) + u128::from(self.below(3)) } else { 0 };
-        let round_id = if chainlink && self.one_in(20) { self.pick(&[0, 2 << 64 | 1, (1 << 80) - 1]) } else { round_id };
+        let round_id = if chainlink && self.odd(20) { self.pick(&[0, 2 << 64 | 1, (1 << 80) - 1]) } else { round_id };
         let widest = unscale(price, leg.decimals) * U256::from(leg.conf_bps) / U256::from(10_000);
-        let conf = match self.below(8) {
+        let conf = match self.way(8) {
             0 => widest,
             1 => widest + U256::ONE,
             2 if self.one_in(4) => self.pick(&[U256::MAX, U256::ONE << 192, (U256::ONE << 192) - U256::ONE]),
@@ -150,15 +170,15 @@ impl Scenarios {
         };
         let twap = leg.kind == Kind::UniswapV3Twap;
         LegInput {
-            outcome: if self.one_in(25) {
+            outcome: if self.odd(25) {
                 self.pick(&[Outcome::Reverted, Outcome::NoCode, Outcome::OutOfGas, Outcome::Malformed])
             } else {
                 Outcome::Read
             },
             answer,
-            decimals: if self.one_in(40) { self.pick(&[0, 8, 255]) } else { leg.decimals },
+            decimals: if self.odd(40) { self.pick(&[0, 8, 255]) } else { leg.decimals },
             round_id,
-            answered_in_round: round_id.saturating_sub(u128::from(self.one_in(10))),
+            answered_in_round: round_id.saturating_sub(u128::from(self.odd(10))),
             updated_at: if leg.kind.has_clock() { updated_at } else { now },
             conf: if leg.kind == Kind::Pyth { conf } else { U256::ZERO },
             ..if twap { self.pool(leg) } else { LegInput::default() }
@@ -170,13 +190,13 @@ impl Scenarios {
         // So that half of the pools say about 1 and are judged against others.
         let same = i64::from(leg.base_decimals) - i64::from(leg.quote_decimals);
         let near = same * -23_027 * if leg.base_is_token1 { -1 } else { 1 };
-        let mean = match self.below(10) {
+        let mean = match self.way(10) {
             0 => self.pick(&[-887_272, 887_272, -887_273, 887_273, 0]),
             1 | 2 => self.below(1_774_545) as i64 - 887_272,
             _ => near + self.below(401) as i64 - 200,
         };
         let off = i64::from(leg.max_ticks) + self.pick(&[-1, 0, 1]);
-        let spot = match self.below(6) {
+        let spot = match self.way(6) {
             0 => mean + off,
             1 => mean - off,
             2 if self.one_in(10) => self.pick(&[i64::from(i32::MIN), i64::from(i32::MAX), 887_273]),
@@ -184,21 +204,21 @@ impl Scenarios {
         };
         let full = (U256::from(leg.window) * U256::from(U160::MAX)) >> 32;
         let exact = full / U256::from(leg.min_liquidity);
-        let delta = match self.below(6) {
+        let delta = match self.way(6) {
             0 => U256::ZERO,
             1 => exact + U256::ONE,
             2 => exact,
             _ => exact / U256::from(self.between(2, 9)) + U256::ONE,
         };
         LegInput {
-            tick_delta: if self.one_in(200) {
+            tick_delta: if self.odd(200) {
                 self.pick(&[i64::MIN, i64::MAX])
             } else {
                 mean * window + self.below(leg.window.into()) as i64
             },
             spot_tick: spot.clamp(i32::MIN.into(), i32::MAX.into()) as i32,
             liquidity_delta: delta.saturating_to(),
-            oldest: if self.one_in(10) { self.beside(leg.window.into(), 2) as u64 } else { u64::from(leg.window) * 3 },
+            oldest: if self.odd(10) { self.beside(leg.window.into(), 2) as u64 } else { u64::from(leg.window) * 3 },
             ..LegInput::default()
         }
     }
@@ -246,7 +266,7 @@ impl Scenarios {
     }
 
     fn memory(&mut self, config: &AssetConfig, now: u64, price: u128) -> Memory {
-        let last_at = match self.below(4) {
+        let last_at = match self.way(4) {
             0 => now.saturating_sub(self.beside(config.recover_spacing.into(), 2) as u64),
             1 => self.pick(&[0, now, u64::MAX, now.saturating_add(5)]),
             _ => now.saturating_sub(self.below(5_000_000)),
@@ -254,7 +274,7 @@ impl Scenarios {
         let elapsed = now.saturating_sub(last_at).min(2_592_000);
         let vol = u64::from(config.vol_bps);
         let allowed = u64::from(config.jump_bps) + (vol * vol * elapsed / 3_600).isqrt();
-        let last = match self.below(6) {
+        let last = match self.way(6) {
             0 => 0,
             1 => self.moved(price, allowed),
             2 => self.moved(price, allowed * u64::from(config.leap_multiple)),
@@ -262,17 +282,18 @@ impl Scenarios {
         };
         let leg = |of: &mut Self| match of.below(3) {
             0 => LegMemory::default(),
-            _ => LegMemory {
+            _ if of.odd(1) => LegMemory {
                 round: (1 << 64 | 5) + u128::from(of.below(2)),
                 updated_at: now.saturating_sub(of.below(40_000)),
             },
+            _ => LegMemory { round: 1 << 64 | 5, updated_at: now.saturating_sub(600_000) },
         };
         let sources =
             config.sources.iter().map(|s| s.legs.iter().map(|_| leg(self)).collect()).collect();
         Memory {
             last: Price(last),
             last_at,
-            recovering: self.one_in(4),
+            recovering: self.odd(4),
             good: self.pick(&[0, 1, config.recover_count.saturating_sub(1), 255]),
             good_at: now.saturating_sub(self.beside(config.recover_spacing.into(), 2) as u64),
             sources,
@@ -289,8 +310,12 @@ impl Iterator for Scenarios {
     type Item = (AssetConfig, Input, Memory);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let now = self.pick(&[1_700_000_000, 1_700_000_000, 1_700_000_000, 0, 1_000_000, u64::MAX, u64::MAX - 30]);
-        let price = match self.below(8) {
+        self.calm = self.below(5) != 0;
+        let now = match self.way(6) {
+            0 => self.pick(&[0, 1_000_000, u64::MAX, u64::MAX - 30]),
+            _ => 1_700_000_000,
+        };
+        let price = match self.way(8) {
             0 => self.wide() >> self.below(127),
             1 | 2 => ONE * 2_000,
             _ => ONE,
@@ -308,14 +333,18 @@ impl Iterator for Scenarios {
                 source.legs.iter().enumerate().map(leg).collect()
             })
             .collect();
-        let ago = match self.below(3) {
+        let ago = match self.way(3) {
             0 => self.beside(config.sequencer_grace.into(), 2) as u64,
-            _ => self.below(200_000),
+            _ => u64::from(config.sequencer_grace) + self.below(200_000),
         };
         let sequencer = SequencerInput {
-            outcome: if self.one_in(20) { Outcome::Reverted } else { Outcome::Read },
-            answer: self.pick(&[I256::ZERO, I256::ZERO, I256::ZERO, I256::ONE, I256::MINUS_ONE]),
-            started_at: self.pick(&[now.saturating_sub(ago), now.saturating_sub(ago), now.saturating_add(skew + 1), 0]),
+            outcome: if self.odd(20) { Outcome::Reverted } else { Outcome::Read },
+            answer: if self.odd(3) { self.pick(&[I256::ONE, I256::MINUS_ONE]) } else { I256::ZERO },
+            started_at: match self.way(4) {
+                0 => now.saturating_add(skew + self.below(2)),
+                1 => 0,
+                _ => now.saturating_sub(ago),
+            },
         };
         Some((config, Input { now, wall: 0, sequencer, sources }, memory))
     }
