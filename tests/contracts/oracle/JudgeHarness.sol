@@ -8,17 +8,10 @@ import {AssetConfig, Input, Judgement, Memory} from "contracts/oracle/Types.sol"
 contract JudgeHarness {
     /// @param data `abi.encode(AssetConfig, Input, Memory)`.
     /// @return `abi.encode(Judgement, Memory)`: the judgement, and the memory after it was recorded.
-    function run(bytes calldata data) public pure returns (bytes memory) {
+    function run(bytes calldata data) external pure returns (bytes memory) {
         (AssetConfig memory c, Input memory i, Memory memory m) =
             abi.decode(data, (AssetConfig, Input, Memory));
         Judgement memory j = OracleJudge.judge(c, i, m);
         return abi.encode(j, OracleJudge.remember(c, i, m, j));
-    }
-
-    function runMany(bytes[] calldata list) external pure returns (bytes[] memory out) {
-        out = new bytes[](list.length);
-        for (uint256 i = 0; i < list.length; ++i) {
-            out[i] = run(list[i]);
-        }
     }
 }
