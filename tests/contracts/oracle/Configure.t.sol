@@ -266,7 +266,8 @@ contract ConfigureTest is OracleFixture {
         _expect(s, abi.encodeWithSelector(OracleGuardExtension.BadDescription.selector, 0, 0, "ETH / USD"));
         report(feed, 2500e8);
         _expect(
-            setup(), abi.encodeWithSelector(OracleGuardExtension.NoPrice.selector, guard.judge(ETH).reasons)
+            setup(),
+            abi.encodeWithSelector(OracleGuardExtension.NoPrice.selector, uint64(Reasons.DISAGREEMENT))
         );
     }
 

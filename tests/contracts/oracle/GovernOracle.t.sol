@@ -109,9 +109,9 @@ contract GovernOracleTest is OracleFixture {
         );
         _refuses(
             GOVERNANCE,
-            abi.encodeCall(Oracle.configure, ("ETH", "none.json")),
+            abi.encodeCall(Oracle.configure, ("ETH", "deployments/none.json")),
             "file",
-            "none.json does not exist"
+            "deployments/none.json does not exist"
         );
         script.use(file, Action.Mode.Calldata, GUARDIAN, "");
         vm.expectPartialRevert(Action.NotAllowed.selector);

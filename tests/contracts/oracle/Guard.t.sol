@@ -191,6 +191,7 @@ contract GuardTest is OracleFixture {
     }
 
     function test_the_memory_is_what_was_seen() public {
+        vm.warp(block.timestamp + 60);
         _refresh(2000e8);
         guard.record(ETH);
         Memory memory m = control.memoryOf(ETH);

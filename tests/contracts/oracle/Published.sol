@@ -170,10 +170,10 @@ abstract contract Published is Test {
     }
 
     function publish(MockPyth pyth, bytes32 id, int64 price, uint64 conf, int32 expo) internal {
+        // The compiler may reuse a time that it read before a warp.
+        uint64 time = uint64(vm.getBlockTimestamp());
         bytes[] memory updates = new bytes[](1);
-        updates[0] = pyth.createPriceFeedUpdateData(
-            id, price, conf, expo, price, conf, uint64(block.timestamp), uint64(block.timestamp) - 1
-        );
+        updates[0] = pyth.createPriceFeedUpdateData(id, price, conf, expo, price, conf, time, time - 1);
         pyth.updatePriceFeeds(updates);
     }
 }
