@@ -28,7 +28,8 @@ fn number(name: &str, default: u64) -> u64 {
 /// The code of the judge's harness, as forge compiled it.
 fn harness() -> Bytecode {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../out/JudgeHarness.sol/JudgeHarness.json");
-    let json = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{path}: {e}; run `forge build` first"));
+    let json =
+        std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{path}: {e}; run `forge build` first"));
     let json: serde_json::Value = serde_json::from_str(&json).expect("forge writes JSON");
     let code = json["deployedBytecode"]["object"].as_str().expect("an artifact has code");
     Bytecode::new_raw(code.parse::<Bytes>().expect("code is hexadecimal"))
@@ -51,7 +52,9 @@ fn compare(code: Bytecode, seed: u64, cases: u64) {
             .build_fill();
         let done = evm.transact(call).expect("the call is well-formed").result;
         let ExecutionResult::Success { output, .. } = &done else {
-            panic!("case {n} of seed {seed}: the judge must not revert: {done:?}\n{config:#?}\n{input:#?}\n{memory:?}");
+            panic!(
+                "case {n} of seed {seed}: the judge must not revert: {done:?}\n{config:#?}\n{input:#?}\n{memory:?}"
+            );
         };
         let said = runCall::abi_decode_returns(output.data()).expect("the harness returns bytes");
         let expected = abi::encode_answer(&judged, &after);
@@ -72,7 +75,9 @@ fn crate_and_contract_judge_alike() {
     std::thread::scope(|scope| {
         let work = |thread: u64| {
             let code = code.clone();
-            scope.spawn(move || compare(code, first.wrapping_mul(1_000).wrapping_add(thread), cases.div_ceil(threads)))
+            scope.spawn(move || {
+                compare(code, first.wrapping_mul(1_000).wrapping_add(thread), cases.div_ceil(threads))
+            })
         };
         let running: Vec<_> = (0..threads).map(work).collect();
         for thread in running {
