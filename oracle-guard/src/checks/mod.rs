@@ -1,4 +1,4 @@
-//! The checks, one group each. They are pure: what they find goes to [`Notes`](crate::finding::Notes).
+//! The checks, one group each. They are pure: what they find are [`Reason`](crate::Reason)s and their numbers.
 //!
 //! - [`round`]: round completeness and monotonicity
 //! - [`age`]: staleness, and answers from the future
