@@ -19,7 +19,7 @@ const WORK = join(ROOT, "cache/mutation");
 const KNOWN = join(ROOT, "script/mutation-survivors.json");
 
 const SCOPE = {
-  settlement: ["vault/Orders", "vault/Depositors", "vault/Payments", "vault/Announcements", "vault/LaneControl",
+  settlement: ["vault/Orders", "vault/Opening", "vault/Depositors", "vault/Payments", "vault/Announcements", "vault/LaneControl",
     "vault/Treasury", "libraries/Push", "Approvers"],
   breaker: ["vault/Breaker", "vault/LimitControl", "vault/Pauses", "vault/PauseControl", "libraries/Bucket",
     "libraries/Words"],

@@ -126,20 +126,10 @@ interface IVault {
     /// @notice A request in a batch was no longer owed (cancelled, forced or paid before): nothing was paid for it.
     event RequestSkipped(uint64 indexed id);
 
-    /// @notice One batch of orders was settled. Recipients, amounts and references are in the calldata.
+    /// @notice One batch of orders was settled. The rest is in the calldata: recipients, amounts, references, total,
+    /// audit head, and the lane's head after it, which is the hash of the calldata.
     /// @param first The sequence number of the first payout; the last is `first + count - 1`.
-    /// @param total What was paid or turned into claims, in units of `asset`.
-    /// @param head The lane's head after this batch.
-    /// @param auditHead The head of the keeper's audit ledger when the batch was made.
-    event Settled(
-        address indexed lane,
-        address indexed asset,
-        uint64 first,
-        uint64 count,
-        uint256 total,
-        bytes24 head,
-        bytes32 auditHead
-    );
+    event Settled(address indexed lane, address indexed asset, uint64 first, uint64 count);
     /// @notice One batch of requests was settled. `count` and `total` leave out the skipped ones.
     event RequestsSettled(
         address indexed lane, address indexed asset, uint64 count, uint256 total, bytes32 auditHead
@@ -224,6 +214,8 @@ interface IVault {
     error LaneMismatch(uint64 next, bytes24 head);
     error EmptyBatch();
     error ReferencesLength(uint256 length, uint256 expected);
+    /// @notice Of packed payouts: not a multiple of 40 bytes.
+    error PayoutsLength(uint256 length);
     error TotalMismatch(uint256 stated, uint256 actual);
     error InsufficientFloat(address asset, uint256 asked, uint256 available);
     /// @notice A push (or a question to the oracle guard) failed, and too little gas is left to be sure that it had its
@@ -298,25 +290,17 @@ interface IVault {
 
     /// @notice Settles a batch of orders of one asset over the caller's lane: all of them, or a revert.
     /// The lane's head becomes `bytes24(keccak256(msg.data))`; `msg.data` holds the head before.
-    /// @dev Only an enabled lane. Reverts while `Everything`, `Orders` or the asset is paused, when `first` and
-    /// `head` are not the chain's, or when the float is below `total`. A push that fails becomes a claim.
+    /// @dev Only an enabled lane. Reverts while `Everything`, `Orders` or the asset is paused, when `position` is not
+    /// the chain's, or when the float is below `total`. A push that fails becomes a claim.
     /// @param asset A listed asset.
-    /// @param first The lane's next sequence number, as the keeper's books expect it.
-    /// @param head The lane's head, as the keeper's books expect it.
+    /// @param position Where the keeper's books expect the lane, as its slot holds it: head (24 bytes), next sequence
+    /// number (7 bytes), 1 (enabled).
     /// @param total The sum of the amounts, checked.
     /// @param auditHead The head of the keeper's audit ledger.
-    /// @param payouts One word each: recipient (160 bits) followed by amount (96 bits). Amount 0 settles the
-    /// number as void.
-    /// @param refs 8 bytes per payout, in order: the withdrawals' references.
-    function settle(
-        address asset,
-        uint64 first,
-        bytes24 head,
-        uint256 total,
-        bytes32 auditHead,
-        bytes32[] calldata payouts,
-        bytes calldata refs
-    ) external;
+    /// @param payouts 40 bytes each: recipient (20), amount (12), the withdrawal's reference (8). Amount 0 settles the
+    /// number as void. Neither more nor less, or `PayoutsLength`.
+    function settle(address asset, bytes32 position, uint256 total, bytes32 auditHead, bytes calldata payouts)
+        external;
 
     /// @notice {settle} for amounts that need more than 96 bits.
     function settleWide(Batch calldata b) external;

@@ -23,27 +23,31 @@ library Bucket {
         }
     }
 
-    /// @notice Takes `ticks` from the bucket that is full at `fullAt`.
-    /// @dev `fullAt` and `window` as stored and `ticks` as {cost} gives them: nothing overflows.
-    /// @return fits Whether it held as much.
-    /// @return next When it is full after that.
-    function spend(uint256 fullAt, uint256 ticks, uint256 window)
+    /// @notice Takes `amount` from the bucket that is full at `fullAt`.
+    /// @dev `fullAt` and `window` as stored: nothing overflows.
+    /// @return next When it is full after that; 0 when it does not hold as much.
+    function take(uint256 fullAt, uint256 amount, uint256 capacity, uint256 window)
         internal
         view
-        returns (bool fits, uint256 next)
+        returns (uint256 next)
     {
+        // Nothing fits always, also a bucket that is emptier than empty: its window was made shorter.
+        if (amount == 0) return fullAt;
         unchecked {
             uint256 current = block.timestamp * TICKS;
-            next = (fullAt > current ? fullAt : current) + ticks;
-            // Nothing fits always, also a bucket that is emptier than empty: its window was made shorter.
-            fits = next <= current + window * TICKS || ticks == 0;
+            next = (fullAt > current ? fullAt : current) + cost(amount, capacity, window);
+            if (next > current + window * TICKS) next = 0;
         }
     }
 
-    /// @notice Takes `ticks`, or all that is left.
-    function drain(uint256 fullAt, uint256 ticks, uint256 window) internal view returns (uint48) {
-        (bool fits, uint256 next) = spend(fullAt, ticks, window);
-        return uint48(fits ? next : (block.timestamp + window) * TICKS);
+    /// @notice {take}, or all that is left.
+    function drain(uint256 fullAt, uint256 amount, uint256 capacity, uint256 window)
+        internal
+        view
+        returns (uint256 next)
+    {
+        next = take(fullAt, amount, capacity, window);
+        if (next == 0 && amount != 0) next = (block.timestamp + window) * TICKS;
     }
 
     /// @notice What is in the bucket now, rounded down.
@@ -55,10 +59,15 @@ library Bucket {
         return missing >= whole ? 0 : Math.mulDiv(capacity, whole - missing, whole);
     }
 
-    /// @notice The first second in which `ticks` fit if nothing else is taken; the largest number if they never do.
-    function fitsAt(uint256 fullAt, uint256 ticks, uint256 window) internal view returns (uint256) {
+    /// @notice The first second in which `amount` fits if nothing else is taken; the largest number if it never does.
+    function fitsAt(uint256 fullAt, uint256 amount, uint256 capacity, uint256 window)
+        internal
+        view
+        returns (uint256)
+    {
+        uint256 ticks = cost(amount, capacity, window);
         if (ticks > window * TICKS) return type(uint256).max;
-        (bool fits, uint256 next) = spend(fullAt, ticks, window);
-        return fits ? block.timestamp : Math.ceilDiv(next - window * TICKS, TICKS);
+        if (amount == 0 || take(fullAt, amount, capacity, window) != 0) return block.timestamp;
+        return Math.ceilDiv(fullAt + ticks - window * TICKS, TICKS);
     }
 }

@@ -59,69 +59,64 @@ library Push {
         }
     }
 
-    /// @notice A run over packed payouts, and how far it came.
-    struct Run {
-        address asset;
-        uint256 allowance; // gas of one push
-        uint256 at; // where in calldata it stopped: at the end, or at a payout that failed
-        uint256 end; // of the payouts in calldata
-        uint256 sent; // the sum of what was sent
-        uint256 most; // that one payout may be
-        bool above; // one was above it
-    }
+    /// @notice Bytes of a packed payout: recipient (20), amount (12), reference (8).
+    uint256 internal constant PAYOUT = 40;
 
-    /// @notice A run that begins at the first of `payouts`.
-    function runOver(address asset, uint256 allowance, uint256 most, bytes32[] calldata payouts)
-        internal
-        pure
-        returns (Run memory run)
-    {
-        (run.asset, run.allowance, run.most) = (asset, allowance, most);
+    /// @notice Where packed payouts begin and end in calldata.
+    function bounds(bytes calldata payouts) internal pure returns (uint256 at, uint256 end) {
         assembly ("memory-safe") {
-            mstore(add(run, 0x40), payouts.offset)
-            mstore(add(run, 0x60), add(payouts.offset, shl(5, payouts.length)))
+            at := payouts.offset
+            end := add(at, payouts.length)
         }
     }
 
-    /// @notice The payout at which `run` stopped, and its index.
-    function current(Run memory run, bytes32[] calldata payouts)
+    /// @notice The packed payout at `at` in calldata, one of `payouts`, and its index.
+    function payoutAt(uint256 at, bytes calldata payouts)
         internal
         pure
         returns (address recipient, uint256 amount, uint256 index)
     {
-        uint256 offset;
         assembly ("memory-safe") {
-            offset := payouts.offset
+            let payout := calldataload(at)
+            recipient := shr(96, payout)
+            amount := and(payout, AMOUNT_MASK)
+            index := div(sub(at, payouts.offset), PAYOUT)
         }
-        index = (run.at - offset) / 32;
-        (recipient, amount) = (address(bytes20(payouts[index])), uint96(uint256(payouts[index])));
     }
 
-    /// @notice {send} for packed payouts (recipient 160 bits, amount 96 bits), until the end or the first that fails.
-    /// An amount of zero is passed over: its number is void.
-    function sendPacked(Run memory run) internal {
-        if (run.asset == Assets.NATIVE) _sendPackedNative(run);
-        else _sendPackedToken(run);
+    /// @notice {send} for the packed payouts from `at` to `end` in calldata. Stops at the first that fails, or is above
+    /// `most` and was not sent. An amount of zero is passed over: its number is void.
+    /// @return next Where it stopped: at `end`, or at such a payout.
+    /// @return total `sent`, and the sum of what was sent.
+    function sendPacked(address asset, uint256 allowance, uint256 most, uint256 at, uint256 end, uint256 sent)
+        internal
+        returns (uint256 next, uint256 total)
+    {
+        return asset == Assets.NATIVE
+            ? _sendPackedNative(allowance, most, at, end, sent)
+            : _sendPackedToken(asset, allowance, most, at, end, sent);
     }
 
-    function _sendPackedToken(Run memory run) private {
+    function _sendPackedToken(
+        address asset,
+        uint256 allowance,
+        uint256 most,
+        uint256 at,
+        uint256 end,
+        uint256 sent
+    ) private returns (uint256, uint256) {
         assembly ("memory-safe") {
-            let asset := mload(run)
-            let allowance := mload(add(run, 0x20))
-            let at := mload(add(run, 0x40))
-            let end := mload(add(run, 0x60))
-            let sent := mload(add(run, 0x80))
-            let most := mload(add(run, 0xa0))
-            let above := 0
-            let mask := AMOUNT_MASK
             // As in send; scratch space takes what the token returns.
             let m := mload(0x40)
             mstore(m, 0xa9059cbb00000000000000000000000000000000000000000000000000000000)
-            for {} lt(at, end) { at := add(at, 0x20) } {
+            for {} 1 { at := add(at, PAYOUT) } {
                 let payout := calldataload(at)
-                let amount := and(payout, mask)
-                if iszero(amount) { continue }
-                above := or(above, gt(amount, most))
+                let amount := and(payout, AMOUNT_MASK)
+                // One branch for what is rare. Less one, zero is above everything.
+                if iszero(and(lt(at, end), lt(sub(amount, 1), most))) {
+                    if or(iszero(lt(at, end)), amount) { break }
+                    continue
+                }
                 mstore(add(m, 0x04), shr(96, payout))
                 mstore(add(m, 0x24), amount)
                 // Arguments are evaluated from the last to the first: the call, then what it returned.
@@ -133,34 +128,28 @@ library Push {
                 ) { break }
                 sent := add(amount, sent)
             }
-            mstore(add(run, 0x40), at)
-            mstore(add(run, 0x80), sent)
-            mstore(add(run, 0xc0), above)
         }
+        return (at, sent);
     }
 
-    function _sendPackedNative(Run memory run) private {
+    function _sendPackedNative(uint256 allowance, uint256 most, uint256 at, uint256 end, uint256 sent)
+        private
+        returns (uint256, uint256)
+    {
         assembly ("memory-safe") {
-            let allowance := mload(add(run, 0x20))
-            let at := mload(add(run, 0x40))
-            let end := mload(add(run, 0x60))
-            let sent := mload(add(run, 0x80))
-            let most := mload(add(run, 0xa0))
-            let above := 0
-            let mask := AMOUNT_MASK
-            for {} lt(at, end) { at := add(at, 0x20) } {
+            for {} 1 { at := add(at, PAYOUT) } {
                 let payout := calldataload(at)
-                let amount := and(payout, mask)
-                if iszero(amount) { continue }
-                above := or(above, gt(amount, most))
+                let amount := and(payout, AMOUNT_MASK)
+                if iszero(and(lt(at, end), lt(sub(amount, 1), most))) {
+                    if or(iszero(lt(at, end)), amount) { break }
+                    continue
+                }
                 if iszero(call(allowance, shr(96, payout), amount, 0x00, 0x00, 0x00, 0x00)) {
                     break
                 }
                 sent := add(amount, sent)
             }
-            mstore(add(run, 0x40), at)
-            mstore(add(run, 0x80), sent)
-            mstore(add(run, 0xc0), above)
         }
+        return (at, sent);
     }
 }

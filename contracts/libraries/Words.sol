@@ -59,9 +59,12 @@ library Words {
         return Hot.unwrap(w) >> 224;
     }
 
-    function withFullAt(Hot w, uint256 at, uint256 instantAt) internal pure returns (Hot) {
-        return
-            Hot.wrap((Hot.unwrap(w) & ~(uint256(type(uint96).max) << 128)) | (at << 128) | (instantAt << 176));
+    function withFullAt(Hot w, uint256 at) internal pure returns (Hot) {
+        return Hot.wrap((Hot.unwrap(w) & ~(uint256(type(uint48).max) << 128)) | (at << 128));
+    }
+
+    function withInstantFullAt(Hot w, uint256 at) internal pure returns (Hot) {
+        return Hot.wrap((Hot.unwrap(w) & ~(uint256(type(uint48).max) << 176)) | (at << 176));
     }
 
     // -------------------------------------------------------------------------------------- what a batch must know
@@ -88,19 +91,25 @@ library Words {
         }
     }
 
-    /// @return In quanta.
+    /// @return In units.
     function capacity(Limits w) internal pure returns (uint256) {
-        return uint40(Limits.unwrap(w) >> 56);
+        unchecked {
+            return uint40(Limits.unwrap(w) >> 56) * quantum(w);
+        }
     }
 
-    /// @return In quanta.
+    /// @return In units.
     function instantPerPayout(Limits w) internal pure returns (uint256) {
-        return uint40(Limits.unwrap(w) >> 96);
+        unchecked {
+            return uint40(Limits.unwrap(w) >> 96) * quantum(w);
+        }
     }
 
-    /// @return In quanta.
+    /// @return In units.
     function instantPerDay(Limits w) internal pure returns (uint256) {
-        return uint40(Limits.unwrap(w) >> 136);
+        unchecked {
+            return uint40(Limits.unwrap(w) >> 136) * quantum(w);
+        }
     }
 
     /// @return Percent.

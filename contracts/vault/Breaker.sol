@@ -18,106 +18,104 @@ abstract contract Breaker is Pauses {
     /// @dev The instant tier's bucket fills in a day.
     uint256 private constant INSTANT_WINDOW = 1 days;
 
-    /// @dev What an outflow costs each bucket, in ticks.
-    struct Costs {
-        uint256 asset;
-        uint256 usd; // 0 without a sane price
-        uint256 instant;
-    }
-
     /// @dev Takes `amount` from every bucket that bounds it, or reverts; false when it tripped the breaker instead.
-    /// @param s What the asset's slots hold now.
-    function _take(address asset, Slots memory s, uint256 amount, bool instant, IVault.Scope scope)
-        internal
-        returns (bool)
-    {
-        Costs memory costs = _costs(s, amount, instant);
-        (bool fits, uint256 fullAt) = Bucket.spend(s.hot.fullAt(), costs.asset, s.limits.window());
-        if (!fits) return _exceeded(asset, amount, scope, IVault.Limit.Asset, costs);
-        uint256 instantFullAt = s.hot.instantFullAt();
+    function _take(address asset, uint256 amount, bool instant, IVault.Scope scope) internal returns (bool) {
+        if (amount == 0) return true;
+        Asset storage a = _vault().assets[asset];
+        (Words.Gates gates, Words.Hot hot, Words.Limits limits) = _slots(a);
+        uint256 fullAt = Bucket.take(hot.fullAt(), amount, _capacity(limits), limits.window());
+        if (fullAt == 0) return _exceeded(asset, amount, scope, IVault.Limit.Asset);
+        hot = hot.withFullAt(fullAt);
         if (instant) {
-            (fits, instantFullAt) = Bucket.spend(instantFullAt, costs.instant, INSTANT_WINDOW);
-            if (!fits) _refuse(asset, amount, IVault.Limit.Instant, costs);
+            fullAt = Bucket.take(hot.instantFullAt(), amount, limits.instantPerDay(), INSTANT_WINDOW);
+            if (fullAt == 0) _refuse(asset, amount, IVault.Limit.Instant);
+            hot = hot.withInstantFullAt(fullAt);
         }
-        Words.Hot hot = s.hot.withFullAt(fullAt, instantFullAt);
-        if (costs.usd != 0) {
-            (fits, fullAt) = Bucket.spend(s.gates.usdFullAt(), costs.usd, s.gates.usdWindow());
-            if (!fits) return _exceeded(asset, amount, scope, IVault.Limit.Usd, costs);
-            _storeGates(s.gates.withUsdFullAt(fullAt));
+        if (_isPriced(limits)) {
+            fullAt = Bucket.take(
+                gates.usdFullAt(), _value(limits, amount), _usdCapacity(gates, limits), gates.usdWindow()
+            );
+            if (fullAt == 0) return _exceeded(asset, amount, scope, IVault.Limit.Usd);
+            _storeGates(gates.withUsdFullAt(fullAt));
         }
-        _storeHot(_vault().assets[asset], hot);
+        _storeHot(a, hot);
         return true;
     }
 
     /// @dev Takes `amount`, or what is left: counted, and never refused.
     function _drain(address asset, uint256 amount) internal {
         Asset storage a = _vault().assets[asset];
-        Slots memory s = _slots(a);
-        Costs memory costs = _costs(s, amount, false);
-        uint256 fullAt = Bucket.drain(s.hot.fullAt(), costs.asset, s.limits.window());
-        _storeHot(a, s.hot.withFullAt(fullAt, s.hot.instantFullAt()));
-        fullAt = Bucket.drain(s.gates.usdFullAt(), costs.usd, s.gates.usdWindow());
-        _storeGates(s.gates.withUsdFullAt(fullAt));
+        (Words.Gates gates, Words.Hot hot, Words.Limits limits) = _slots(a);
+        uint256 fullAt = Bucket.drain(hot.fullAt(), amount, _capacity(limits), limits.window());
+        _storeHot(a, hot.withFullAt(fullAt));
+        if (!_isPriced(limits)) return;
+        fullAt = Bucket.drain(
+            gates.usdFullAt(), _value(limits, amount), _usdCapacity(gates, limits), gates.usdWindow()
+        );
+        _storeGates(gates.withUsdFullAt(fullAt));
     }
 
-    function _costs(Slots memory s, uint256 amount, bool instant) internal view returns (Costs memory costs) {
-        (Words.Gates gates, Words.Limits limits) = (s.gates, s.limits);
+    function _isPriced(Words.Limits limits) private view returns (bool) {
+        return block.timestamp < limits.priceUntil();
+    }
+
+    /// @dev Of the asset's bucket now, in units. No product overflows: 40 bits times at most 10^38.
+    function _capacity(Words.Limits limits) private view returns (uint256 capacity) {
         unchecked {
-            // No product overflows: 40 bits times at most 10^38, and a price has at most 36 decimals.
-            uint256 quantum = limits.quantum();
-            uint256 capacity = limits.capacity() * quantum;
-            if (block.timestamp < limits.priceUntil()) {
-                // An amount beyond 128 bits costs more than any bucket holds already below.
-                uint256 value = uint128(amount) * limits.price();
-                costs.usd =
-                    Bucket.cost(value, gates.usdCapacity() * 10 ** limits.priceDecimals(), gates.usdWindow());
-            } else {
-                capacity = capacity * limits.unpricedShare() / 100;
-            }
-            costs.asset = Bucket.cost(amount, capacity, limits.window());
-            if (instant) {
-                costs.instant = Bucket.cost(amount, limits.instantPerDay() * quantum, INSTANT_WINDOW);
-            }
+            capacity = limits.capacity();
+            if (!_isPriced(limits)) capacity = capacity * limits.unpricedShare() / 100;
+        }
+    }
+
+    /// @dev In USD times 10^priceDecimals. An amount beyond 128 bits costs more than the asset's bucket holds.
+    function _value(Words.Limits limits, uint256 amount) private pure returns (uint256) {
+        unchecked {
+            return uint128(amount) * limits.price();
+        }
+    }
+
+    /// @dev In USD times 10^priceDecimals, which are at most 36.
+    function _usdCapacity(Words.Gates gates, Words.Limits limits) private pure returns (uint256) {
+        unchecked {
+            return gates.usdCapacity() * 10 ** limits.priceDecimals();
         }
     }
 
     /// @dev Trips when `amount` is beyond the hard multiple of the limit; otherwise, or when the breaker has frozen
     /// long enough lately, reverts.
-    function _exceeded(
-        address asset,
-        uint256 amount,
-        IVault.Scope scope,
-        IVault.Limit limit,
-        Costs memory costs
-    ) private returns (bool) {
+    function _exceeded(address asset, uint256 amount, IVault.Scope scope, IVault.Limit limit)
+        private
+        returns (bool)
+    {
         IVault.LimitState memory state = _limitState(asset, limit);
         uint256 asked = limit == IVault.Limit.Usd ? _usd(asset, amount) : amount;
-        if (asked <= state.capacity * _vault().hardMultiple) _refuse(asset, amount, limit, costs);
+        if (asked <= state.capacity * _vault().hardMultiple) _refuse(asset, amount, limit);
         (bool open, uint48 until) = _openWindow(address(this));
-        if (!open) _refuse(asset, amount, limit, costs);
+        if (!open) _refuse(asset, amount, limit);
         if (limit == IVault.Limit.Usd) _setPause(scope, until);
         else _setAssetPause(asset, until);
         emit IVault.Tripped(limit, asset, scope, asked, state.left, until, msg.sender);
         return false;
     }
 
-    function _refuse(address asset, uint256 amount, IVault.Limit limit, Costs memory costs) private view {
+    function _refuse(address asset, uint256 amount, IVault.Limit limit) private view {
         uint256 asked = limit == IVault.Limit.Usd ? _usd(asset, amount) : amount;
         revert IVault.AboveLimit(
-            limit, asset, asked, _limitState(asset, limit).left, _fitsAt(asset, limit, costs)
+            limit, asset, asked, _limitState(asset, limit).left, _fitsAt(asset, amount, limit)
         );
     }
 
-    function _fitsAt(address asset, IVault.Limit limit, Costs memory costs) internal view returns (uint256) {
-        Layout storage $ = _vault();
-        Asset storage a = $.assets[asset];
-        if (limit == IVault.Limit.Usd) {
-            return Bucket.fitsAt($.gates.usdFullAt, costs.usd, uint256($.gates.usdWindow) * MINUTE);
-        }
+    function _fitsAt(address asset, uint256 amount, IVault.Limit limit) internal view returns (uint256) {
+        (Words.Gates gates, Words.Hot hot, Words.Limits limits) = _slots(_vault().assets[asset]);
         if (limit == IVault.Limit.Asset) {
-            return Bucket.fitsAt(a.hot.fullAt, costs.asset, a.limits.window * MINUTE);
+            return Bucket.fitsAt(hot.fullAt(), amount, _capacity(limits), limits.window());
         }
-        return Bucket.fitsAt(a.hot.instantFullAt, costs.instant, INSTANT_WINDOW);
+        if (limit == IVault.Limit.Instant) {
+            return Bucket.fitsAt(hot.instantFullAt(), amount, limits.instantPerDay(), INSTANT_WINDOW);
+        }
+        // Without a sane price nothing is taken from it.
+        uint256 value = _isPriced(limits) ? _value(limits, amount) : 0;
+        return Bucket.fitsAt(gates.usdFullAt(), value, _usdCapacity(gates, limits), gates.usdWindow());
     }
 
     /// @dev In USD with 18 decimals, rounded up.

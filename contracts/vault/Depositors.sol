@@ -114,7 +114,7 @@ abstract contract Depositors is Payments {
             ++count;
             total += r.amount;
         }
-        if (!_take(asset, _slots(_vault().assets[asset]), total, false, IVault.Scope.Requests)) {
+        if (!_take(asset, total, false, IVault.Scope.Requests)) {
             _restore(requests, owed);
             return;
         }

@@ -127,9 +127,8 @@ abstract contract LimitControl is Breaker, PauseControl {
 
     /// @notice See {IVault-retryAt}.
     function retryAt(address asset, uint256 amount, bool instant) external view returns (uint256 at) {
-        Costs memory costs = _costs(_slots(_vault().assets[asset]), amount, instant);
-        at = Math.max(_fitsAt(asset, IVault.Limit.Asset, costs), _fitsAt(asset, IVault.Limit.Usd, costs));
-        if (instant) at = Math.max(at, _fitsAt(asset, IVault.Limit.Instant, costs));
+        at = Math.max(_fitsAt(asset, amount, IVault.Limit.Asset), _fitsAt(asset, amount, IVault.Limit.Usd));
+        if (instant) at = Math.max(at, _fitsAt(asset, amount, IVault.Limit.Instant));
     }
 
     /// @notice See {IVault-assetLimits}.

@@ -3,39 +3,42 @@ pragma solidity 0.8.30;
 
 import {IApprovers} from "../interfaces/IApprovers.sol";
 import {IVault} from "../interfaces/IVault.sol";
-import {Words} from "../libraries/Words.sol";
+import {Push} from "../libraries/Push.sol";
 import {Announcements} from "./Announcements.sol";
 import {Depositors} from "./Depositors.sol";
+import {Opening} from "./Opening.sol";
 
 /// @notice A lane's life: batches of orders in three tiers, requests, voids. See {IVault}.
-abstract contract Orders is Depositors, Announcements {
-    using Words for Words.Gates;
-    using Words for Words.Hot;
-    using Words for Words.Limits;
-
+abstract contract Orders is Depositors, Opening, Announcements {
     /// @dev A void can only refuse, but a lane has only 2^56 numbers: a mad keeper must not burn them all.
     uint64 private constant MAX_VOID = 65_535;
 
     /// @notice See {IVault-settle}.
     function settle(
         address asset,
-        uint64 first,
-        bytes24 head,
+        bytes32 position,
         uint256 total,
-        bytes32 auditHead,
-        bytes32[] calldata payouts,
-        bytes calldata refs
-    ) external nonReentrant {
-        Payment memory p = _open(Opening(asset, first, head, total, payouts.length, refs.length, true));
-        if (p.asset == address(0)) return;
-        uint256 sum = _payPacked(p, payouts);
-        _close(p, sum, total, payouts.length, auditHead);
+        bytes32, /* auditHead: for whoever reads the calldata */
+        bytes calldata payouts
+    )
+        external
+        nonReentrant
+    {
+        (uint256 balance, uint256 allowance, uint256 most) =
+            _openAtOnce(asset, position, total, payouts.length);
+        if (allowance == 0) {
+            if (payouts.length % Push.PAYOUT != 0) revert IVault.PayoutsLength(payouts.length);
+            (balance, allowance, most) = _open(asset, position, total, payouts.length / Push.PAYOUT, true);
+            if (allowance == 0) return;
+        }
+        _payPacked(asset, position, total, payouts, balance, allowance, most);
+        emit IVault.Settled(msg.sender, asset, _numberAt(position), uint64(payouts.length / Push.PAYOUT));
     }
 
     /// @notice See {IVault-settleWide}.
     function settleWide(IVault.Batch calldata b) external nonReentrant {
         Payment memory p = _openWide(b, true);
-        if (p.asset != address(0)) _payWide(p, b);
+        if (p.allowance != 0) _payWide(p, b);
     }
 
     /// @notice See {IVault-settleApproved}.
@@ -58,7 +61,7 @@ abstract contract Orders is Depositors, Announcements {
         });
         IApprovers($.approvers).check(s, signed);
         Payment memory p = _openWide(b, false);
-        if (p.asset == address(0)) return;
+        if (p.allowance == 0) return;
         p.most = $.assets[b.asset].approvedPerPayout;
         _payWide(p, b);
     }
@@ -66,7 +69,7 @@ abstract contract Orders is Depositors, Announcements {
     /// @notice See {IVault-settleAnnounced}.
     function settleAnnounced(IVault.Batch calldata b) external nonReentrant {
         Payment memory p = _openWide(b, false);
-        if (p.asset == address(0)) return;
+        if (p.allowance == 0) return;
         Layout storage $ = _vault();
         for (uint256 i = 0; i < b.payouts.length; ++i) {
             // A void number was never announced.
@@ -83,64 +86,54 @@ abstract contract Orders is Depositors, Announcements {
         _payWide(p, b);
     }
 
-    struct Opening {
-        address asset;
-        uint64 first;
-        bytes24 head;
-        uint256 total;
-        uint256 count;
-        uint256 refsLength;
-        bool instant;
+    function _openWide(IVault.Batch calldata b, bool instant) private returns (Payment memory p) {
+        uint256 count = b.payouts.length;
+        if (b.refs.length != 8 * count) revert IVault.ReferencesLength(b.refs.length, 8 * count);
+        (p.balance, p.allowance, p.most) =
+            _open(b.asset, _positionOf(b.first, b.head), b.total, count, instant);
+        (p.asset, p.lane) = (b.asset, msg.sender);
     }
 
-    /// @dev Checks everything that a batch of orders needs, takes it from the buckets and moves the lane. A payment of
-    /// asset zero when it tripped the breaker: then nothing happened.
-    function _open(Opening memory o) private returns (Payment memory p) {
-        Lane storage l = _vault().lanes[msg.sender];
-        uint256 next = _requireAt(l, o.first, o.head);
-        if (o.count == 0) revert IVault.EmptyBatch();
-        if (o.refsLength != 8 * o.count) revert IVault.ReferencesLength(o.refsLength, 8 * o.count);
-        Slots memory s = _slots(_vault().assets[o.asset]);
-        _requireActive(
-            s.gates.everything(), s.gates.orders(), IVault.Scope.Orders, o.asset, s.hot.pausedUntil()
-        );
-        if (!s.limits.listed()) revert IVault.AssetNotListed(o.asset);
-
-        Payment memory begun = _begin(o.asset, s.limits.payoutGas());
-        uint256 available = _available(begun.balance, s.hot.liabilities());
-        if (o.total > available) revert IVault.InsufficientFloat(o.asset, o.total, available);
-        if (!_take(o.asset, s, o.total, o.instant, IVault.Scope.Orders)) return p;
-        (begun.lane, begun.number) = (msg.sender, o.first);
-        // The calldata holds the head before, so the heads are a chain over everything that was settled.
-        begun.head = bytes24(keccak256(msg.data));
-        begun.most = o.instant ? s.limits.instantPerPayout() * s.limits.quantum() : type(uint256).max;
-        _storeLane(l, next + o.count, begun.head);
-        return begun;
-    }
-
-    /// @dev The caller's lane must be enabled, and stand where its books expect it.
-    function _requireAt(Lane storage l, uint256 first, bytes24 head) private view returns (uint256 next) {
-        uint256 word;
-        assembly {
-            word := sload(l.slot)
+    /// @dev Payout after payout, none above `most`.
+    function _payPacked(
+        address asset,
+        bytes32 position,
+        uint256 total,
+        bytes calldata payouts,
+        uint256 balance,
+        uint256 allowance,
+        uint256 most
+    ) private {
+        (uint256 at, uint256 end) = Push.bounds(payouts);
+        uint256 sent;
+        uint256 failed;
+        while (true) {
+            (at, sent) = Push.sendPacked(asset, allowance, most, at, end, sent);
+            if (at == end) break;
+            failed += _keepPacked(asset, allowance, most, at, position, payouts);
+            at += Push.PAYOUT;
         }
-        if (uint8(word) == 0) revert IVault.NotALane(msg.sender);
-        next = uint56(word >> 8);
-        if (first != next || head != bytes24(bytes32(word))) {
-            revert IVault.LaneMismatch(uint64(next), bytes24(bytes32(word)));
+        // Sums of 96 bits.
+        unchecked {
+            if (sent + failed != total) revert IVault.TotalMismatch(total, sent + failed);
         }
+        _end(asset, balance, sent, failed);
     }
 
-    /// @dev An enabled lane moves: the whole slot at once.
-    function _storeLane(Lane storage l, uint256 next, bytes24 head) private {
-        uint256 word = uint256(bytes32(head)) | (uint256(uint56(next)) << 8) | 1;
-        assembly {
-            sstore(l.slot, word)
-        }
-    }
-
-    function _openWide(IVault.Batch calldata b, bool instant) private returns (Payment memory) {
-        return _open(Opening(b.asset, b.first, b.head, b.total, b.payouts.length, b.refs.length, instant));
+    /// @dev The payout at which the run stopped is above the tier, or its push failed.
+    function _keepPacked(
+        address asset,
+        uint256 allowance,
+        uint256 most,
+        uint256 at,
+        bytes32 position,
+        bytes calldata payouts
+    ) private returns (uint256) {
+        bytes32 reason = Push.returned();
+        (address recipient, uint256 amount, uint256 index) = Push.payoutAt(at, payouts);
+        if (amount > most) revert IVault.AboveTier(asset, most);
+        _keep(asset, recipient, amount, allowance, msg.sender, _numberAt(position) + uint64(index), reason);
+        return amount;
     }
 
     function _payWide(Payment memory p, IVault.Batch calldata b) private {
@@ -149,15 +142,11 @@ abstract contract Orders is Depositors, Announcements {
             uint256 amount = b.payouts[i].amount;
             if (amount > p.most) revert IVault.AboveTier(b.asset, p.most);
             sum += amount;
-            if (amount != 0) _pay(p, b.payouts[i].recipient, amount, p.number + uint64(i));
+            if (amount != 0) _pay(p, b.payouts[i].recipient, amount, b.first + uint64(i));
         }
-        _close(p, sum, b.total, b.payouts.length, b.auditHead);
-    }
-
-    function _close(Payment memory p, uint256 sum, uint256 total, uint256 count, bytes32 auditHead) private {
-        if (sum != total) revert IVault.TotalMismatch(total, sum);
+        if (sum != b.total) revert IVault.TotalMismatch(b.total, sum);
         _end(p);
-        emit IVault.Settled(p.lane, p.asset, p.number, uint64(count), total, p.head, auditHead);
+        emit IVault.Settled(p.lane, p.asset, b.first, uint64(b.payouts.length));
     }
 
     /// @notice See {IVault-settleRequests}.

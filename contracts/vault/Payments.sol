@@ -12,57 +12,52 @@ import {Breaker} from "./Breaker.sol";
 
 /// @notice The one way in which money is paid to people: pushed, or kept as a claim.
 abstract contract Payments is Breaker, ReentrancyGuardTransient {
-    /// @dev What a batch carries from payout to payout.
+    /// @dev What a payment carries from payout to payout.
     struct Payment {
         address asset;
         address lane; // zero for requests
-        uint64 number; // of the first payout
-        bytes24 head; // of the lane after it
         uint256 most; // that one payout may be
         uint256 allowance; // gas of one push
-        uint256 balance; // before the first push; tokens only
+        uint256 balance; // before the first push
         uint256 paid;
         uint256 failed;
     }
 
     function _begin(address asset, uint256 allowance) internal view returns (Payment memory p) {
+        (p.asset, p.allowance, p.balance) = (asset, allowance, _balanceBefore(asset));
+    }
+
+    function _balanceBefore(address asset) internal view returns (uint256) {
+        if (asset == Assets.NATIVE) return address(this).balance;
         // A call to an address without code succeeds and pays nothing.
-        if (asset != Assets.NATIVE && asset.code.length == 0) revert IVault.AssetNotListed(asset);
-        (p.asset, p.allowance) = (asset, allowance);
-        p.balance = Assets.balanceOf(asset, address(this));
+        if (asset.code.length == 0) revert IVault.AssetNotListed(asset);
+        return IERC20(asset).balanceOf(address(this));
     }
 
     /// @dev Pushes `amount` to `recipient`, or keeps it as the recipient's claim.
     function _pay(Payment memory p, address recipient, uint256 amount, uint64 number) internal {
         (bool ok, bytes32 reason) = Push.send(p.asset, recipient, amount, p.allowance);
-        if (ok) p.paid += amount;
-        else _keep(p, recipient, amount, number, reason);
-    }
-
-    /// @dev The packed form of {_pay}, payout after payout, none above `p.most`. Returns the sum.
-    function _payPacked(Payment memory p, bytes32[] calldata payouts) internal returns (uint256) {
-        Push.Run memory run = Push.runOver(p.asset, p.allowance, p.most, payouts);
-        while (true) {
-            Push.sendPacked(run);
-            if (run.above) revert IVault.AboveTier(p.asset, p.most);
-            if (run.at == run.end) break;
-            bytes32 reason = Push.returned();
-            (address recipient, uint256 amount, uint256 index) = Push.current(run, payouts);
-            _keep(p, recipient, amount, p.number + uint64(index), reason);
-            run.at += 32;
+        if (ok) {
+            p.paid += amount;
+        } else {
+            _keep(p.asset, recipient, amount, p.allowance, p.lane, number, reason);
+            p.failed += amount;
         }
-        p.paid = run.sent;
-        return run.sent + p.failed;
     }
 
-    function _keep(Payment memory p, address recipient, uint256 amount, uint64 number, bytes32 reason)
-        private
-    {
+    function _keep(
+        address asset,
+        address recipient,
+        uint256 amount,
+        uint256 allowance,
+        address lane,
+        uint64 number,
+        bytes32 reason
+    ) internal {
         // A keeper that is short of gas must not be able to turn a payment into a claim.
-        if (gasleft() < Push.gasNeeded(p.allowance)) revert IVault.InsufficientGas();
-        p.failed += amount;
-        _vault().claims[p.asset][recipient] += amount;
-        emit IVault.PayoutFailed(p.asset, recipient, amount, p.lane, number, reason);
+        if (gasleft() < Push.gasNeeded(allowance)) revert IVault.InsufficientGas();
+        _vault().claims[asset][recipient] += amount;
+        emit IVault.PayoutFailed(asset, recipient, amount, lane, number, reason);
     }
 
     /// @dev Takes `amount` from the caller. What arrived counts, not what was said: a token may keep a fee.
@@ -79,12 +74,16 @@ abstract contract Payments is Breaker, ReentrancyGuardTransient {
         if (arrived == 0) revert IVault.ZeroAmount();
     }
 
-    /// @dev Books the claims, and checks that a token took no more than was paid.
     function _end(Payment memory p) internal {
-        if (p.failed != 0) _addLiabilities(p.asset, p.failed);
-        if (p.asset == Assets.NATIVE) return;
-        uint256 balance = IERC20(p.asset).balanceOf(address(this));
-        if (balance + p.paid < p.balance) revert IVault.TokenTookMore(p.asset, p.paid, p.balance - balance);
+        _end(p.asset, p.balance, p.paid, p.failed);
+    }
+
+    /// @dev Books the claims, and checks that a token took no more than was paid.
+    function _end(address asset, uint256 before, uint256 paid, uint256 failed) internal {
+        if (failed != 0) _addLiabilities(asset, failed);
+        if (asset == Assets.NATIVE) return;
+        uint256 balance = IERC20(asset).balanceOf(address(this));
+        if (balance + paid < before) revert IVault.TokenTookMore(asset, paid, before - balance);
     }
 
     function _addLiabilities(address asset, uint256 amount) internal {

@@ -92,7 +92,7 @@ abstract contract VaultStorage {
     }
 
     // keccak256(abi.encode(uint256(keccak256("spillway.storage.Vault")) - 1)) & ~bytes32(uint256(0xff))
-    bytes32 private constant STORAGE = 0x95e2cca9ad2449ce3d9a8dcf9e6c5c2f28dd677809853e6aef4668ad09818800;
+    bytes32 internal constant STORAGE = 0x95e2cca9ad2449ce3d9a8dcf9e6c5c2f28dd677809853e6aef4668ad09818800;
 
     function _vault() internal pure returns (Layout storage $) {
         assembly {
@@ -101,18 +101,16 @@ abstract contract VaultStorage {
     }
 
     /// @dev The slots that bound an outflow of an asset, whole, for {Words}.
-    struct Slots {
-        Words.Gates gates;
-        Words.Hot hot;
-        Words.Limits limits;
-    }
-
-    function _slots(Asset storage a) internal view returns (Slots memory s) {
-        Gates storage gates = _vault().gates;
-        assembly ("memory-safe") {
-            mstore(s, sload(gates.slot))
-            mstore(add(s, 0x20), sload(a.slot))
-            mstore(add(s, 0x40), sload(add(a.slot, 1)))
+    function _slots(Asset storage a)
+        internal
+        view
+        returns (Words.Gates gates, Words.Hot hot, Words.Limits limits)
+    {
+        Gates storage g = _vault().gates;
+        assembly {
+            gates := sload(g.slot)
+            hot := sload(a.slot)
+            limits := sload(add(a.slot, 1))
         }
     }
 

@@ -5,9 +5,11 @@
 //!
 //! - [`source`]: reading file and environment
 //! - [`check`]: what each key may be, and errors that name key, value and what would be right
+//! - [`secrets`]: what no log may show
 //! - [`signers`]: loading the keys of the lanes
 
 pub mod check;
+mod secrets;
 pub mod signers;
 pub mod source;
 
@@ -48,6 +50,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// The parts of addresses that no log may show, and the token: see [`secrets`].
+    pub fn secrets(&self) -> Vec<String> {
+        secrets::of(self)
+    }
+
     /// Loads the keys of the lanes, in the order of the entries. Errors name the entry, never a secret.
     pub fn signers(&self) -> Result<Vec<PrivateKeySigner>, SignerError> {
         signers::load(&self.lanes, |name| std::env::var(name).ok())
@@ -69,6 +76,9 @@ pub struct ChainConfig {
     /// An ordinary read that takes longer is sent to the next endpoint too.
     #[serde(default = "hedge_after", with = "humantime_serde")]
     pub hedge_after: Duration,
+    /// What an endpoint does not answer within this is given up.
+    #[serde(default = "request_timeout", with = "humantime_serde")]
+    pub request_timeout: Duration,
     /// To each endpoint; zero is no limit.
     #[serde(default)]
     pub max_requests_per_second: u32,
@@ -100,6 +110,10 @@ fn hedge_after() -> Duration {
     Duration::from_millis(500)
 }
 
+fn request_timeout() -> Duration {
+    Duration::from_secs(10)
+}
+
 fn private_timeout() -> Duration {
     Duration::from_secs(60)
 }
@@ -120,6 +134,7 @@ impl fmt::Debug for ChainConfig {
             .field("ws_urls", &self.ws_urls.iter().map(shown).collect::<Vec<_>>())
             .field("quorum", &self.quorum())
             .field("hedge_after", &self.hedge_after)
+            .field("request_timeout", &self.request_timeout)
             .field("max_requests_per_second", &self.max_requests_per_second)
             .field("private_relay", &self.private_relay.as_ref().map(shown))
             .field("private_timeout", &self.private_timeout)
@@ -194,6 +209,10 @@ impl Default for ApiConfig {
 pub struct Token(String);
 
 impl Token {
+    fn secret(&self) -> &str {
+        &self.0
+    }
+
     /// Whether it is the secret. The time taken tells nothing of either.
     pub fn matches(&self, presented: &str) -> bool {
         let digest = |text: &str| alloy::primitives::keccak256(text).0;

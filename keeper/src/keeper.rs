@@ -32,6 +32,8 @@ use tokio_util::sync::CancellationToken;
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// A stage that failed waits so long before it tries again.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// The longest wait before a database that did not answer at the start is tried again.
+const AFTER_FAILURE_MAX: Duration = Duration::from_secs(30);
 /// A step that takes longer waits for what never answers.
 const STEP: Duration = Duration::from_secs(120);
 /// What giving up the leases may take at the end.
@@ -42,12 +44,16 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Runs until it is told to stop (SIGINT or SIGTERM).
 pub async fn run(config: Config, deployment: Deployment) -> eyre::Result<()> {
     let stop = CancellationToken::new();
-    let (line, _holders) = open(&config, &deployment).await?;
+    let mut tasks = JoinSet::new();
+    tasks.spawn(stop_on_signal(stop.clone()));
+    let (line, _holders) = tokio::select! {
+        opened = open_when_it_answers(&config, &deployment) => opened?,
+        () = stop.cancelled() => return Ok(()),
+    };
     let (line, pulse) = (Arc::new(line), Arc::new(ChainPulse::default()));
     let (readiness, ready) = watch::channel(Readiness::not_yet("starting"));
 
     let wake = Arc::new(Notify::new());
-    let mut tasks = JoinSet::new();
     let listener = TcpListener::bind(config.api.listen).await.wrap_err_with(|| {
         format!("api.listen = {}: cannot be opened; choose another port", config.api.listen)
     })?;
@@ -55,7 +61,6 @@ pub async fn run(config: Config, deployment: Deployment) -> eyre::Result<()> {
     let state = ApiState::new(line.store.clone(), deployment.clone(), intake, ready, &config.api);
     tracing::info!(listen = %listener.local_addr()?, vault = %deployment.vault, chain = deployment.chain_id, "keeper starts");
     tasks.spawn(api::serve(state, listener, stop.clone()));
-    tasks.spawn(stop_on_signal(stop.clone()));
 
     if wait_for_chain(&line, &deployment, &readiness, &stop).await? {
         pulse.seen();
@@ -130,6 +135,24 @@ async fn keep_renewing(store: &Store, lease: Duration) -> StoreError {
 }
 
 type Holders = (Option<Holder>, Holder);
+
+/// Waits for a database that does not answer: it may be starting beside this keeper. Fails when waiting does not help.
+async fn open_when_it_answers(config: &Config, deployment: &Deployment) -> eyre::Result<(Line, Holders)> {
+    let mut pause = AFTER_FAILURE;
+    loop {
+        match open(config, deployment).await {
+            Err(error) if error.downcast_ref().is_some_and(StoreError::may_pass) => {
+                tracing::warn!(
+                    %error, again = ?pause,
+                    "the database does not answer at store.url; nothing is taken or paid until it does"
+                );
+            }
+            opened => return opened,
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(AFTER_FAILURE_MAX);
+    }
+}
 
 async fn open(config: &Config, deployment: &Deployment) -> eyre::Result<(Line, Holders)> {
     let store = Store::open(&config.store.url).await?;

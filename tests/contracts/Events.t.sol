@@ -64,12 +64,12 @@ contract EventsTest is Fixture {
         vm.prank(GOVERNANCE);
         vault.enableLane(lane);
         bytes memory data =
-            abi.encodeCall(IVault.settle, (asset, 1, head, 2, "audit", one(ALICE, 2), new bytes(8)));
+            abi.encodeCall(IVault.settle, (asset, positionAt(1, head), 2, "audit", one(ALICE, 2)));
         bytes24 then = bytes24(keccak256(data));
         _next();
-        emit IVault.Settled(lane, asset, 1, 1, 2, then, "audit");
+        emit IVault.Settled(lane, asset, 1, 1);
         vm.prank(lane);
-        vault.settle(asset, 1, head, 2, "audit", one(ALICE, 2), new bytes(8));
+        vault.settle(asset, positionAt(1, head), 2, "audit", one(ALICE, 2));
         data = abi.encodeCall(IVault.voidNumbers, (lane, 2, then, 3));
         _next();
         emit IVault.Voided(lane, LANE, 2, 3, bytes24(keccak256(data)));

@@ -120,16 +120,36 @@ abstract contract Fixture is Test {
         return bytes32((uint256(uint160(recipient)) << 96) | amount);
     }
 
-    function one(address recipient, uint96 amount) internal pure returns (bytes32[] memory payouts) {
-        payouts = new bytes32[](1);
-        payouts[0] = pack(recipient, amount);
+    function one(address recipient, uint96 amount) internal pure returns (bytes memory) {
+        return abi.encodePacked(recipient, amount, bytes8(0));
+    }
+
+    /// @dev What {pack} made, with references of zero.
+    function packed(bytes32[] memory list) internal pure returns (bytes memory) {
+        return packed(list, new bytes(8 * list.length));
+    }
+
+    /// @dev A reference after each; what `refs` has beyond them at the end.
+    function packed(bytes32[] memory list, bytes memory refs) internal pure returns (bytes memory payouts) {
+        uint256 at;
+        for (uint256 i = 0; i < list.length || at < refs.length; ++i) {
+            if (i < list.length) payouts = bytes.concat(payouts, list[i]);
+            for (uint256 k = 0; k < 8 && at < refs.length; ++k) {
+                payouts = bytes.concat(payouts, refs[at++]);
+            }
+        }
+    }
+
+    /// @dev A lane's slot.
+    function positionAt(uint64 next, bytes24 head) internal pure returns (bytes32) {
+        return head | bytes32((uint256(next) << 8) | 1);
     }
 
     /// @dev Settles one payout over `LANE`, at its present place.
     function settleOne(address asset, address to, uint96 amount) internal {
         (, uint64 next, bytes24 head) = vault.laneOf(LANE);
         vm.prank(LANE);
-        vault.settle(asset, next, head, amount, 0, one(to, amount), new bytes(8));
+        vault.settle(asset, positionAt(next, head), amount, 0, one(to, amount));
     }
 
     function depositFor(address account, address asset, uint256 amount) internal {

@@ -29,7 +29,7 @@ contract PausesTest is Fixture {
         orders = _try(
             LANE,
             0,
-            abi.encodeCall(IVault.settle, (Assets.NATIVE, next, head, 1, 0, one(ALICE, 1), new bytes(8)))
+            abi.encodeCall(IVault.settle, (Assets.NATIVE, positionAt(next, head), 1, 0, one(ALICE, 1)))
         );
         claims = _try(claimant, 0, abi.encodeCall(IVault.claim, (Assets.NATIVE, ALICE)));
         uint256 open = vm.snapshotState();
@@ -88,7 +88,7 @@ contract PausesTest is Fixture {
         vm.warp(until - 1);
         vm.prank(LANE);
         vm.expectRevert(abi.encodeWithSelector(IVault.IsPaused.selector, IVault.Scope.Orders, until));
-        vault.settle(Assets.NATIVE, next, head, 1, 0, one(ALICE, 1), new bytes(8));
+        vault.settle(Assets.NATIVE, positionAt(next, head), 1, 0, one(ALICE, 1));
         vm.warp(until);
         settleOne(Assets.NATIVE, ALICE, 1);
     }

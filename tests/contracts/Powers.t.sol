@@ -101,14 +101,10 @@ contract PowersTest is Fixture {
     function _attemptsOnMoney(address attacker, address asset) private {
         (, uint64 next, bytes24 head) = vault.laneOf(attacker);
         uint256 amount = Math.min(vault.limitState(asset, IVault.Limit.Instant).left, INSTANT_PER_PAYOUT);
-        bytes32[] memory payouts = one(attacker, uint96(amount));
-        _onVault(
-            "settle", abi.encodeCall(IVault.settle, (asset, next, head, amount, 0, payouts, new bytes(8)))
-        );
+        bytes memory payouts = one(attacker, uint96(amount));
+        _onVault("settle", abi.encodeCall(IVault.settle, (asset, positionAt(next, head), amount, 0, payouts)));
         payouts = one(attacker, uint96(FLOAT));
-        _onVault(
-            "settle", abi.encodeCall(IVault.settle, (asset, next, head, FLOAT, 0, payouts, new bytes(8)))
-        );
+        _onVault("settle", abi.encodeCall(IVault.settle, (asset, positionAt(next, head), FLOAT, 0, payouts)));
         uint256[3] memory sums = [amount, vault.limitState(asset, IVault.Limit.Asset).left, FLOAT];
         for (uint256 i = 0; i < 3; ++i) {
             IVault.Batch memory b;
@@ -455,7 +451,7 @@ contract PowersTest is Fixture {
             (bool ok,) = address(vault)
                 .call(
                     abi.encodeCall(
-                        IVault.settle, (asset, next, head, amount, 0, one(LANE, uint96(amount)), new bytes(8))
+                        IVault.settle, (asset, positionAt(next, head), amount, 0, one(LANE, uint96(amount)))
                     )
                 );
             if (!ok) return;

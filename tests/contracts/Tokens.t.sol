@@ -236,7 +236,7 @@ contract TokensTest is Fixture {
         IVault.Batch memory b = _batch(token, BOB, amount);
         if (verb == 0) {
             data = abi.encodeCall(
-                IVault.settle, (token, b.first, b.head, amount, 0, one(BOB, uint96(amount)), b.refs)
+                IVault.settle, (token, positionAt(b.first, b.head), amount, 0, one(BOB, uint96(amount)))
             );
         }
         if (verb == 1) data = abi.encodeCall(IVault.settleWide, (b));
@@ -420,7 +420,7 @@ contract TokensTest is Fixture {
         odd.set(o);
         (, uint64 next, bytes24 head) = vault.laneOf(LANE);
         bytes memory data =
-            abi.encodeCall(IVault.settle, (address(odd), next, head, 10, 0, payouts, new bytes(80)));
+            abi.encodeCall(IVault.settle, (address(odd), positionAt(next, head), 10, 0, packed(payouts)));
         uint256 before = gasleft();
         _as(LANE, data);
         uint256 used = before - gasleft();
@@ -603,7 +603,7 @@ contract TokensTest is Fixture {
         (payouts[0], payouts[1], payouts[2]) = (pack(DAVE, 1e6), pack(BOB, 2e6), pack(CAROL, 3e6));
         (, uint64 next, bytes24 head) = vault.laneOf(LANE);
         vm.prank(LANE);
-        vault.settle(address(usd), next, head, 6e6, 0, payouts, new bytes(24));
+        vault.settle(address(usd), positionAt(next, head), 6e6, 0, packed(payouts));
         assertEq(usd.balanceOf(DAVE), 1e6);
         assertEq(usd.balanceOf(CAROL), 3e6);
         assertEq(vault.claimOf(address(usd), BOB), 2e6);
@@ -781,7 +781,7 @@ contract TokensTest is Fixture {
             abi.encodeCall(IVault.forceExit, (r)),
             abi.encodeCall(IVault.claim, (Assets.NATIVE, BOB)),
             abi.encodeCall(IVault.settleRequests, (address(token), 0, listOf(r))),
-            abi.encodeCall(IVault.settle, (address(token), next, head, 1, 0, one(BOB, 1), new bytes(8))),
+            abi.encodeCall(IVault.settle, (address(token), positionAt(next, head), 1, 0, one(BOB, 1))),
             abi.encodeCall(IVault.settleWide, (_batch(address(token), BOB, 1))),
             abi.encodeCall(
                 IVault.settleApproved,
@@ -1102,7 +1102,7 @@ contract TokensTest is Fixture {
             vm.prank(LANE);
             (bool ok,) = address(vault).call{gas: 5_000_000}(
                 abi.encodeCall(
-                    IVault.settle, (address(odd), next, head, 1e18, 0, one(DAVE, 1e18), new bytes(8))
+                    IVault.settle, (address(odd), positionAt(next, head), 1e18, 0, one(DAVE, 1e18))
                 )
             );
             assertEq(ok, i < 3, "a claim, or a revert");
@@ -1142,7 +1142,7 @@ contract TokensTest is Fixture {
         (, uint64 next, bytes24 head) = vault.laneOf(LANE);
         vm.prank(LANE);
         vm.expectPartialRevert(IVault.AboveLimit.selector);
-        vault.settle(address(dai), next, head, 1e18, 0, one(BOB, 1e18), new bytes(8));
+        vault.settle(address(dai), positionAt(next, head), 1e18, 0, one(BOB, 1e18));
         // ETH has no price here: the USD bucket is not asked.
         settleOne(Assets.NATIVE, BOB, 1e18);
 
@@ -1332,7 +1332,7 @@ contract TokensTest is Fixture {
         (, uint64 next, bytes24 head) = vault.laneOf(LANE);
         vm.expectRevert(beyond);
         vm.prank(LANE);
-        vault.settle(address(odd), next, head, 1, 0, one(BOB, 1), new bytes(8));
+        vault.settle(address(odd), positionAt(next, head), 1, 0, one(BOB, 1));
         odd.reform();
         _books(address(odd), most, 9);
 

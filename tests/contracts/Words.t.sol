@@ -16,7 +16,7 @@ contract WordsTest is Test, VaultStorage {
 
     function testFuzz_gates(Gates memory g, uint48 fullAt) public {
         _vault().gates = g;
-        Words.Gates w = _slots(asset).gates;
+        (Words.Gates w,,) = _slots(asset);
         assertEq(w.everything(), g.everything);
         assertEq(w.orders(), g.orders);
         assertEq(w.usdFullAt(), g.usdFullAt);
@@ -27,29 +27,30 @@ contract WordsTest is Test, VaultStorage {
         assertEq(abi.encode(_vault().gates), abi.encode(g), "nothing else");
     }
 
-    function testFuzz_hot(Hot memory h, uint48 fullAt, uint48 instantFullAt) public {
+    function testFuzz_hot(Hot memory h, uint48 fullAt) public {
         asset.hot = h;
-        Words.Hot w = _slots(asset).hot;
+        (, Words.Hot w,) = _slots(asset);
         assertEq(w.liabilities(), h.liabilities);
         assertEq(w.fullAt(), h.fullAt);
         assertEq(w.instantFullAt(), h.instantFullAt);
         assertEq(w.pausedUntil(), h.pausedUntil);
-        _storeHot(asset, w.withFullAt(fullAt, instantFullAt));
-        (h.fullAt, h.instantFullAt) = (fullAt, instantFullAt);
+        _storeHot(asset, w.withFullAt(fullAt));
+        h.fullAt = fullAt;
         assertEq(abi.encode(asset.hot), abi.encode(h), "nothing else");
     }
 
     function testFuzz_limits(Limits memory l) public {
         l.exponent = uint8(bound(l.exponent, 0, 38));
         asset.limits = l;
-        Words.Limits w = _slots(asset).limits;
+        (,, Words.Limits w) = _slots(asset);
         assertEq(w.listed(), l.listed);
         assertEq(w.payoutGas(), l.payoutGas);
-        assertEq(w.quantum(), 10 ** uint256(l.exponent));
+        uint256 unit = 10 ** uint256(l.exponent);
+        assertEq(w.quantum(), unit);
         assertEq(w.window(), uint256(l.window) * 1 minutes);
-        assertEq(w.capacity(), l.capacity);
-        assertEq(w.instantPerPayout(), l.instantPerPayout);
-        assertEq(w.instantPerDay(), l.instantPerDay);
+        assertEq(w.capacity(), l.capacity * unit);
+        assertEq(w.instantPerPayout(), l.instantPerPayout * unit);
+        assertEq(w.instantPerDay(), l.instantPerDay * unit);
         assertEq(w.unpricedShare(), l.unpricedShare);
         assertEq(w.price(), l.price);
         assertEq(w.priceDecimals(), l.priceDecimals);

@@ -14,6 +14,10 @@ use serde::{
 use serde_json::Value;
 use std::fmt;
 
+/// KiB of the bodies that are read at the same time: what comes beyond it is not read into memory.
+pub(super) const ROOM_KIB: u32 = 256 << 10;
+const BODIES_BUSY: &str = "more is being sent than the keeper reads at once; send it again in a second";
+
 /// A JSON body, or the problem with it.
 #[derive(Clone, Copy, Debug)]
 pub struct JsonBody<T>(pub T);
@@ -24,9 +28,12 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for JsonBody<T> {
     async fn from_request(request: Request, state: &ApiState) -> Result<Self, Problem> {
         check_content_type(request.headers())?;
         // What announces itself as too large is not read at all.
-        if announced_length(request.headers()).is_some_and(|n| n > state.max_body as u64) {
+        let length = announced_length(request.headers()).unwrap_or(state.max_body as u64);
+        if length > state.max_body as u64 {
             return Err(Problem::body_too_large(state.max_body));
         }
+        let kib = u32::try_from(length / 1_024 + 1).map_or(ROOM_KIB, |kib| kib.min(ROOM_KIB));
+        let _room = state.bodies.try_acquire_many(kib).map_err(|_| Problem::busy(BODIES_BUSY))?;
         let bytes = to_bytes(request.into_body(), state.max_body).await.map_err(|error| {
             if is_length_limit(&error) { Problem::body_too_large(state.max_body) } else { broken_off() }
         })?;

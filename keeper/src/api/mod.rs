@@ -28,7 +28,10 @@ use axum::{
     serve::ListenerExt,
 };
 use std::sync::Arc;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -44,6 +47,8 @@ pub struct ApiState {
     token: Option<Token>,
     /// Bytes.
     max_body: usize,
+    /// Room for bodies that are being read.
+    bodies: Arc<Semaphore>,
 }
 
 impl ApiState {
@@ -55,7 +60,8 @@ impl ApiState {
         config: &ApiConfig,
     ) -> Self {
         let (token, max_body) = (config.token.clone(), config.max_body);
-        Self { store, deployment: Arc::new(deployment), intake, readiness, token, max_body }
+        let bodies = Arc::new(Semaphore::new(body::ROOM_KIB as usize));
+        Self { store, deployment: Arc::new(deployment), intake, readiness, token, max_body, bodies }
     }
 }
 

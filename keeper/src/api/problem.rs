@@ -141,19 +141,17 @@ impl Problem {
     }
 }
 
+const NOTHING_STORED: &str =
+    "Send it again with the same idempotency keys after the time in Retry-After; nothing was stored.";
+
 impl From<IntakeError> for Problem {
     fn from(error: IntakeError) -> Self {
-        let next_step =
-            "Send it again with the same idempotency keys after the time in Retry-After; nothing was stored.";
         let detail = error.to_string();
         match error {
-            IntakeError::Busy => {
-                let title = "Too many withdrawals at once";
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", title, detail, next_step).retry_after(1)
-            }
+            IntakeError::Busy => Self::busy(detail),
             IntakeError::Stopping => {
                 let title = "The keeper is stopping";
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", title, detail, next_step)
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", title, detail, NOTHING_STORED)
                     .retry_after(5)
             }
             IntakeError::Store(_) => Self::store(),
@@ -169,6 +167,12 @@ impl From<StoreError> for Problem {
 }
 
 impl Problem {
+    /// More comes in than can be taken.
+    pub(super) fn busy(detail: impl Into<String>) -> Self {
+        let title = "Too many withdrawals at once";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", title, detail, NOTHING_STORED).retry_after(1)
+    }
+
     /// The cause is in the log: a caller has no use for it, and it may name hosts.
     pub(super) fn store() -> Self {
         Self::new(

@@ -19,6 +19,7 @@ struct Api {
     app: Router,
     store: Store,
     readiness: watch::Sender<Readiness>,
+    bodies: Arc<Semaphore>,
     _store: TestStore,
 }
 
@@ -46,7 +47,8 @@ impl Api {
         let (readiness, ready) = watch::channel(Readiness::not_yet("starting"));
         let intake = Intake::spawn(test.store.clone(), Arc::new(Notify::new()), CancellationToken::new());
         let state = ApiState::new(test.store.clone(), testing::deployment(), intake, ready, &config);
-        Self { app: router(state), store: test.store.clone(), readiness, _store: test }
+        let bodies = state.bodies.clone();
+        Self { app: router(state), store: test.store.clone(), readiness, bodies, _store: test }
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {
@@ -101,6 +103,19 @@ fn row(key: &str, amount: &str) -> Value {
     let mut row = order(amount);
     row["idempotency_key"] = key.into();
     row
+}
+
+#[tokio::test]
+async fn more_bodies_than_there_is_room_for_are_not_read_and_answered_429() {
+    let api = Api::start().await;
+    let body = json!({ "asset": "TUSD", "recipient": RECIPIENT.to_string(), "amount": "1" }).to_string();
+    let others = api.bodies.clone().try_acquire_many_owned(body::ROOM_KIB).unwrap();
+    let refused = api.post("/v1/withdrawals", Some("a"), body.clone()).await;
+    assert_eq!((refused.status, refused.code()), (StatusCode::TOO_MANY_REQUESTS, "busy"));
+    assert_eq!(refused.headers[header::RETRY_AFTER], "1");
+    drop(others);
+    assert_eq!(api.post("/v1/withdrawals", Some("a"), body).await.status, StatusCode::CREATED);
+    assert_eq!(api.bodies.available_permits(), body::ROOM_KIB as usize, "each gives back what it took");
 }
 
 #[tokio::test]

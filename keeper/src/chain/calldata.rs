@@ -3,13 +3,16 @@
 use super::abi::IVault::{self, Batch, Request};
 use crate::domain::{
     amount::Amount,
+    asset::NATIVE,
     lane::LanePosition,
     withdrawal::{Reference, Withdrawal},
 };
 use alloy::{
+    eips::eip2930::{AccessList, AccessListItem},
     primitives::{Address, B256, Bytes, U256},
     sol_types::SolCall,
 };
+use std::collections::BTreeSet;
 
 /// One payout of a settlement as its calldata has it. An amount of zero settles the number as void.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,14 +26,15 @@ pub struct Payout {
 /// fit 96 bits, the wide form where one does not.
 pub fn settle(asset: Address, position: LanePosition, audit_head: B256, withdrawals: &[Withdrawal]) -> Bytes {
     let total: Amount = withdrawals.iter().map(|w| w.amount).sum();
-    let refs: Bytes = withdrawals.iter().flat_map(|w| w.id.reference()).collect();
-    let LanePosition { next: first, head } = position;
     if withdrawals.iter().all(|w| w.amount.is_narrow()) {
-        let payouts = withdrawals.iter().map(|w| pack(w.recipient, w.amount)).collect();
-        IVault::settleCall { asset, first, head, total: total.0, auditHead: audit_head, payouts, refs }
+        let payouts: Vec<u8> = withdrawals.iter().flat_map(pack).collect();
+        let (position, payouts) = (position.word(), payouts.into());
+        IVault::settleCall { asset, position, total: total.0, auditHead: audit_head, payouts }
             .abi_encode()
             .into()
     } else {
+        let refs: Bytes = withdrawals.iter().flat_map(|w| w.id.reference()).collect();
+        let LanePosition { next: first, head } = position;
         let payouts = withdrawals
             .iter()
             .map(|w| IVault::Payout { recipient: w.recipient, amount: w.amount.0 })
@@ -67,7 +71,7 @@ pub fn void_next(lane: Address, position: LanePosition) -> Bytes {
 /// Where a settlement of orders expects its lane; none for other calldata.
 pub fn position_before(calldata: &[u8]) -> Option<LanePosition> {
     if let Ok(call) = IVault::settleCall::abi_decode(calldata) {
-        return Some(LanePosition { next: call.first, head: call.head });
+        return Some(LanePosition::of_word(call.position));
     }
     let batch = wide(calldata)?;
     Some(LanePosition { next: batch.first, head: batch.head })
@@ -85,10 +89,25 @@ fn wide(calldata: &[u8]) -> Option<Batch> {
 /// The payouts of a settlement of orders, in order; none when the calldata is no such call.
 pub fn payouts(calldata: &[u8]) -> Option<Vec<Payout>> {
     if let Ok(call) = IVault::settleCall::abi_decode(calldata) {
-        return with_references(call.payouts.into_iter().map(unpack), &call.refs);
+        let payouts = call.payouts.chunks_exact(PAYOUT);
+        return payouts.remainder().is_empty().then(|| payouts.map(unpack).collect());
     }
     let batch = wide(calldata)?;
     with_references(batch.payouts.into_iter().map(|p| (p.recipient, Amount(p.amount))), &batch.refs)
+}
+
+/// What a transaction with this calldata declares to touch (EIP-2930): the recipients of a packed batch of ETH. An
+/// account that is called costs 2,600 gas, one that is declared 2,500.
+pub fn access_list(calldata: &[u8]) -> AccessList {
+    let Some(call) = IVault::settleCall::abi_decode(calldata).ok().filter(|call| call.asset == NATIVE) else {
+        return AccessList::default();
+    };
+    let payouts = call.payouts.chunks_exact(PAYOUT).map(unpack);
+    let paid: BTreeSet<_> = payouts.filter(|p| !p.amount.is_zero()).map(|p| p.recipient).collect();
+    paid.into_iter()
+        .map(|address| AccessListItem { address, storage_keys: Vec::new() })
+        .collect::<Vec<_>>()
+        .into()
 }
 
 /// The requests of a settlement of requests.
@@ -114,14 +133,20 @@ fn with_references(
     Some(payouts)
 }
 
-/// Recipient in the upper 160 bits, amount in the lower 96.
-fn pack(recipient: Address, amount: Amount) -> B256 {
-    let recipient = U256::from_be_slice(recipient.as_slice()) << 96;
-    B256::from(recipient | amount.0)
+/// Bytes of a packed payout: recipient (20), amount (12), reference (8).
+const PAYOUT: usize = 40;
+
+fn pack(withdrawal: &Withdrawal) -> Vec<u8> {
+    let amount = withdrawal.amount.0.to_be_bytes::<32>();
+    [withdrawal.recipient.as_slice(), &amount[20..], withdrawal.id.reference().as_slice()].concat()
 }
 
-fn unpack(word: B256) -> (Address, Amount) {
-    (Address::from_slice(&word[..20]), Amount(U256::from_be_slice(&word[20..])))
+fn unpack(payout: &[u8]) -> Payout {
+    Payout {
+        recipient: Address::from_slice(&payout[..20]),
+        amount: Amount(U256::from_be_slice(&payout[20..32])),
+        reference: Reference::from_slice(&payout[32..]),
+    }
 }
 
 #[cfg(test)]
@@ -170,6 +195,7 @@ mod tests {
                 .collect();
             let position = LanePosition { next, head: Head::repeat_byte(7) };
             let calldata = settle(Address::ZERO, position, B256::ZERO, &list);
+            prop_assert_eq!(position_before(&calldata), Some(position));
             let read = payouts(&calldata).expect("own calldata is readable");
             prop_assert_eq!(read.len(), list.len());
             for (payout, w) in read.iter().zip(&list) {
@@ -177,6 +203,21 @@ mod tests {
                 prop_assert_eq!(payout.amount, w.amount);
                 prop_assert_eq!(payout.reference, w.id.reference());
             }
+        }
+
+        #[test]
+        fn a_packed_batch_of_eth_declares_each_recipient_once(
+            rows in prop::collection::vec((any::<u64>(), 0u8..5, 0u64..3), 1..20),
+        ) {
+            let list: Vec<_> =
+                rows.iter().map(|(key, to, units)| withdrawal(*key, [*to; 20], U256::from(*units))).collect();
+            let position = LanePosition { next: 1, head: Head::repeat_byte(7) };
+            let paid: BTreeSet<_> =
+                list.iter().filter(|w| !w.amount.is_zero()).map(|w| w.recipient).collect();
+            let declared = access_list(&settle(NATIVE, position, B256::ZERO, &list));
+            prop_assert!(declared.iter().map(|item| item.address).eq(paid));
+            prop_assert!(declared.iter().all(|item| item.storage_keys.is_empty()));
+            prop_assert!(access_list(&settle(Address::ZERO, position, B256::ZERO, &list)).is_empty());
         }
 
         #[test]

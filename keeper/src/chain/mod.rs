@@ -144,6 +144,7 @@ pub struct Chain {
     finality: Finality,
     max_log_range: u64,
     ws_urls: Vec<reqwest::Url>,
+    request_timeout: Duration,
 }
 
 impl Chain {
@@ -158,6 +159,7 @@ impl Chain {
             finality: config.finality,
             max_log_range: config.max_log_range,
             ws_urls: config.ws_urls.clone(),
+            request_timeout: config.request_timeout,
         })
     }
 
@@ -173,7 +175,12 @@ impl Chain {
     /// Follows the heads at `chain.ws_urls` until `stop`, in tasks of `tasks`, and notifies `new_head` of each.
     pub fn follow_heads(&self, new_head: &Arc<Notify>, tasks: &mut JoinSet<()>, stop: &CancellationToken) {
         for url in &self.ws_urls {
-            tasks.spawn(pool::heads::follow(url.clone(), new_head.clone(), stop.clone()));
+            tasks.spawn(pool::heads::follow(
+                url.clone(),
+                self.request_timeout,
+                new_head.clone(),
+                stop.clone(),
+            ));
         }
     }
 
@@ -407,6 +414,7 @@ impl Chain {
             .from(lane)
             .to(self.vault)
             .input(calldata.clone().into())
+            .access_list(calldata::access_list(calldata))
             .gas_limit(TRANSACTION_GAS_CAP);
         let request = &request;
         let ask = |endpoint: Arc<Endpoint>| async move {
@@ -432,17 +440,11 @@ impl Chain {
     fn lane_override(&self, lane: Address, position: LanePosition) -> StateOverride {
         let slot = keccak256((lane, LANES_SLOT).abi_encode());
         let account = AccountOverride {
-            state_diff: Some([(slot, lane_word(position))].into_iter().collect()),
+            state_diff: Some([(slot, position.word())].into_iter().collect()),
             ..Default::default()
         };
         [(self.vault, account)].into_iter().collect()
     }
-}
-
-/// The lane's storage word when it stands at `position`: head in the upper 24 bytes, next in 7, enabled in the last.
-fn lane_word(position: LanePosition) -> B256 {
-    let head = U256::from_be_slice(position.head.as_slice()) << 64;
-    B256::from(head | U256::from(position.next) << 8 | U256::ONE)
 }
 
 /// What two endpoints must have the same: where each log stands and what it says.

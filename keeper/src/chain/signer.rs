@@ -1,5 +1,6 @@
 //! The keys of the lanes, and the transactions that they sign.
 
+use super::calldata;
 use crate::domain::fees::Fees;
 use alloy::{
     consensus::{SignableTransaction, TxEip1559},
@@ -54,7 +55,7 @@ impl Signers {
             max_priority_fee_per_gas: message.fees.priority_fee,
             to: TxKind::Call(message.to),
             value: U256::ZERO,
-            access_list: Default::default(),
+            access_list: calldata::access_list(message.calldata),
             input: message.calldata.clone(),
         };
         Some(signer.sign_transaction_sync(&mut tx).map(|signature| {

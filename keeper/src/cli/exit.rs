@@ -29,7 +29,7 @@ impl Exit {
                 || cause.is::<WrongChain>()
                 || matches!(
                     cause.downcast_ref::<StoreError>(),
-                    Some(StoreError::BadUrl(_) | StoreError::OtherVault { .. })
+                    Some(StoreError::BadUrl(_) | StoreError::Denied(_) | StoreError::OtherVault { .. })
                 )
         });
         if wrong { Self::Misconfigured } else { Self::Failed }

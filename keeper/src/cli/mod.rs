@@ -42,7 +42,7 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
         return oracle::replay(args);
     }
     let config = Config::load(&cli.config)?;
-    observe::init(&config.log);
+    observe::init(&config);
     let deployment = Deployment::load(&config.deployment)?;
     match cli.command {
         Command::Run => keeper::run(config, deployment).await.map(|()| Exit::Done),

@@ -20,6 +20,7 @@ const EXPECTED: &[(&str, &str)] = &[
     ("chain.ws_urls", "addresses such as [\"ws://127.0.0.1:8545\"] (ws or wss), or none"),
     ("chain.quorum", "a number of endpoints from 1 to as many as chain.rpc_urls has"),
     ("chain.hedge_after", "a time such as \"500ms\", from 10ms to 10s"),
+    ("chain.request_timeout", "a time such as \"10s\", from 100ms to 2m"),
     ("chain.max_requests_per_second", "a number of requests from 1 to 100000, or 0 for no limit"),
     ("chain.private_relay", "an address such as \"https://relay.example\" (http or https)"),
     ("chain.private_timeout", "a time such as \"1m\", from 1s to 1h"),
@@ -153,6 +154,8 @@ fn check_chain(config: &Config, found: &mut Findings) {
         quorum,
     );
     found.time(chain.hedge_after, Duration::from_millis(10), Duration::from_secs(10), "chain.hedge_after");
+    let (tenth, two_minutes) = (Duration::from_millis(100), Duration::from_secs(120));
+    found.time(chain.request_timeout, tenth, two_minutes, "chain.request_timeout");
     let per_second = chain.max_requests_per_second;
     found.unless(per_second <= 100_000, "chain.max_requests_per_second", per_second);
     let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3_600));

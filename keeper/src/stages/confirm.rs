@@ -20,8 +20,9 @@ const RETRY_MAX_MS: i64 = 60_000;
 /// What a block says of a lane, all read at that block.
 struct LaneView {
     chain: LaneOnChain,
+    /// The nonce of the account that sends.
     nonce: u64,
-    /// The nonce at the newest final block.
+    /// The same at the newest final block.
     final_nonce: u64,
 }
 
@@ -29,13 +30,15 @@ struct LaneView {
 pub async fn step(line: &Line, tip: Block, last_final: Block) -> Result<Worked, StageError> {
     let batches = line.held_batches(&[BatchState::Signed, BatchState::Broadcast, BatchState::Mined]).await?;
     let slots = line.store.slots().await?;
-    let mut views: HashMap<Address, LaneView> = HashMap::new();
+    let mut views: HashMap<(Address, Address), LaneView> = HashMap::new();
     let mut worked = false;
     for batch in batches {
         let Some(lane) = batch.content.as_ref().map(|c| c.lane) else { continue };
-        let view = match views.entry(lane) {
+        // Another lane may have sent a void of this one.
+        let sender = slots.iter().find(|s| s.batch == batch.row).map_or(lane, |s| s.lane);
+        let view = match views.entry((lane, sender)) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(unknown) => unknown.insert(view(line, lane, tip, last_final).await?),
+            Entry::Vacant(unknown) => unknown.insert(view(line, lane, sender, tip, last_final).await?),
         };
         // What is not known for sure of one batch leaves it as it is, and the others go on.
         match check(line, &batch, view, &slots).await {
@@ -51,11 +54,17 @@ pub async fn step(line: &Line, tip: Block, last_final: Block) -> Result<Worked, 
     Ok(worked.into())
 }
 
-async fn view(line: &Line, lane: Address, tip: Block, last_final: Block) -> Result<LaneView, StageError> {
+async fn view(
+    line: &Line,
+    lane: Address,
+    sender: Address,
+    tip: Block,
+    last_final: Block,
+) -> Result<LaneView, StageError> {
     Ok(LaneView {
         chain: line.chain.lane(lane, tip.number).await?,
-        nonce: line.chain.nonce(lane, tip.number).await?,
-        final_nonce: line.chain.nonce(lane, last_final.number).await?,
+        nonce: line.chain.nonce(sender, tip.number).await?,
+        final_nonce: line.chain.nonce(sender, last_final.number).await?,
     })
 }
 

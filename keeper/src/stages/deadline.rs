@@ -4,24 +4,19 @@
 //! transaction, under the same nonce, so that only one of the two can be mined. When the void is final the batch
 //! dissolves, and what is overdue is released; the others get new numbers. When the payment was first, it stands.
 
-use super::{Line, StageError, Worked, sign};
+use super::{Line, StageError, Worked, void};
 use crate::{
-    chain::calldata,
     clock::now_ms,
     domain::{
-        batch::{Batch, BatchKind, BatchState, Content},
-        fees::FeePolicy,
+        batch::{Batch, BatchKind, BatchState},
         reason::Code,
         withdrawal::{Withdrawal, WithdrawalState},
     },
-    store::{Unit, lanes::Lane},
+    store::lanes::Lane,
 };
-use alloy::primitives::Address;
 
 /// How many withdrawals one change covers.
 const PAGE: usize = 1_000;
-/// More than a void ever needs.
-pub(super) const VOID_GAS: u64 = 150_000;
 
 /// Releases what is overdue and has no number, and sees that voids are on their way for what has one.
 pub async fn step(line: &Line) -> Result<Worked, StageError> {
@@ -135,73 +130,9 @@ async fn void_overdue(line: &Line, lane: &Lane, now: i64) -> Result<bool, StageE
     if at > 0 && now - front.created_at < line.fees.bump_after_ms() {
         return Ok(false);
     }
-    plan_void(line, lane, front).await
-}
-
-async fn plan_void(line: &Line, lane: &Lane, front: &Batch) -> Result<bool, StageError> {
-    let tip = line.chain.tip().await?;
-    let chain = line.chain.lane(lane.address, tip.number).await?;
-    let first = front.content.as_ref().map(|c| c.first);
-    if !chain.enabled || first != Some(chain.position.next) {
-        // Mined, or another batch is before it on chain: the next block tells more.
-        return Ok(false);
+    let voided = void::in_place_of(line, lane, front, Code::DeadlinePassed).await?;
+    if voided {
+        crate::crash::point("deadline.void.committed");
     }
-    let calldata = calldata::void_next(lane.address, chain.position);
-    let content = Content {
-        lane: lane.address,
-        first: chain.position.next,
-        head_after: chain.position.after(1, &calldata).head,
-        calldata,
-        gas_limit: VOID_GAS,
-    };
-    let place = place_of(line, front, lane.address).await?;
-    let detail = serde_json::json!({ "lane": lane.address, "number": content.first, "batch": front.row });
-    let mut unit = line.unit("void", "number.voided", detail).await?;
-    if !still_waits(&mut unit, front).await? {
-        return Ok(false);
-    }
-    let row = unit.plan_void(&content, Code::DeadlinePassed.as_str()).await?;
-    match place {
-        // Never signed: no transaction of it can be on its way, and the void goes the usual way.
-        Place::Free => unit.commit().await?,
-        Place::AtCeiling => {
-            tracing::warn!(lane = %lane.address, "a void for a passed deadline waits: fees.max_fee_gwei allows none");
-            return Ok(false);
-        }
-        Place::Nonce(nonce, fees) => {
-            let void = unit.batch(row).await?;
-            if !sign::sign_here(line, &mut unit, &void, nonce, fees).await? {
-                return Ok(false);
-            }
-            sign::commit_before_sending(line, unit).await?;
-        }
-    }
-    crate::crash::point("deadline.void.committed");
-    tracing::warn!(lane = %lane.address, number = content.first, batch = front.row, "deadline passed: voiding the number");
-    Ok(true)
-}
-
-async fn still_waits(unit: &mut Unit, front: &Batch) -> Result<bool, StageError> {
-    Ok(unit.batch(front.row).await?.state == front.state)
-}
-
-/// Where a void can stop a batch.
-enum Place {
-    /// Nothing of the batch was signed, or all that was is dead.
-    Free,
-    /// In the place of its newest attempt, with fees that replace all offered there.
-    Nonce(u64, crate::domain::fees::Fees),
-    AtCeiling,
-}
-
-async fn place_of(line: &Line, front: &Batch, lane: Address) -> Result<Place, StageError> {
-    use crate::domain::batch::AttemptState;
-    let attempts = line.store.attempts(front.row).await?;
-    let Some(newest) = attempts.iter().rev().find(|a| a.state != AttemptState::Dead) else {
-        return Ok(Place::Free);
-    };
-    let now = line.fees_now(FeePolicy::Urgent).await?.fees;
-    let offered = line.store.fees_offered(lane, newest.nonce).await?.unwrap_or(newest.fees());
-    let fees = offered.replacement(now, line.fees.max_fee_wei());
-    Ok(fees.map_or(Place::AtCeiling, |fees| Place::Nonce(newest.nonce, fees)))
+    Ok(voided)
 }

@@ -5,11 +5,13 @@
 //! read too, and the line goes on. A normal restart, after `kill -9` too, needs no fence, and neither does a lane that
 //! another keeper left: what was sent there is in the rows.
 
-use super::{Line, StageError, Worked, deadline::VOID_GAS, recovery};
+use super::{Line, StageError, Worked, recovery, void};
 use crate::{
-    chain::{Block, calldata},
-    clock::now_ms,
-    domain::batch::{BatchKind, BatchState, Content},
+    chain::Block,
+    domain::{
+        batch::{AttemptState, Batch, BatchKind, BatchState, Content},
+        reason::Code,
+    },
     store::{generation::History, lanes::Lane},
 };
 use alloy::primitives::Address;
@@ -110,51 +112,97 @@ pub async fn adopt(line: &Line, address: Address) -> Result<(), StageError> {
     Ok(())
 }
 
-/// Sees that every fenced lane has a void on its way.
+/// Sees that every fenced lane has a void on its way. One whose key no running keeper has is the leader's: another lane
+/// sends its void.
 pub async fn step(line: &Line, tip: Block) -> Result<Worked, StageError> {
     let mut worked = false;
     for lane in line.store.lanes().await? {
         let Some(since) = lane.fencing_since else { continue };
-        if !line.holds(lane.address) {
-            continue;
+        if line.holds(lane.address) || line.leads() && !line.is_key_here(lane.address).await? {
+            worked |= see_to(line, &lane, since, tip).await?;
         }
-        worked |= plan_void(line, &lane, since, tip).await?;
     }
     Ok(worked.into())
 }
 
-async fn plan_void(line: &Line, lane: &Lane, since: i64, tip: Block) -> Result<bool, StageError> {
-    let under_way = [BatchState::Funded, BatchState::Signed, BatchState::Broadcast, BatchState::Mined];
-    if line.store.batches_in(&under_way).await?.iter().any(|b| is_void_of(b, lane.address)) {
-        return Ok(false);
-    }
+async fn see_to(line: &Line, lane: &Lane, since: i64, tip: Block) -> Result<bool, StageError> {
     let chain = line.chain.lane(lane.address, tip.number).await?;
-    if !chain.enabled {
-        tracing::warn!(lane = %lane.address, "fenced lane is disabled on chain: nothing of it can be settled");
+    let content = void::content(lane.address, chain.position);
+    let under_way = [BatchState::Funded, BatchState::Signed, BatchState::Broadcast, BatchState::Mined];
+    let open = line.store.batches_in(&under_way).await?;
+    if let Some(void) = open.iter().find(|b| is_void_of(b, lane.address)) {
+        if !is_lost(line, void, &content, tip).await? {
+            return Ok(false);
+        }
+        give_up(line, void, lane.address).await?;
+    }
+    let Some(sender) = void::sender(line, lane.address, tip).await? else {
+        tracing::warn!(
+            lane = %lane.address,
+            "fenced lane is disabled on chain or its key is gone, and no other lane here can void its number: nothing is paid until one can"
+        );
+        return Ok(false);
+    };
+    plan_void(line, lane, &sender, &content, since, tip).await
+}
+
+/// Whether a void can never be mined: a reorganisation took back what it builds on, or the nonce below its own, which
+/// nothing fills while the lane is fenced; or another lane sends it, and that one is not this keeper's any more. Should
+/// it be mined all the same, it refuses one number more.
+async fn is_lost(line: &Line, void: &Batch, now: &Content, tip: Block) -> Result<bool, StageError> {
+    let Some(content) = &void.content else { return Ok(false) };
+    if void.state == BatchState::Mined || now.first > content.first {
         return Ok(false);
     }
-    let nonce = line.chain.nonce(lane.address, tip.number).await?;
-    let calldata = calldata::void_next(lane.address, chain.position);
-    let content = Content {
-        lane: lane.address,
-        first: chain.position.next,
-        head_after: chain.position.after(1, &calldata).head,
-        calldata,
-        gas_limit: VOID_GAS,
+    if content.calldata != now.calldata {
+        return Ok(true);
+    }
+    let attempts = line.store.attempts(void.row).await?;
+    let Some(newest) = attempts.iter().rev().find(|a| a.state != AttemptState::Dead) else {
+        return Ok(false);
     };
-    let detail = serde_json::json!({ "lane": lane.address, "number": content.first, "nonce": nonce });
+    if newest.lane != content.lane {
+        return Ok(!line.holds(newest.lane));
+    }
+    Ok(line.chain.nonce(newest.lane, tip.number).await? < newest.nonce)
+}
+
+async fn give_up(line: &Line, void: &Batch, lane: Address) -> Result<(), StageError> {
+    let detail = serde_json::json!({ "lane": lane, "batch": void.row });
+    let mut unit = line.unit("fence", "void.given_up", detail).await?;
+    unit.move_batch(void, BatchState::Dissolved, Some(Code::Reorged.as_str())).await?;
+    unit.commit().await?;
+    tracing::warn!(%lane, batch = void.row, "fence: a void that cannot be mined any more is given up for another");
+    Ok(())
+}
+
+async fn plan_void(
+    line: &Line,
+    lane: &Lane,
+    sender: &Lane,
+    content: &Content,
+    since: i64,
+    tip: Block,
+) -> Result<bool, StageError> {
+    let detail =
+        serde_json::json!({ "lane": lane.address, "number": content.first, "sender": sender.address });
+    let nonce = line.chain.nonce(lane.address, tip.number).await?;
     let mut unit = line.unit("fence", "lane.fenced", detail).await?;
     if unit.void_is_final(lane.address, since).await? {
         return Ok(false);
     }
-    unit.plan_void(&content, "fence").await?;
-    // The lowest free nonce: it takes the place of what may be in flight.
-    unit.move_lane_nonce(lane, nonce).await?;
+    unit.plan_void(content, "fence").await?;
+    if sender.address == lane.address {
+        // The lowest free nonce: it takes the place of what may be in flight.
+        unit.move_lane_nonce(lane, nonce).await?;
+    }
     unit.commit().await?;
-    tracing::warn!(lane = %lane.address, number = content.first, at = now_ms(), "fence: voiding the next number");
+    tracing::warn!(
+        lane = %lane.address, number = content.first, sender = %sender.address, "fence: voiding the next number"
+    );
     Ok(true)
 }
 
-fn is_void_of(batch: &crate::domain::batch::Batch, lane: Address) -> bool {
+fn is_void_of(batch: &Batch, lane: Address) -> bool {
     batch.kind == BatchKind::Void && batch.content.as_ref().is_some_and(|c| c.lane == lane)
 }

@@ -12,11 +12,15 @@ mod tests;
 use super::{Line, StageError, Worked};
 use crate::{
     books::balances::Balances,
-    chain::{Block, ChainError, LaneOnChain, VaultLog, abi::IVault::IVaultEvents, calldata},
+    chain::{
+        Block, ChainError, LaneOnChain, VaultLog,
+        abi::IVault::{IVaultEvents, Settled},
+        calldata,
+    },
     domain::{
         amount::Amount,
         batch::{Batch, BatchKind, BatchState},
-        lane::LanePosition,
+        lane::{Head, LanePosition},
         ledger::Sides,
         reason::Code,
         withdrawal::WithdrawalState,
@@ -156,8 +160,9 @@ impl Range {
                 }
             }
             IVaultEvents::Settled(e) => {
-                orders::settled(self, unit, log, e).await?;
-                lane_moved(unit, e.lane, LanePosition { next: e.first + e.count, head: e.head }).await?;
+                let after = self.position_after(log, e);
+                orders::settled(self, unit, log, e, after.head).await?;
+                lane_moved(unit, e.lane, after).await?;
             }
             IVaultEvents::Voided(e) => {
                 if let Some(batch) = unit.batch_by_head(e.lane, e.head).await? {
@@ -186,6 +191,12 @@ impl Range {
             | IVaultEvents::MarksSet(_) => {}
         }
         Ok(())
+    }
+
+    /// Where a settlement left its lane.
+    fn position_after(&self, log: &VaultLog, event: &Settled) -> LanePosition {
+        let calldata = self.settlements.get(&log.tx).map_or(&[][..], |s| &s.calldata);
+        LanePosition { next: event.first, head: Head::ZERO }.after(event.count, calldata)
     }
 
     /// The numbers of failed pushes in a transaction: of a lane's orders, or of requests (lane zero).
@@ -266,7 +277,7 @@ async fn lane_moved(unit: &mut Unit, lane: Address, at: LanePosition) -> Result<
 async fn settle_lane(unit: &mut Unit, seen: &FinalLane) -> Result<(), StageError> {
     let FinalLane { address, chain, pending_nonce } = seen;
     let Some(lane) = unit.lane(*address).await? else { return Ok(()) };
-    let open = unit.open_numbered(lane.address).await?;
+    let mut open = unit.open_numbered(lane.address).await?;
     let first_open = open.iter().filter(|b| b.kind == BatchKind::Orders).find_map(|b| b.content.as_ref());
     let by_events = first_open.map_or(lane.position.next, |content| content.first);
     // 0: it was not enabled yet when it was taken in.
@@ -276,6 +287,13 @@ async fn settle_lane(unit: &mut Unit, seen: &FinalLane) -> Result<(), StageError
             lane.address, chain.position.next
         );
         return Err(ChainError::Missing(missing).into());
+    }
+    // Planned on the view of a node that lagged: the events that it waits for were booked before.
+    let passed = |b: &Batch| {
+        b.kind == BatchKind::Void && b.content.as_ref().is_some_and(|c| c.first < chain.position.next)
+    };
+    for void in open.extract_if(.., |b| passed(b)) {
+        unit.dissolve_batch(&void, Code::NumberVoided).await?;
     }
     if open.is_empty() && lane.position != chain.position {
         unit.move_lane_position(&lane, chain.position).await?;

@@ -12,8 +12,9 @@
 //! 9. [`finalize`]: in a final block, and so in the books
 //! 10. [`reconcile`]: chain and books compared
 //!
-//! [`nonces`] keeps the lanes' nonces without gaps, [`deadline`] releases what was not paid in time, and
-//! [`recovery`] says what a start found. [`fence`] stands before them when the store may have gone back in time.
+//! [`nonces`] keeps the lanes' nonces without gaps, [`deadline`] releases what was not paid in time, [`void`] gives
+//! numbers up, and [`recovery`] says what a start found. [`fence`] stands before them when the store may have gone back
+//! in time.
 
 pub mod batch;
 pub mod broadcast;
@@ -29,6 +30,7 @@ pub mod price;
 pub mod reconcile;
 pub mod recovery;
 pub mod sign;
+mod void;
 
 use crate::{
     chain::{Chain, ChainError, signer::Signers},
@@ -36,7 +38,7 @@ use crate::{
     config::{BatchConfig, FeesConfig, PolicyConfig},
     domain::{
         asset::Assets,
-        batch::{Batch, BatchState},
+        batch::{Batch, BatchKind, BatchState},
         fees::{FeeEstimate, FeeHistory, FeePolicy},
     },
     store::{
@@ -135,11 +137,28 @@ impl Line {
         Ok(leases.iter().filter(|l| l.holder.is_some()).filter_map(|l| l.name.parse().ok()).collect())
     }
 
-    /// The batches in these states on lanes that this keeper works for, oldest first.
+    /// The batches in these states on lanes that this keeper works for, oldest first. Voids of lanes that nobody has the
+    /// key of are the leader's.
     pub async fn held_batches(&self, states: &[BatchState]) -> Result<Vec<Batch>, StoreError> {
-        let mut batches = self.store.batches_in(states).await?;
-        batches.retain(|b| b.content.as_ref().is_some_and(|content| self.holds(content.lane)));
-        Ok(batches)
+        let mut held = Vec::new();
+        for batch in self.store.batches_in(states).await? {
+            let Some(lane) = batch.content.as_ref().map(|content| content.lane) else { continue };
+            if self.holds(lane)
+                || batch.kind == BatchKind::Void && self.leads() && !self.is_key_here(lane).await?
+            {
+                held.push(batch);
+            }
+        }
+        Ok(held)
+    }
+
+    /// Whether a running keeper has the key of a lane.
+    async fn is_key_here(&self, lane: Address) -> Result<bool, StoreError> {
+        if self.signers.lanes().any(|own| own == lane) {
+            return Ok(true);
+        }
+        let name = of_lane(lane);
+        Ok(self.store.peers().await?.iter().any(|p| p.live && p.running && p.lanes.contains(&name)))
     }
 
     /// What to offer for gas now. The chain is asked at most once in [`FEES_MS`].

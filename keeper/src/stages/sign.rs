@@ -1,8 +1,8 @@
 //! Sign: a funded batch gets a signed transaction, durable before anybody sees it.
 
-use super::{Line, StageError, Worked, fund::with_margin};
+use super::{Line, StageError, Worked, fund::with_margin, void};
 use crate::{
-    chain::{ChainError, calldata, signer::Message},
+    chain::{ChainError, calldata, refusal::Refusal, signer::Message},
     clock::now_ms,
     domain::{
         batch::{Attempt, AttemptState, Batch, BatchKind, BatchState, Content},
@@ -28,10 +28,11 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
     }
     let fees = line.fees_now(line.fees.policy).await?.fees;
     let slots = line.store.slots().await?;
-    let mut worked = false;
+    let (foreign, mut worked) = stand_in(line, &funded, fees).await?;
     for lane in line.store.lanes().await? {
         let mut of_lane: Vec<_> = funded
             .iter()
+            .filter(|b| !foreign.contains(&b.row))
             .filter_map(|b| Some((b, b.content.as_ref()?)))
             .filter(|(_, c)| c.lane == lane.address)
             .collect();
@@ -50,13 +51,33 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
                 // A later number cannot be settled before this one.
                 if batch.kind.is_numbered() { break } else { continue }
             }
-            let Some(gas_limit) = ready_gas(line, batch, content).await? else { break };
+            let Some(gas_limit) = ready_gas(line, &lane, batch, content).await? else { break };
             sign(line, batch, content, Lane { nonce, ..lane }, gas_limit, fees).await?;
             nonce += 1;
             worked = true;
         }
     }
     Ok(worked.into())
+}
+
+/// Signs the voids of lanes that cannot send them, by another lane. Says which batches these are, and whether one of
+/// them was signed.
+async fn stand_in(line: &Line, funded: &[Batch], fees: Fees) -> Result<(Vec<i64>, bool), StageError> {
+    let (mut foreign, mut worked) = (Vec::new(), false);
+    for batch in funded.iter().filter(|b| b.kind == BatchKind::Void) {
+        let Some(content) = &batch.content else { continue };
+        let tip = line.chain.tip().await?;
+        let sender = void::sender(line, content.lane, tip).await?;
+        if sender.is_some_and(|sender| sender.address == content.lane) {
+            continue;
+        }
+        foreign.push(batch.row);
+        if let Some(sender) = sender {
+            sign(line, batch, content, sender, content.gas_limit, fees).await?;
+            worked = true;
+        }
+    }
+    Ok((foreign, worked))
 }
 
 /// Whether orders of the lane would only revert: a void is about to take the number that they build on, or a cancel
@@ -70,16 +91,29 @@ fn orders_wait<'a>(lane: &Lane, mut funded: impl Iterator<Item = &'a Batch>, slo
 }
 
 /// The gas limit of the next attempt. A batch whose attempt died is simulated first: no gas is burnt on a payment
-/// that the vault refuses now.
-async fn ready_gas(line: &Line, batch: &Batch, content: &Content) -> Result<Option<u64>, StageError> {
+/// that the vault refuses now. Orders that the float has not covered for some time give their numbers back, because the
+/// lane could settle none after them.
+async fn ready_gas(
+    line: &Line,
+    lane: &Lane,
+    batch: &Batch,
+    content: &Content,
+) -> Result<Option<u64>, StageError> {
     let pays = matches!(batch.kind, BatchKind::Orders | BatchKind::Requests);
-    if !pays || line.store.attempts(batch.row).await?.is_empty() {
-        return Ok(Some(content.gas_limit));
-    }
+    let attempts = line.store.attempts(batch.row).await?;
+    let Some(last) = attempts.last().filter(|_| pays) else { return Ok(Some(content.gas_limit)) };
     let position = calldata::position_before(&content.calldata);
     match line.chain.estimate(content.lane, &content.calldata, position).await {
         Ok(gas) => Ok(Some(max(content.gas_limit, with_margin(gas, line.batch.max_gas)))),
         Err(ChainError::Refused(refusal)) => {
+            let is_short =
+                batch.kind == BatchKind::Orders && matches!(refusal, Refusal::FloatInsufficient { .. });
+            if is_short
+                && now_ms() - last.signed_at > line.fees.bump_after_ms()
+                && void::in_place_of(line, lane, batch, Code::FloatInsufficient).await?
+            {
+                return Ok(None);
+            }
             let reason = refusal.to_string();
             tracing::warn!(batch = batch.row, %reason, "batch waits");
             let detail = serde_json::json!({ "batch": batch.row, "reason": reason });
@@ -96,17 +130,19 @@ async fn sign(
     line: &Line,
     batch: &Batch,
     content: &Content,
-    lane: Lane,
+    sender: Lane,
     gas_limit: u64,
     fees: Fees,
 ) -> Result<(), StageError> {
     let content = Content { gas_limit, ..content.clone() };
-    let Some(attempt) = attempt(line, batch, &content, lane.nonce, fees)? else { return Ok(()) };
-    let detail = serde_json::json!({ "batch": batch.row, "tx": attempt.hash, "nonce": lane.nonce });
+    let Some(attempt) = attempt(line, batch, &content, sender.address, sender.nonce, fees)? else {
+        return Ok(());
+    };
+    let detail = serde_json::json!({ "batch": batch.row, "tx": attempt.hash, "nonce": sender.nonce });
     let mut unit = line.unit("sign", "attempt.signed", detail).await?;
     unit.add_attempt(&attempt).await?;
     unit.set_gas_limit(batch.row, gas_limit).await?;
-    unit.move_lane_nonce(&lane, lane.nonce + 1).await?;
+    unit.move_lane_nonce(&sender, sender.nonce + 1).await?;
     unit.move_batch(batch, BatchState::Signed, None).await?;
     commit_before_sending(line, unit).await
 }
@@ -119,7 +155,9 @@ pub(super) async fn replace(
 ) -> Result<Option<Attempt>, StageError> {
     let Some(content) = &batch.content else { return Ok(None) };
     let Some(fees) = raised(line, stuck.fees()).await? else { return Ok(None) };
-    let Some(attempt) = attempt(line, batch, content, stuck.nonce, fees)? else { return Ok(None) };
+    let Some(attempt) = attempt(line, batch, content, stuck.lane, stuck.nonce, fees)? else {
+        return Ok(None);
+    };
     let detail = serde_json::json!({ "batch": batch.row, "tx": attempt.hash, "replaces": stuck.hash });
     let mut unit = line.unit("broadcast", "attempt.replaced", detail).await?;
     unit.add_attempt(&attempt).await?;
@@ -169,7 +207,7 @@ pub(super) async fn sign_here(
     fees: Fees,
 ) -> Result<bool, StageError> {
     let Some(content) = &batch.content else { return Ok(false) };
-    let Some(attempt) = attempt(line, batch, content, nonce, fees)? else { return Ok(false) };
+    let Some(attempt) = attempt(line, batch, content, content.lane, nonce, fees)? else { return Ok(false) };
     unit.add_attempt(&attempt).await?;
     unit.move_batch(batch, BatchState::Signed, batch.reason.as_deref()).await?;
     Ok(true)
@@ -179,10 +217,10 @@ fn attempt(
     line: &Line,
     batch: &Batch,
     content: &Content,
+    lane: Address,
     nonce: u64,
     fees: Fees,
 ) -> Result<Option<Attempt>, StageError> {
-    let lane = content.lane;
     let message = Message {
         chain_id: line.chain.chain_id,
         to: if batch.kind == BatchKind::Cancel { lane } else { line.chain.vault },

@@ -32,8 +32,9 @@ pub use unit::{Context, Unit};
 use alloy::primitives::Address;
 use generation::GenerationFile;
 use leases::Tenure;
-use sqlx::{Any, AnyPool, Connection, Transaction, any::AnyPoolOptions};
+use sqlx::{Any, AnyConnection, AnyPool, Connection, Transaction, any::AnyPoolOptions};
 use std::{path::PathBuf, sync::Arc, time::Duration};
+use tokio::time::timeout;
 
 /// Why the store did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -44,8 +45,12 @@ pub enum StoreError {
         "the database's files are damaged: {0}; stop the keeper, look with `spillway db check`, and put back a backup with `spillway db restore`"
     )]
     Damaged(sqlx::Error),
+    #[error(
+        "store.url: the database refuses this keeper: {0}; correct the address, or give its user the database and the rights on it"
+    )]
+    Denied(sqlx::Error),
     #[error("database migration: {0}; a newer keeper may have written this store")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    Migrate(sqlx::migrate::MigrateError),
     #[error("column {column} holds '{value}', which this keeper cannot read; restore a backup or report it")]
     Corrupt { column: String, value: String },
     #[error("{what} changed under this step; it is read again")]
@@ -79,13 +84,35 @@ pub enum StoreError {
 /// SQLite: malformed, not a database. PostgreSQL: data or index corrupted.
 const DAMAGED: [&str; 4] = ["11", "26", "XX001", "XX002"];
 
+/// PostgreSQL: no such database, no right to it.
+const DENIED: [&str; 2] = ["3D000", "42501"];
+/// PostgreSQL: the classes of a failed login.
+const LOGIN: &str = "28";
+/// PostgreSQL: the classes of connections, of resources, and of an operator's intervention (it starts, it stops). SQLite:
+/// busy, locked.
+const PASSING: [&str; 5] = ["08", "53", "57P", "5", "6"];
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        let code = error.as_database_error().and_then(|e| e.code());
-        if code.is_some_and(|code| DAMAGED.contains(&code.as_ref())) {
+        let code = error.as_database_error().and_then(|e| e.code()).unwrap_or_default().into_owned();
+        if DAMAGED.contains(&code.as_str()) {
             Self::Damaged(error)
+        } else if DENIED.contains(&code.as_str())
+            || code.starts_with(LOGIN)
+            || matches!(error, sqlx::Error::Configuration(_))
+        {
+            Self::Denied(error)
         } else {
             Self::Database(error)
+        }
+    }
+}
+
+impl From<sqlx::migrate::MigrateError> for StoreError {
+    fn from(error: sqlx::migrate::MigrateError) -> Self {
+        match error {
+            sqlx::migrate::MigrateError::Execute(cause) => cause.into(),
+            other => Self::Migrate(other),
         }
     }
 }
@@ -97,6 +124,18 @@ impl StoreError {
 
     fn stale(what: impl Into<String>) -> Self {
         Self::Stale { what: what.into() }
+    }
+
+    /// The database does not answer, or cannot serve now: waiting may mend it, at the start too.
+    pub fn may_pass(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        match error {
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => true,
+            sqlx::Error::Database(e) => e.code().is_some_and(|code| {
+                PASSING.iter().any(|class| *class == code || class.len() > 1 && code.starts_with(class))
+            }),
+            _ => false,
+        }
     }
 
     /// Somebody else changed the rows first, or the database asks to repeat (a deadlock, a serialization conflict):
@@ -111,6 +150,10 @@ impl StoreError {
         }
     }
 }
+
+/// How long a statement waits for a connection.
+const SQLITE_PATIENCE: Duration = Duration::from_secs(30);
+const POSTGRES_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The engine behind the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,9 +202,11 @@ impl Store {
                     return Err(StoreError::BadUrl(url.to_owned()));
                 }
                 let url = format!("sqlite://{}?mode=rwc", path.display());
+                probe(&url, &PRAGMAS, SQLITE_PATIENCE).await?;
                 (sqlite_pool(1, &url).await?, sqlite_pool(4, &url).await?, Some(path))
             }
             Engine::Postgres => {
+                probe(url, &SETTINGS, POSTGRES_PATIENCE).await?;
                 let pool = postgres_pool(url).await?;
                 (pool.clone(), pool, None)
             }
@@ -222,30 +267,42 @@ impl Store {
 }
 
 /// WAL lets readers run beside the writer; `synchronous = FULL` makes a commit survive a power cut.
+const PRAGMAS: [&str; 6] = [
+    "PRAGMA busy_timeout = 30000",
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA cache_size = -65536",
+];
+
+async fn set(connection: &mut AnyConnection, settings: &[&'static str]) -> Result<(), sqlx::Error> {
+    for setting in settings {
+        sqlx::query(*setting).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Connects once. A pool tries again until its time is over, and then it has no cause to tell.
+async fn probe(url: &str, settings: &[&'static str], limit: Duration) -> Result<(), StoreError> {
+    let once = async {
+        let mut connection = AnyConnection::connect(url).await?;
+        set(&mut connection, settings).await?;
+        connection.close().await
+    };
+    Ok(timeout(limit, once).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?)
+}
+
 async fn sqlite_pool(connections: u32, url: &str) -> Result<AnyPool, StoreError> {
     let pool = AnyPoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(Duration::from_secs(30))
+        .acquire_timeout(SQLITE_PATIENCE)
         .idle_timeout(None)
         .max_lifetime(None)
         // On a full disk SQLite takes a transaction back by itself, and sqlx waits for its end for ever: such a
         // connection is of no use any more.
         .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                for pragma in [
-                    "PRAGMA busy_timeout = 30000",
-                    "PRAGMA journal_mode = WAL",
-                    "PRAGMA synchronous = FULL",
-                    "PRAGMA foreign_keys = ON",
-                    "PRAGMA temp_store = MEMORY",
-                    "PRAGMA cache_size = -65536",
-                ] {
-                    sqlx::query(pragma).execute(&mut *connection).await?;
-                }
-                Ok(())
-            })
-        })
+        .after_connect(|connection, _| Box::pin(set(connection, &PRAGMAS)))
         .connect(url)
         .await?;
     Ok(pool)
@@ -255,20 +312,14 @@ async fn sqlite_pool(connections: u32, url: &str) -> Result<AnyPool, StoreError>
 /// ends it after so long. No change here waits for anything but the database.
 const IDLE_IN_TRANSACTION: &str = "SET idle_in_transaction_session_timeout = '5s'";
 const STATEMENT_TIMEOUT: &str = "SET statement_timeout = '60s'";
+const SETTINGS: [&str; 2] = [IDLE_IN_TRANSACTION, STATEMENT_TIMEOUT];
 
 /// A connection that broke is replaced by the next that is asked for.
 async fn postgres_pool(url: &str) -> Result<AnyPool, StoreError> {
     let pool = AnyPoolOptions::new()
         .max_connections(8)
-        .acquire_timeout(Duration::from_secs(5))
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                for setting in [IDLE_IN_TRANSACTION, STATEMENT_TIMEOUT] {
-                    sqlx::query(setting).execute(&mut *connection).await?;
-                }
-                Ok(())
-            })
-        })
+        .acquire_timeout(POSTGRES_PATIENCE)
+        .after_connect(|connection, _| Box::pin(set(connection, &SETTINGS)))
         .connect(url)
         .await?;
     Ok(pool)

@@ -9,23 +9,26 @@ contract Floor {
     receive() external payable {}
 
     function pay(address asset, bytes32[] calldata payouts) external {
-        bool native = asset == Assets.NATIVE;
-        for (uint256 i = 0; i < payouts.length; ++i) {
+        if (asset == Assets.NATIVE) {
             assembly ("memory-safe") {
-                let payout := calldataload(add(payouts.offset, shl(5, i)))
-                let ok
-                switch native
-                case 1 {
-                    ok := call(gas(), shr(96, payout), and(payout, 0xffffffffffffffffffffffff), 0, 0, 0, 0)
+                let end := add(payouts.offset, shl(5, payouts.length))
+                for { let at := payouts.offset } lt(at, end) { at := add(at, 0x20) } {
+                    let payout := calldataload(at)
+                    let amount := and(payout, 0xffffffffffffffffffffffff)
+                    if iszero(call(gas(), shr(96, payout), amount, 0, 0, 0, 0)) { revert(0, 0) }
                 }
-                default {
-                    let m := mload(0x40)
-                    mstore(m, 0xa9059cbb00000000000000000000000000000000000000000000000000000000)
+            }
+        } else {
+            assembly ("memory-safe") {
+                let m := mload(0x40)
+                mstore(m, 0xa9059cbb00000000000000000000000000000000000000000000000000000000)
+                let end := add(payouts.offset, shl(5, payouts.length))
+                for { let at := payouts.offset } lt(at, end) { at := add(at, 0x20) } {
+                    let payout := calldataload(at)
                     mstore(add(m, 0x04), shr(96, payout))
                     mstore(add(m, 0x24), and(payout, 0xffffffffffffffffffffffff))
-                    ok := call(gas(), asset, 0, m, 0x44, 0, 0)
+                    if iszero(call(gas(), asset, 0, m, 0x44, 0, 0)) { revert(0, 0) }
                 }
-                if iszero(ok) { revert(0, 0) }
             }
         }
     }

@@ -51,7 +51,8 @@ abstract contract Lanes is Books {
             payouts[i] = pack(o.recipients[i], uint96(o.amounts[i]));
         }
         bytes memory data = abi.encodeCall(
-            IVault.settle, (o.asset, o.first, o.head, o.total, bytes32(seed), payouts, o.refs)
+            IVault.settle,
+            (o.asset, positionAt(o.first, o.head), o.total, bytes32(seed), packed(payouts, o.refs))
         );
         _above(o, limits[o.asset].instantPerPayout);
         if (_trySettle(o, data, true)) ++done[Verb.Settle];

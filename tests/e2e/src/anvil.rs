@@ -1,7 +1,11 @@
 //! A local chain: the anvil that `package.json` pins, on a port of its own, ended when dropped.
 
 use crate::root;
-use alloy::providers::{DynProvider, Provider, ProviderBuilder};
+use alloy::{
+    providers::{DynProvider, Provider, ProviderBuilder, ext::AnvilApi},
+    rpc::types::anvil::ReorgOptions,
+    transports::TransportResult,
+};
 use eyre::{WrapErr, bail};
 use std::{
     net::TcpListener,
@@ -90,6 +94,17 @@ impl Anvil {
         Ok(())
     }
 
+    /// Replaces the newest blocks by empty ones. False when anvil has no state to go back to: it does not keep that of
+    /// every block.
+    pub async fn reorg(&self, depth: u64) -> eyre::Result<bool> {
+        went_back(self.provider.anvil_reorg(ReorgOptions { depth, tx_block_pairs: Vec::new() }).await)
+    }
+
+    /// Removes the newest blocks. False as for [`Anvil::reorg`].
+    pub async fn rollback(&self, depth: u64) -> eyre::Result<bool> {
+        went_back(self.provider.anvil_rollback(Some(depth)).await)
+    }
+
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
@@ -107,6 +122,14 @@ impl Drop for Anvil {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+fn went_back<T>(answer: TransportResult<T>) -> eyre::Result<bool> {
+    match answer {
+        Ok(_) => Ok(true),
+        Err(error) if error.to_string().contains("Required data unavailable") => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 

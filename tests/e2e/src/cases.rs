@@ -3,6 +3,7 @@
 use crate::{
     anvil::Options,
     chain_audit::{Expected, Ledger},
+    eventually,
     keeper::Setup,
     orders::write_csv,
     world::World,
@@ -11,7 +12,8 @@ use alloy::{
     primitives::{Address, U256, keccak256},
     providers::ext::AnvilApi,
 };
-use eyre::ensure;
+use eyre::{WrapErr, ensure};
+use std::time::Duration;
 
 /// A world whose blocks are made by hand.
 pub async fn by_hand() -> eyre::Result<World> {
@@ -64,6 +66,29 @@ pub async fn check_paid(
     let verdict = setup.json(&["reconcile"])?;
     assert_eq!(verdict["ok"], true, "{verdict}");
     Ok(())
+}
+
+/// How many open batches are of `kind` and stand at `state`.
+pub fn open_batches(setup: &Setup, kind: &str, state: &str) -> eyre::Result<usize> {
+    let status = setup.json(&["status"])?;
+    let open = status["open_batches"].as_array().cloned().unwrap_or_default();
+    Ok(open.iter().filter(|b| b["kind"] == kind && b["state"] == state).count())
+}
+
+/// Waits until `n` open batches of `kind` stand at `state`.
+pub async fn until_open(setup: &Setup, kind: &str, state: &str, n: usize) -> eyre::Result<()> {
+    eventually(&format!("{n} of kind {kind} are {state}"), Duration::from_secs(30), || async {
+        Ok((open_batches(setup, kind, state)? >= n).then_some(()))
+    })
+    .await
+    .wrap_err_with(|| setup.log_tail())
+}
+
+/// Replaces what must be in the keeper's configuration.
+pub fn reconfigure(setup: &Setup, old: &str, new: &str) -> eyre::Result<()> {
+    let text = std::fs::read_to_string(&setup.config)?;
+    ensure!(text.contains(old), "the configuration has no {old:?}");
+    Ok(std::fs::write(&setup.config, text.replace(old, new))?)
 }
 
 /// What the keeper has logged so far.

@@ -100,17 +100,18 @@ impl Ledger {
                 IVaultEvents::Settled(e) => {
                     let input = self.settlement(provider, tx).await?;
                     let call = IVault::settleCall::abi_decode(&input)?;
-                    ensure!(call.refs.len() == call.payouts.len() * 8, "references do not match payouts");
-                    for (i, word) in call.payouts.iter().enumerate() {
-                        let claim = failed.contains(&(e.lane, e.first + i as u64));
+                    ensure!(
+                        call.payouts.len() == 40 * e.count as usize,
+                        "not as many payouts as the event says"
+                    );
+                    for (packed, number) in call.payouts.chunks_exact(40).zip(e.first..) {
                         let payout = OnChain {
                             asset: e.asset,
-                            recipient: Address::from_slice(&word[..20]),
-                            amount: U256::from_be_slice(&word[20..]),
-                            claim,
+                            recipient: Address::from_slice(&packed[..20]),
+                            amount: U256::from_be_slice(&packed[20..32]),
+                            claim: failed.contains(&(e.lane, number)),
                         };
-                        let reference = Reference::from_slice(&call.refs[i * 8..i * 8 + 8]);
-                        self.orders.entry(reference).or_default().push(payout);
+                        self.orders.entry(Reference::from_slice(&packed[32..])).or_default().push(payout);
                     }
                 }
                 IVaultEvents::RequestsSettled(e) => {

@@ -119,7 +119,7 @@ impl Proxy {
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.wrap_err("no port for the proxy")?;
         let port = listener.local_addr()?.port();
-        let app = Router::new().route("/", post(handle)).with_state(shared.clone());
+        let app = Router::new().fallback(post(handle)).with_state(shared.clone());
         let server = tokio::spawn(async move {
             let _ = axum::serve(listener, app).await;
         });
@@ -143,6 +143,11 @@ impl Proxy {
     /// How often a method was called.
     pub fn calls(&self, method: &str) -> u64 {
         self.shared.inner().calls.get(method).copied().unwrap_or_default()
+    }
+
+    /// How many calls there were.
+    pub fn all_calls(&self) -> u64 {
+        self.shared.inner().calls.values().sum()
     }
 
     /// What was dealt, to be read when the proxy is gone too.

@@ -9,7 +9,7 @@ use alloy::{
     eips::BlockNumberOrTag,
     primitives::{Address, U256, keccak256},
     providers::{Provider, ext::AnvilApi},
-    rpc::types::{Filter, anvil::ReorgOptions},
+    rpc::types::Filter,
     sol_types::SolEvent,
 };
 use eyre::{WrapErr, ensure};
@@ -40,6 +40,8 @@ const BLOCK_TIME: f64 = 0.5;
 const SLOTS: u64 = 4;
 /// How long things go wrong, in milliseconds.
 const LENGTH: u64 = 20_000;
+/// How often the chain is asked to go back before an event is passed over.
+const TRIES: usize = 8;
 /// How long the keeper may take to settle everything after that.
 const PATIENCE: Duration = Duration::from_secs(150);
 /// Runs beside each other.
@@ -166,6 +168,9 @@ struct Run {
     backed_up: bool,
     /// The highest block that was ever final.
     last_final: u64,
+    /// How often the chain was to go back, and how often it did.
+    asked_back: u64,
+    went_back: u64,
 }
 
 impl Run {
@@ -185,6 +190,8 @@ impl Run {
             requests: 0,
             backed_up: false,
             last_final: 0,
+            asked_back: 0,
+            went_back: 0,
         })
     }
 
@@ -235,29 +242,29 @@ impl Run {
                 self.keeper = Keeper::start(&self.setup)?;
             }
             Event::Restore => {}
-            Event::Reorg(depth) => {
-                let depth = self.within_finality(*depth).await?;
-                let options = ReorgOptions { depth, tx_block_pairs: Vec::new() };
-                if depth > 0
-                    && let Err(error) = self.world.provider().anvil_reorg(options).await
-                {
-                    ensure!(error.to_string().contains("Required data unavailable"), error);
-                }
-            }
-            Event::Rollback(depth) => {
-                let depth = self.within_finality(*depth).await?;
-                // anvil does not keep the state of every block, and then takes none back.
-                if depth > 0
-                    && let Err(error) = self.world.provider().anvil_rollback(Some(depth)).await
-                {
-                    ensure!(error.to_string().contains("Required data unavailable"), error);
-                }
-            }
+            Event::Reorg(depth) => self.take_back(*depth, true).await?,
+            Event::Rollback(depth) => self.take_back(*depth, false).await?,
             Event::FeeSpike(gwei) => {
                 let wei = u128::from(*gwei) * 1_000_000_000;
                 chain.anvil_set_next_block_base_fee_per_gas(wei).await?;
             }
             Event::Evict => chain.anvil_drop_all_transactions().await?,
+        }
+        Ok(())
+    }
+
+    /// Takes blocks back. anvil does not keep the state of every block: then, a block later, there may be another to go
+    /// back to; and while every block is final there is none.
+    async fn take_back(&mut self, depth: u64, replaced: bool) -> eyre::Result<()> {
+        self.asked_back += 1;
+        for _ in 0..TRIES {
+            let depth = self.within_finality(depth).await?;
+            let anvil = &self.world.anvil;
+            if depth > 0 && if replaced { anvil.reorg(depth).await? } else { anvil.rollback(depth).await? } {
+                self.went_back += 1;
+                break;
+            }
+            sleep(Duration::from_secs_f64(BLOCK_TIME)).await;
         }
         Ok(())
     }
@@ -298,6 +305,11 @@ impl Run {
         self.setup.settled(PATIENCE).await?;
         self.keeper.stop_now()?;
 
+        ensure!(
+            self.went_back > 0 || self.asked_back == 0,
+            "the chain never went back, of {} times that the schedule says: this seed tests nothing of it",
+            self.asked_back
+        );
         let outcome = Ledger::read(&self.world).await?.compare(&self.orders);
         ensure!(outcome.paid_twice.is_empty(), "paid twice: {:?}", outcome.paid_twice);
         ensure!(outcome.missing.is_empty(), "lost: {:?}", outcome.missing);
@@ -311,9 +323,11 @@ impl Run {
         let verdict = verdict.wrap_err_with(|| format!("{refused:#}"))?;
         ensure!(verdict["ok"] == true, "chain and books differ: {verdict}");
         println!(
-            "{} paid, {} claims, {requests} requests, {} calls to send",
+            "{} paid, {} claims, {requests} requests, went back {} of {} times, {} calls to send",
             outcome.paid,
             outcome.claims,
+            self.went_back,
+            self.asked_back,
             self.proxy.calls("eth_sendRawTransaction")
         );
         Ok(())

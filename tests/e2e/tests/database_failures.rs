@@ -237,3 +237,50 @@ async fn postgres_killed_and_started_again_loses_nothing() -> eyre::Result<()> {
     assert_eq!(Ledger::read(&world).await?.voids, 0, "nothing was lost, so nothing is fenced");
     check(&world, &setup, &all).await
 }
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_that_is_down_at_the_start_is_waited_for() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let mut server = Postgres::start().await?;
+    let base = Setup::new(&world, Path::new(PROGRAM), 1, FAST)?;
+    let old = format!("sqlite://{}/spillway.db", base.dir.display());
+    let setup = base.another("early", &[(old.clone(), server.url("keeper"))])?;
+    server.kill()?;
+    let mut keeper = Keeper::start(&setup)?;
+    let mut told_to_stop = Keeper::start(&base.another("stopped", &[(old.clone(), server.url("keeper"))])?)?;
+    eventually("the keeper says so", Duration::from_secs(20), || async {
+        Ok(setup.logged().contains("the database does not answer").then_some(()))
+    })
+    .await?;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(!keeper.ended()?, "it waits");
+    told_to_stop.stop_now()?;
+    server.restart().await?;
+    keeper.ready(&setup).await?;
+    let all = orders(&world, 0, 10);
+    assert!(submit(&world, &setup, &all)?);
+    setup.settled(Duration::from_secs(60)).await?;
+    keeper.stop()?;
+    check(&world, &setup, &all).await
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_waiting_does_not_mend_ends_the_start_and_is_named() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let server = Postgres::start().await?;
+    let base = Setup::new(&world, Path::new(PROGRAM), 1, FAST)?;
+    let old = format!("sqlite://{}/spillway.db", base.dir.display());
+    server.execute("CREATE ROLE guest LOGIN").await?;
+    let not_there = server.url("nowhere");
+    let no_right = server.url("keeper").replace("spillway@", "guest@");
+    for (name, url, word) in [("nowhere", not_there, "nowhere"), ("guest", no_right, "permission denied")] {
+        let setup = base.another(name, &[(old.clone(), url)])?;
+        let output = setup.run(&["run"])?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(word) && said.contains("store.url"), "{said}");
+    }
+    Ok(())
+}

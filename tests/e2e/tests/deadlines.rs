@@ -2,7 +2,7 @@
 
 use alloy::providers::ext::AnvilApi;
 use spillway_e2e::{
-    cases::{by_hand, check_paid, orders_of, submit},
+    cases::{by_hand, check_paid, orders_of, submit, until_open},
     chain_audit::{Expected, Ledger},
     eventually,
     keeper::{Keeper, Setup},
@@ -74,17 +74,8 @@ async fn with_a_number_it_is_released_when_the_void_is_final_and_never_paid() ->
     submit_until(&world, &setup, &late, Duration::from_secs(10))?;
     tokio::time::sleep(Duration::from_secs(1)).await;
     submit(&world, &setup, &other)?;
-    eventually("the batch is sent", Duration::from_secs(20), || async {
-        let status = setup.json(&["status"])?;
-        Ok((status["open_batches"][0]["state"] == "broadcast").then_some(()))
-    })
-    .await?;
-    eventually("a void is sent", Duration::from_secs(30), || async {
-        let status = setup.json(&["status"])?;
-        let open = status["open_batches"].as_array().cloned().unwrap_or_default();
-        Ok(open.iter().any(|b| b["kind"] == "void" && b["state"] == "broadcast").then_some(()))
-    })
-    .await?;
+    until_open(&setup, "orders", "broadcast", 1).await?;
+    until_open(&setup, "void", "broadcast", 1).await?;
     assert_eq!(setup.count("rejected")?, 0, "not before the void is final");
     mine(&world, 1).await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -105,11 +96,7 @@ async fn when_the_payment_is_first_it_stands() -> eyre::Result<()> {
     let keeper = Keeper::start_ready(&setup).await?;
     let late = orders_of(&world, "TUSD", "late", 3);
     submit_until(&world, &setup, &late, Duration::from_secs(10))?;
-    eventually("the batch is sent", Duration::from_secs(20), || async {
-        let status = setup.json(&["status"])?;
-        Ok((status["open_batches"][0]["state"] == "broadcast").then_some(()))
-    })
-    .await?;
+    until_open(&setup, "orders", "broadcast", 1).await?;
     // The payment is mined, but not final, when the deadline passes.
     mine(&world, 1).await?;
     tokio::time::sleep(Duration::from_secs(11)).await;
@@ -129,13 +116,7 @@ async fn the_operators_own_deadline_counts_from_the_receipt() -> eyre::Result<()
     let keeper = Keeper::start_ready(&setup).await?;
     let late = [orders_of(&world, "TUSD", "late", 3), orders_of(&world, "ETH", "late-eth", 3)].concat();
     submit(&world, &setup, &late)?;
-    eventually("voids are sent", Duration::from_secs(30), || async {
-        let status = setup.json(&["status"])?;
-        let open = status["open_batches"].as_array().cloned().unwrap_or_default();
-        let voids = open.iter().filter(|b| b["kind"] == "void" && b["state"] == "broadcast").count();
-        Ok((voids == 2).then_some(()))
-    })
-    .await?;
+    until_open(&setup, "void", "broadcast", 2).await?;
     world.provider().anvil_set_interval_mining(1).await?;
     rejected(&setup, 6, Duration::from_secs(40)).await?;
     keeper.stop()?;

@@ -2,7 +2,8 @@
 
 use alloy::{primitives::U256, providers::ext::AnvilApi};
 use spillway_e2e::{
-    cases::{by_hand, check_paid, orders_of, submit},
+    cases::{by_hand, check_paid, open_batches, orders_of, submit, until_open},
+    chain_audit::Expected,
     eventually,
     keeper::{Keeper, Setup},
     world::World,
@@ -19,31 +20,38 @@ async fn block_at(world: &World, base_fee: u128) -> eyre::Result<()> {
     Ok(())
 }
 
-async fn open_kinds(setup: &Setup, kind: &str, state: &str) -> eyre::Result<usize> {
-    let status = setup.json(&["status"])?;
-    let open = status["open_batches"].as_array().cloned().unwrap_or_default();
-    Ok(open.iter().filter(|b| b["kind"] == kind && b["state"] == state).count())
+/// A keeper with `fees` whose batch of `n` orders is sent and not mined.
+async fn sent(
+    world: &World,
+    fees: &str,
+    name: &str,
+    n: usize,
+) -> eyre::Result<(Setup, Keeper, Vec<Expected>)> {
+    let more = format!("[batch]\nwindow = \"100ms\"\n[fees]\nbump_after = \"1s\"\n{fees}\n");
+    let setup = Setup::new(world, Path::new(PROGRAM), 1, &more)?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    let orders = orders_of(world, "TUSD", name, n);
+    submit(world, &setup, &orders)?;
+    until_open(&setup, "orders", "broadcast", 1).await?;
+    Ok((setup, keeper, orders))
+}
+
+/// Blocks at a base fee until no withdrawal is open.
+async fn settled_at(world: &World, setup: &Setup, base_fee: u128) -> eyre::Result<()> {
+    eventually("it is paid at that fee", Duration::from_secs(90), || async {
+        block_at(world, base_fee).await?;
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        Ok((setup.open()? == 0).then_some(()))
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stuck_attempt_is_replaced_under_a_fee_spike() -> eyre::Result<()> {
     let world = by_hand().await?;
-    let more = "[batch]\nwindow = \"100ms\"\n[fees]\nbump_after = \"1s\"\nmax_bumps = 100\n";
-    let setup = Setup::new(&world, Path::new(PROGRAM), 1, more)?;
-    let keeper = Keeper::start_ready(&setup).await?;
-    let orders = orders_of(&world, "TUSD", "spike", 5);
-    submit(&world, &setup, &orders)?;
-    eventually("the batch is sent", Duration::from_secs(20), || async {
-        Ok((open_kinds(&setup, "orders", "broadcast").await? == 1).then_some(()))
-    })
-    .await?;
+    let (setup, keeper, orders) = sent(&world, "max_bumps = 100", "spike", 5).await?;
     // Thirty times what was offered, block after block.
-    eventually("it is paid at the spike's fee", Duration::from_secs(90), || async {
-        block_at(&world, 60 * GWEI).await?;
-        tokio::time::sleep(Duration::from_millis(400)).await;
-        Ok((setup.open()? == 0).then_some(()))
-    })
-    .await?;
+    settled_at(&world, &setup, 60 * GWEI).await?;
     keeper.stop()?;
     check_paid(&world, &setup, &orders, &[]).await
 }
@@ -51,15 +59,7 @@ async fn a_stuck_attempt_is_replaced_under_a_fee_spike() -> eyre::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn at_the_ceiling_it_waits_with_a_reason_and_without_churn() -> eyre::Result<()> {
     let world = by_hand().await?;
-    let more = "[batch]\nwindow = \"100ms\"\n[fees]\nbump_after = \"1s\"\nmax_fee_gwei = 3\n";
-    let setup = Setup::new(&world, Path::new(PROGRAM), 1, more)?;
-    let keeper = Keeper::start_ready(&setup).await?;
-    let orders = orders_of(&world, "TUSD", "ceiling", 3);
-    submit(&world, &setup, &orders)?;
-    eventually("the batch is sent", Duration::from_secs(20), || async {
-        Ok((open_kinds(&setup, "orders", "broadcast").await? == 1).then_some(()))
-    })
-    .await?;
+    let (setup, keeper, orders) = sent(&world, "max_fee_gwei = 3", "ceiling", 3).await?;
     eventually("it says that the ceiling holds it", Duration::from_secs(30), || async {
         block_at(&world, 50 * GWEI).await?;
         let view = setup.json(&["status", "ceiling-0"])?;
@@ -67,13 +67,8 @@ async fn at_the_ceiling_it_waits_with_a_reason_and_without_churn() -> eyre::Resu
         Ok(reason.contains("fees.max_fee_gwei").then_some(()))
     })
     .await?;
-    assert_eq!(open_kinds(&setup, "cancel", "broadcast").await?, 0, "a cancel could not be mined either");
-    eventually("it is paid when the fee falls", Duration::from_secs(90), || async {
-        block_at(&world, GWEI / 2).await?;
-        tokio::time::sleep(Duration::from_millis(400)).await;
-        Ok((setup.open()? == 0).then_some(()))
-    })
-    .await?;
+    assert_eq!(open_batches(&setup, "cancel", "broadcast")?, 0, "a cancel could not be mined either");
+    settled_at(&world, &setup, GWEI / 2).await?;
     keeper.stop()?;
     check_paid(&world, &setup, &orders, &[]).await
 }
@@ -90,10 +85,7 @@ async fn after_the_cap_the_nonce_is_cancelled_and_the_batch_paid_once_at_a_later
     }
     submit(&world, &setup, &all)?;
     let keeper = Keeper::start_ready(&setup).await?;
-    eventually("cancels are sent", Duration::from_secs(60), || async {
-        Ok((open_kinds(&setup, "cancel", "broadcast").await? >= 1).then_some(()))
-    })
-    .await?;
+    until_open(&setup, "cancel", "broadcast", 1).await?;
     world.provider().anvil_set_interval_mining(1).await?;
     setup.settled(Duration::from_secs(90)).await?;
     keeper.stop()?;

@@ -5,16 +5,16 @@
 
 use alloy::{
     network::TransactionBuilder,
-    primitives::{Address, U256, keccak256},
+    primitives::{Address, U256},
     providers::{Provider, ext::AnvilApi},
-    rpc::types::{TransactionRequest, anvil::ReorgOptions},
+    rpc::types::TransactionRequest,
 };
 use spillway_e2e::{
     anvil::Options,
+    cases::{check_paid, orders_of, submit},
     chain_audit::{Expected, Ledger},
     eventually,
     keeper::{Keeper, Setup},
-    orders::write_csv,
     proxy::{Fault, Proxy, Rule},
     world::{DEPLOYER, LANES, World},
 };
@@ -51,20 +51,8 @@ impl Scene {
 
     /// Hands in `n` more orders of one asset, which go into one batch.
     fn submit(&mut self, n: usize) -> eyre::Result<()> {
-        let from = self.orders.len();
-        let asset = self.world.asset("TUSD").address;
-        let new: Vec<_> = (from..from + n)
-            .map(|i| Expected {
-                key: format!("order-{i}"),
-                asset,
-                recipient: Address::from_slice(&keccak256(i.to_be_bytes())[..20]),
-                amount: U256::from(1_000_000 + i),
-            })
-            .collect();
-        let file = self.setup.dir.join("orders.csv");
-        write_csv(&self.world, &file, &new)?;
-        let output = self.setup.run(&["submit", &file.to_string_lossy()])?;
-        eyre::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let new = orders_of(&self.world, "TUSD", &format!("order-{}", self.orders.len()), n);
+        submit(&self.world, &self.setup, &new)?;
         self.orders.extend(new);
         Ok(())
     }
@@ -82,11 +70,7 @@ impl Scene {
     async fn end(self) -> eyre::Result<()> {
         self.setup.settled(PATIENCE).await?;
         self.keeper.stop()?;
-        let outcome = Ledger::read(&self.world).await?.compare(&self.orders);
-        assert_eq!(outcome.paid, self.orders.len() as u64, "{outcome:?}");
-        let verdict = self.setup.json(&["reconcile"])?;
-        assert_eq!(verdict["ok"], true, "{verdict}");
-        Ok(())
+        check_paid(&self.world, &self.setup, &self.orders, &[]).await
     }
 
     /// Sends something from the lane's account that the keeper does not know of.
@@ -98,12 +82,10 @@ impl Scene {
     }
 
     async fn reorg(&self, depth: u64) -> eyre::Result<()> {
-        // anvil does not keep the state of every block: then a block later, there is another to go back to.
+        // A block later there may be another state to go back to.
         for _ in 0..10 {
-            let options = ReorgOptions { depth, tx_block_pairs: Vec::new() };
-            match self.world.provider().anvil_reorg(options).await {
-                Ok(_) => return Ok(()),
-                Err(error) => eyre::ensure!(error.to_string().contains("Required data unavailable"), error),
+            if self.world.anvil.reorg(depth).await? {
+                return Ok(());
             }
             sleep(Duration::from_secs(1)).await;
         }

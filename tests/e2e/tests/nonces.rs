@@ -8,11 +8,12 @@ use alloy::{
 };
 use spillway_e2e::{
     anvil::Options,
-    cases::{check_paid, log, orders_of, submit},
+    cases::{by_hand, check_paid, log, orders_of, submit, until_open},
     eventually,
     keeper::{Keeper, Setup},
     world::{LANES, World, amount_of_ether},
 };
+use sqlx::{Connection, SqliteConnection};
 use std::{path::Path, time::Duration};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
@@ -110,6 +111,43 @@ async fn a_gap_under_waiting_attempts_is_filled_within_seconds() -> eyre::Result
     let after = world.provider().get_transaction_count(LANES[0].0).await?;
     assert!(after > nonce);
     check_paid(&world, &setup, &[first, second].concat(), &[]).await
+}
+
+/// A transaction of the account that the nodes held is forgotten by them, while a payment waits above its nonce.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gap_under_a_live_attempt_is_filled_by_a_cancel() -> eyre::Result<()> {
+    let world = by_hand().await?;
+    let (lane, provider) = (LANES[0].0, world.provider());
+    let first = provider.get_transaction_count(lane).await?;
+    let outside = TransactionRequest::default().with_from(lane).with_to(lane).with_nonce(first);
+    let _pending = provider.send_transaction(outside.with_gas_limit(21_000)).await?;
+    let setup = Setup::new(&world, Path::new(PROGRAM), 1, FAST)?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    let orders = orders_of(&world, "TUSD", "above", 3);
+    submit(&world, &setup, &orders)?;
+    until_open(&setup, "orders", "broadcast", 1).await?;
+    let signed = format!("{:?}", nonces_of(&setup, "orders").await?);
+    assert_eq!(signed, format!("[{}]", first + 1), "it is numbered past the outside one");
+
+    provider.anvil_drop_all_transactions().await?;
+    provider.anvil_set_interval_mining(1).await?;
+    setup.settled(Duration::from_secs(30)).await?;
+    keeper.stop()?;
+    assert_eq!(nonces_of(&setup, "cancel").await?, [i64::try_from(first)?], "one cancel, in the gap");
+    assert_eq!(provider.get_transaction_count(lane).await?, first + 2);
+    check_paid(&world, &setup, &orders, &[]).await
+}
+
+/// The nonces at which batches of a kind were ever signed.
+async fn nonces_of(setup: &Setup, kind: &str) -> eyre::Result<Vec<i64>> {
+    let url = format!("sqlite://{}", setup.dir.join("spillway.db").display());
+    let mut connection = SqliteConnection::connect(&url).await?;
+    let nonces = sqlx::query_scalar(
+        "SELECT DISTINCT a.nonce FROM attempts a JOIN batches b ON b.row_id = a.batch WHERE b.kind = $1",
+    );
+    let nonces = nonces.bind(kind).fetch_all(&mut connection).await?;
+    connection.close().await?;
+    Ok(nonces)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,9 +11,11 @@ use axum::{
 use serde_json::{Value, json};
 use spillway_e2e::{
     anvil::free_port,
+    cases::submit,
     chain_audit::{Expected, Ledger},
+    eventually,
     keeper::{Keeper, Setup},
-    orders::write_csv,
+    proxy::{Fault, Proxy, Rule},
     world::World,
 };
 use std::{
@@ -21,10 +23,11 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
+use tokio::time::sleep;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
 const FAST: &str = "[batch]\nwindow = \"200ms\"\n";
@@ -39,6 +42,8 @@ enum Act {
     Say(Value),
     Fail(&'static str),
     Limit,
+    /// No answer ever.
+    Hang,
 }
 
 type Behaviour = Arc<dyn Fn(&Value) -> Act + Send + Sync>;
@@ -90,6 +95,7 @@ impl Node {
                 let refused = (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "5")], "slow down");
                 return Err(refused.into_response());
             }
+            Act::Hang => return std::future::pending().await,
         };
         let real = async { self.http.post(&self.real).json(&asked).send().await?.json::<Value>().await };
         real.await.map_err(|_| StatusCode::BAD_GATEWAY.into_response())
@@ -173,14 +179,6 @@ impl Seen {
         let host = node.url.trim_start_matches("http://");
         self.endpoints.iter().find(|e| e["host"] == host).expect("the endpoint is shown")
     }
-}
-
-fn submit(world: &World, setup: &Setup, orders: &[Expected]) -> eyre::Result<()> {
-    let file = setup.dir.join("orders.csv");
-    write_csv(world, &file, orders)?;
-    let output = setup.run(&["submit", &file.to_string_lossy()])?;
-    eyre::ensure!(output.status.success(), "submit: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(())
 }
 
 /// Pays twenty orders, and checks on the chain that each was paid once.
@@ -277,6 +275,167 @@ async fn an_endpoint_of_another_chain_is_set_aside_alone() -> eyre::Result<()> {
     assert!(seen.log.contains("RPC endpoint serves another chain"), "{}", seen.log);
     assert_eq!(seen.of(&other)["set_aside"]["cause"], "it serves chain 5, not 31337");
     assert!(other.requests() <= 3, "{}", other.requests());
+    Ok(())
+}
+
+/// As one node behind a load balancer may, in the moment of a start.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_chain_id_from_one_of_several_at_the_start_ends_nothing() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let asked = Arc::new(AtomicU64::new(0));
+    let wrong_once = Node::start(&world, {
+        let asked = asked.clone();
+        move |r| match is(r, "eth_chainId") && asked.fetch_add(1, Ordering::Relaxed) == 0 {
+            true => Act::Say(json!("0x5")),
+            false => Act::Pass,
+        }
+    });
+    let wrong_once = wrong_once.await?;
+    // The others are late: at first there is only the wrong answer.
+    let late = || {
+        let asked = AtomicU64::new(0);
+        move |_: &Value| match asked.fetch_add(1, Ordering::Relaxed) {
+            0 => Act::Fail("starting"),
+            _ => Act::Pass,
+        }
+    };
+    let good = [Node::start(&world, late()).await?, Node::start(&world, late()).await?];
+    let seen = pay(&world, &set_up(&world, &[&wrong_once.url, &good[0].url, &good[1].url], "")?).await?;
+    let host = wrong_once.url.trim_start_matches("http://");
+    let named = format!(
+        "RPC endpoint serves another chain: set aside; correct or remove it in chain.rpc_urls endpoint={host}"
+    );
+    assert!(seen.log.contains(&named), "{}", seen.log);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_all_endpoints_serve_another_chain_the_keeper_refuses_to_run() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let other = |r: &Value| if is(r, "eth_chainId") { Act::Say(json!("0x5")) } else { Act::Pass };
+    let nodes = [Node::start(&world, other).await?, Node::start(&world, other).await?];
+    let output = set_up(&world, &[&nodes[0].url, &nodes[1].url], "")?.run(&["run"])?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("serves chain 5"), "{said}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_of_three_that_never_answers_holds_nothing_up() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let silent = Node::start(&world, |r| if is(r, "eth_chainId") { Act::Pass } else { Act::Hang }).await?;
+    let good = [Node::start(&world, |_| Act::Pass).await?, Node::start(&world, |_| Act::Pass).await?];
+    let start = Instant::now();
+    let seen = pay(&world, &set_up(&world, &[&silent.url, &good[0].url, &good[1].url], "")?).await?;
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+    assert!(seen.of(&silent)["latency_ms"].as_u64().is_some_and(|ms| ms > 100), "{}", seen.of(&silent));
+    Ok(())
+}
+
+/// One endpoint, whose answers are lost for a while: a request is given up after `chain.request_timeout` and made again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_never_answered_is_given_up_in_the_configured_time() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let silent = Arc::new(AtomicBool::new(false));
+    let node = Node::start(&world, {
+        let silent = silent.clone();
+        move |_| if silent.load(Ordering::Relaxed) { Act::Hang } else { Act::Pass }
+    });
+    let node = node.await?;
+    let setup = set_up(&world, &[&node.url], "request_timeout = \"1s\"")?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    let all = orders(&world, 10);
+    submit(&world, &setup, &all)?;
+    for _ in 0..3 {
+        silent.store(true, Ordering::Relaxed);
+        sleep(Duration::from_millis(700)).await;
+        silent.store(false, Ordering::Relaxed);
+        sleep(Duration::from_millis(200)).await;
+    }
+    setup.settled(Duration::from_secs(7)).await?;
+    keeper.stop()?;
+    assert_eq!(Ledger::read(&world).await?.compare(&all).paid, 10);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_websocket_that_never_answers_is_given_up_and_connected_again() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let door = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let ws = format!("ws://{}", door.local_addr()?);
+    let connections = Arc::new(AtomicU64::new(0));
+    let count = connections.clone();
+    tokio::spawn(async move {
+        let mut silent = Vec::new();
+        while let Ok((client, _)) = door.accept().await {
+            count.fetch_add(1, Ordering::Relaxed);
+            silent.push(client);
+        }
+    });
+    let chain = format!("ws_urls = [{ws:?}]\nrequest_timeout = \"1s\"");
+    let setup = set_up(&world, &[&world.anvil.url()], &chain)?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    eventually("it is connected again", Duration::from_secs(10), || async {
+        Ok((connections.load(Ordering::Relaxed) > 1).then_some(()))
+    })
+    .await?;
+    keeper.stop()?;
+    let log = setup.logged();
+    assert!(log.contains("websocket lost") && log.contains("no answer within 1s"), "{log}");
+    Ok(())
+}
+
+/// How many calls come to these proxies in so many seconds.
+async fn calls_in(proxies: &[&Proxy], seconds: u64) -> u64 {
+    let count = || proxies.iter().map(|proxy| proxy.all_calls()).sum::<u64>();
+    let before = count();
+    sleep(Duration::from_secs(seconds)).await;
+    count() - before
+}
+
+/// HTTP 429 from one endpoint and then from all: the rate falls, work goes on where it can, and resumes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_of_429_slows_the_keeper_down_and_it_resumes() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let upstream = world.anvil.url();
+    let [a, b, c] = [1, 2, 3].map(|seed| Proxy::start(&upstream, seed));
+    let (a, b, c) = (a.await?, b.await?, c.await?);
+    let setup = set_up(&world, &[&a.url(), &b.url(), &c.url()], "")?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    let all = orders(&world, 60);
+    let (first, more) = all.split_at(20);
+    let (second, third) = more.split_at(20);
+    submit(&world, &setup, first)?;
+    setup.settled(LIMIT).await?;
+    let storm = [Rule::all(Fault::RateLimited, 100)];
+
+    // One of them: the others pay, and it is left alone but for a try after each pause of a second.
+    let usual = calls_in(&[&a], 5).await;
+    a.set(&storm);
+    sleep(Duration::from_secs(1)).await;
+    submit(&world, &setup, second)?;
+    let limited = calls_in(&[&a], 5).await;
+    setup.settled(Duration::from_secs(30)).await?;
+    eprintln!("one endpoint: {limited} calls in a storm, {usual} without");
+    assert!(limited * 4 < usual, "{limited} calls in a storm, {usual} without");
+
+    // All of them: nothing is paid, nothing is hammered.
+    let usual = calls_in(&[&a, &b, &c], 5).await;
+    [&b, &c].into_iter().for_each(|proxy| proxy.set(&storm));
+    sleep(Duration::from_secs(1)).await;
+    submit(&world, &setup, third)?;
+    let limited = calls_in(&[&a, &b, &c], 10).await / 2;
+    eprintln!("all endpoints: {limited} calls in a storm, {usual} without");
+    assert!(limited * 4 < usual, "{limited} calls in a storm of all, {usual} without");
+    assert_eq!(setup.count("paid")?, 40);
+
+    [&a, &b, &c].into_iter().for_each(Proxy::heal);
+    setup.settled(Duration::from_secs(20)).await?;
+    keeper.stop()?;
+    assert!(setup.logged().contains("limits the rate"), "it says so");
+    let outcome = Ledger::read(&world).await?.compare(&all);
+    assert_eq!((outcome.paid, outcome.paid_twice), (60, Vec::new()));
     Ok(())
 }
 

@@ -19,12 +19,12 @@ impl Pool {
         if to.is_empty() || age >= self.private_timeout {
             to.extend(self.public());
         }
-        let (tell, mut told) = mpsc::unbounded_channel();
+        let (tell, mut told) = mpsc::channel(to.len().max(1));
         let raw = Bytes::copy_from_slice(raw);
         for endpoint in to {
             let (tell, raw) = (tell.clone(), raw.clone());
             // A slow one is not waited for once another has it, but gets it too.
-            tokio::spawn(async move { drop(tell.send(send(&endpoint, &raw).await)) });
+            tokio::spawn(async move { drop(tell.send(send(&endpoint, &raw).await).await) });
         }
         drop(tell);
         let mut worst: Option<SendError> = None;

@@ -2,6 +2,7 @@
 
 use super::{
     health::Health,
+    log_range::LogRange,
     transport::{Measured, is_range_limit},
 };
 use crate::chain::{Block, ChainError};
@@ -14,10 +15,7 @@ use alloy::{
     },
     transports::{TransportError, http::Http},
 };
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::Arc;
 
 /// A provider with what is known of it.
 #[derive(Debug)]
@@ -25,8 +23,7 @@ pub(in crate::chain) struct Endpoint {
     pub(super) health: Arc<Health>,
     pub(super) transport: Measured,
     pub provider: DynProvider,
-    /// Blocks that one query of logs may cover here, as its refusals taught.
-    log_range: AtomicU64,
+    log_range: LogRange,
 }
 
 impl Endpoint {
@@ -35,9 +32,9 @@ impl Endpoint {
         let transport = Measured::new(Http::with_client(client, url), health.clone(), per_second);
         let provider = ProviderBuilder::new()
             .disable_recommended_fillers()
-            .connect_client(ClientBuilder::default().transport(transport.clone(), false))
+            .connect_client(ClientBuilder::default().transport(transport.clone().transport(), false))
             .erased();
-        Self { health, transport, provider, log_range: AtomicU64::new(u64::MAX) }
+        Self { health, transport, provider, log_range: LogRange::default() }
     }
 
     pub fn host(&self) -> &str {
@@ -82,10 +79,11 @@ impl Endpoint {
         let mut logs = Vec::new();
         let mut next = from;
         while next <= to {
-            let range = self.log_range.load(Ordering::Relaxed).min(to - next + 1);
+            let range = self.log_range.widest().min(to - next + 1);
             let last = next + range - 1;
             match self.complete_logs(filter.clone().from_block(next).to_block(last), last).await {
                 Ok(Some(more)) => {
+                    self.log_range.answered(range);
                     logs.extend(more);
                     next = last + 1;
                 }
@@ -93,9 +91,8 @@ impl Endpoint {
                     return Err(ChainError::Missing(format!("block {last}, so its logs are not complete")));
                 }
                 Err(error) if range > 1 && refuses_range(&error) => {
-                    let half = range / 2;
-                    self.log_range.store(half, Ordering::Relaxed);
-                    tracing::info!(endpoint = %self.host(), blocks = half, "RPC endpoint limits queries of logs: smaller ones from now on");
+                    self.log_range.refused(range);
+                    tracing::info!(endpoint = %self.host(), blocks = range / 2, "RPC endpoint limits queries of logs: smaller ones for a while");
                 }
                 Err(error) => return Err(error.into()),
             }

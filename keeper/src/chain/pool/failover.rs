@@ -3,26 +3,24 @@
 use super::{ChainError, Endpoint, Pool};
 use alloy::{
     rpc::json_rpc::{RequestPacket, ResponsePacket},
-    transports::{TransportError, TransportErrorKind, TransportFut},
+    transports::{Transport, TransportError, TransportErrorKind, TransportFut},
 };
 use futures::{StreamExt, stream::FuturesUnordered};
-use std::{
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 use tokio::time::sleep;
-use tower::Service;
+use tower::service_fn;
 
 /// A transport over the pool. For reads alone: a request may be sent to several endpoints.
-#[derive(Clone, Debug)]
-pub(super) struct Failover(pub Arc<Pool>);
+pub(super) fn transport(pool: Arc<Pool>) -> impl Transport + Clone {
+    service_fn(move |request| -> TransportFut<'static> { Box::pin(pool.clone().failover(request)) })
+}
 
-impl Failover {
+impl Pool {
     /// An error in an answer makes the next endpoint be asked too, because nodes also answer so when they lag, prune or
     /// do not know a key any more. When all do, it is the answer.
-    async fn ask(self, request: RequestPacket) -> Result<ResponsePacket, TransportError> {
-        let ask = |endpoint: Arc<Endpoint>| endpoint.transport.clone().call(request.clone());
-        let mut waiting = self.0.ranked().into_iter();
+    async fn failover(self: Arc<Self>, request: RequestPacket) -> Result<ResponsePacket, TransportError> {
+        let ask = |endpoint: Arc<Endpoint>| endpoint.transport.clone().ask(request.clone());
+        let mut waiting = self.ranked().into_iter();
         let mut asked = FuturesUnordered::new();
         let mut refused = None;
         let mut failed = None;
@@ -37,7 +35,7 @@ impl Failover {
                     Ok(packet) => drop(refused.get_or_insert(packet)),
                     Err(error) => failed = Some(error),
                 },
-                () = sleep(self.0.hedge_after), if waiting.len() > 0 => {
+                () = sleep(self.hedge_after), if waiting.len() > 0 => {
                     asked.extend(waiting.next().map(ask));
                 }
             }
@@ -47,23 +45,9 @@ impl Failover {
             (None, Some(error)) => Err(error),
             (None, None) => {
                 let methods: Vec<_> = request.method_names().collect();
-                let error: ChainError = self.0.undecided(&methods.join(", "), Vec::new());
+                let error: ChainError = self.undecided(&methods.join(", "), Vec::new());
                 Err(TransportErrorKind::custom_str(&error.to_string()))
             }
         }
-    }
-}
-
-impl Service<RequestPacket> for Failover {
-    type Response = ResponsePacket;
-    type Error = TransportError;
-    type Future = TransportFut<'static>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: RequestPacket) -> Self::Future {
-        Box::pin(self.clone().ask(request))
     }
 }

@@ -110,8 +110,8 @@ impl Pool {
     /// What each endpoint says. Those that are slower than a hedge are not waited for once a quorum has answered: they
     /// tell their health when they are done.
     async fn ask_all(&self, tag: BlockNumberOrTag) -> Vec<Told> {
-        let (tell, mut told) = mpsc::unbounded_channel();
         let due: Vec<_> = self.endpoints.iter().filter(|e| e.health.is_due()).cloned().collect();
+        let (tell, mut told) = mpsc::channel(due.len().max(1));
         let quick = due.iter().filter(|e| e.health.latency() <= self.hedge_after).count();
         let enough = due.len().min(self.quorum);
         for endpoint in due {
@@ -119,7 +119,7 @@ impl Pool {
             tokio::spawn(async move {
                 let answer = newest(&endpoint, tag, chain_id).await;
                 // Nobody listens when enough had answered.
-                drop(tell.send((endpoint, answer)));
+                drop(tell.send((endpoint, answer)).await);
             });
         }
         drop(tell);

@@ -6,6 +6,7 @@
 //! newest and the final block is agreed on in the same way ([`heights`]). A transaction goes to all ([`broadcast`]).
 //!
 //! - [`endpoint`]: one provider; [`transport`]: how it is asked; [`health`]: what is known of it
+//! - [`log_range`]: how many blocks one query of logs may cover
 //! - [`heads`]: websockets that tell of new blocks
 
 mod broadcast;
@@ -14,6 +15,7 @@ mod failover;
 pub mod heads;
 pub mod health;
 mod heights;
+mod log_range;
 mod transport;
 
 use super::{ChainError, WrongChain};
@@ -26,13 +28,12 @@ use futures::{StreamExt, stream::FuturesUnordered};
 use health::{EndpointHealth, Standing};
 use heights::Heights;
 use std::{collections::HashMap, fmt::Debug, sync::Arc, time::Duration};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout_at};
 
 pub(super) use endpoint::Endpoint;
 pub(super) use transport::is_rate_limit;
 
-/// Longer than any answer that is worth waiting for.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection that takes longer to be made is none.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The endpoints, and how many of them decide.
@@ -50,7 +51,10 @@ pub(super) struct Pool {
 impl Pool {
     /// Makes the connections; nothing is asked yet.
     pub fn new(config: &ChainConfig) -> eyre::Result<Self> {
-        let client = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(TIMEOUT).build()?;
+        let client = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT.min(config.request_timeout))
+            .timeout(config.request_timeout)
+            .build()?;
         let endpoint = |url: &reqwest::Url, host| {
             let per_second = config.max_requests_per_second;
             Arc::new(Endpoint::new(client.clone(), url.clone(), host, per_second))
@@ -71,7 +75,7 @@ impl Pool {
 
     /// A provider for ordinary reads, over all endpoints.
     pub fn provider(self: &Arc<Self>) -> DynProvider {
-        let transport = failover::Failover(self.clone());
+        let transport = failover::transport(self.clone());
         ProviderBuilder::new()
             .disable_recommended_fillers()
             .connect_client(ClientBuilder::default().transport(transport, false))
@@ -184,7 +188,8 @@ impl Pool {
         }
     }
 
-    /// A number that only grows and need not be the same everywhere: the highest that a quorum has reached.
+    /// A number that only grows and need not be the same everywhere: the highest that a quorum has reached. Those that
+    /// are slower than a hedge are not waited for once a quorum has answered.
     pub async fn reached<F>(&self, what: &str, ask: impl Fn(Arc<Endpoint>) -> F) -> Result<u64, ChainError>
     where
         F: Future<Output = Result<u64, ChainError>>,
@@ -192,16 +197,28 @@ impl Pool {
         if let [only] = self.endpoints.as_slice() {
             return ask(only.clone()).await;
         }
-        let asked = self.ranked().into_iter().map(|endpoint| {
+        let ranked = self.ranked();
+        let quick = ranked.iter().filter(|e| e.health.latency() <= self.hedge_after).count();
+        let asked = ranked.into_iter().map(|endpoint| {
             let host = endpoint.host().to_owned();
             let answer = ask(endpoint);
             async move { (host, answer.await) }
         });
+        let mut asked: FuturesUnordered<_> = asked.collect();
         let (mut told, mut silent) = (Vec::new(), Vec::new());
-        for (host, answer) in futures::future::join_all(asked).await {
-            match answer {
-                Ok(number) => told.push(number),
-                Err(error) => silent.push(format!("{host}: {error}")),
+        let limit = Instant::now() + self.hedge_after;
+        loop {
+            let next = if told.len() < self.quorum {
+                asked.next().await
+            } else if told.len() + silent.len() < quick {
+                timeout_at(limit, asked.next()).await.ok().flatten()
+            } else {
+                None
+            };
+            match next {
+                Some((_, Ok(number))) => told.push(number),
+                Some((host, Err(error))) => silent.push(format!("{host}: {error}")),
+                None => break,
             }
         }
         told.sort_unstable_by(|a, b| b.cmp(a));

@@ -3,14 +3,13 @@
 use super::health::Health;
 use alloy::{
     rpc::json_rpc::{ErrorPayload, RequestPacket, ResponsePacket},
-    transports::{TransportError, TransportErrorKind, TransportFut, http::Http},
+    transports::{Transport, TransportError, TransportErrorKind, TransportFut, http::Http},
 };
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
     time::{Duration, Instant},
 };
-use tower::Service;
+use tower::{Service, service_fn};
 
 /// Methods whose error is an answer: the vault refuses a call, a node refuses a transaction.
 const ERROR_IS_ANSWER: [&str; 3] = ["eth_call", "eth_estimateGas", "eth_sendRawTransaction"];
@@ -30,7 +29,12 @@ impl Measured {
         Self { inner, health, pace: Arc::new(Pace { gap, next: Mutex::new(Instant::now()) }) }
     }
 
-    async fn ask(mut self, request: RequestPacket) -> Result<ResponsePacket, TransportError> {
+    /// As alloy's providers take it.
+    pub fn transport(self) -> impl Transport + Clone {
+        service_fn(move |request| -> TransportFut<'static> { Box::pin(self.clone().ask(request)) })
+    }
+
+    pub async fn ask(mut self, request: RequestPacket) -> Result<ResponsePacket, TransportError> {
         if let Some(left) = self.health.pause() {
             let host = &self.health.host;
             return Err(TransportErrorKind::custom_str(&format!(
@@ -43,20 +47,6 @@ impl Measured {
         let answer = self.inner.call(request).await.map_err(without_address);
         timing.end(&answer, error_is_answer);
         answer
-    }
-}
-
-impl Service<RequestPacket> for Measured {
-    type Response = ResponsePacket;
-    type Error = TransportError;
-    type Future = TransportFut<'static>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: RequestPacket) -> Self::Future {
-        Box::pin(self.clone().ask(request))
     }
 }
 
@@ -204,7 +194,7 @@ mod tests {
         let url = "http://127.0.0.1:1/v2/hunter2".parse().unwrap();
         let health = Arc::new(Health::new("127.0.0.1:1".to_owned()));
         let transport = Measured::new(Http::with_client(reqwest::Client::new(), url), health.clone(), 0);
-        let client = alloy::rpc::client::ClientBuilder::default().transport(transport, true);
+        let client = alloy::rpc::client::ClientBuilder::default().transport(transport.transport(), true);
         for _ in 0..3 {
             let error = client.request_noparams::<String>("eth_chainId").await.unwrap_err();
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");

@@ -9,6 +9,7 @@ use crate::{
     },
     domain::{
         batch::BatchState,
+        lane::Head,
         ledger::Sides,
         reason::Code,
         withdrawal::{Withdrawal, WithdrawalState},
@@ -22,8 +23,9 @@ pub(super) async fn settled(
     unit: &mut Unit,
     log: &VaultLog,
     event: &Settled,
+    head: Head,
 ) -> Result<(), StageError> {
-    match unit.batch_by_head(event.lane, event.head).await? {
+    match unit.batch_by_head(event.lane, head).await? {
         Some(batch) if batch.state == BatchState::Final => Ok(()),
         // The head is the hash of the calldata: this is our batch, to the bit.
         Some(batch) if batch.state != BatchState::Dissolved => {

@@ -15,8 +15,8 @@ use alloy::{
 };
 use eyre::{OptionExt, WrapErr, ensure};
 use spillway::{
-    chain::{TRANSACTION_GAS_CAP, abi::IVault},
-    domain::asset::NATIVE,
+    chain::{TRANSACTION_GAS_CAP, abi::IVault, calldata},
+    domain::{asset::NATIVE, lane::LanePosition},
 };
 use spillway_e2e::{
     anvil::Options,
@@ -153,20 +153,25 @@ impl Bench {
 
     async fn settle(&self, asset: Address, payouts: &[B256]) -> eyre::Result<u64> {
         let call = self.settlement(asset, payouts).await?;
-        self.send(LANES[0].0, self.world.vault(), call.abi_encode()).await
+        self.pay(call).await
+    }
+
+    /// As the keeper sends it.
+    async fn pay(&self, call: IVault::settleCall) -> eyre::Result<u64> {
+        let input = call.abi_encode();
+        let list = calldata::access_list(&input);
+        self.transact(request(LANES[0].0, self.world.vault(), U256::ZERO, input).access_list(list)).await
     }
 
     async fn settlement(&self, asset: Address, payouts: &[B256]) -> eyre::Result<IVault::settleCall> {
         let position = self.position().await?;
-        let refs: Vec<u8> = payouts.iter().flat_map(|p| keccak256(p)[..8].to_vec()).collect();
+        let packed: Vec<u8> = payouts.iter().flat_map(|p| [&p[..], &keccak256(p)[..8]].concat()).collect();
         Ok(IVault::settleCall {
             asset,
-            first: position.next,
-            head: position.head,
+            position: LanePosition { next: position.next, head: position.head }.word(),
             total: payouts.iter().map(|p| U256::from_be_slice(&p[20..])).sum(),
             auditHead: keccak256("an audit head"),
-            payouts: payouts.to_vec(),
-            refs: refs.into(),
+            payouts: packed.into(),
         })
     }
 
@@ -178,19 +183,19 @@ impl Bench {
     /// One payout in the wide form.
     async fn batch(&mut self) -> eyre::Result<IVault::Batch> {
         let payouts = self.payouts(1);
-        let call = self.settlement(self.token, &payouts).await?;
+        let position = self.position().await?;
         let payout = IVault::Payout {
-            recipient: Address::from_slice(&call.payouts[0][..20]),
-            amount: U256::from_be_slice(&call.payouts[0][20..]),
+            recipient: Address::from_slice(&payouts[0][..20]),
+            amount: U256::from_be_slice(&payouts[0][20..]),
         };
         Ok(IVault::Batch {
-            asset: call.asset,
-            first: call.first,
-            head: call.head,
-            total: call.total,
-            auditHead: call.auditHead,
+            asset: self.token,
+            first: position.next,
+            head: position.head,
+            total: payout.amount,
+            auditHead: keccak256("an audit head"),
+            refs: keccak256(payouts[0])[..8].to_vec().into(),
             payouts: vec![payout],
-            refs: call.refs,
         })
     }
 
@@ -340,10 +345,12 @@ impl Bench {
             while too_many - fits > 1 {
                 let n = (fits + too_many) / 2;
                 let payouts = self.payouts(n);
+                let input = self.settlement(asset, &payouts).await?.abi_encode();
                 let request = TransactionRequest::default()
                     .with_from(LANES[0].0)
                     .with_to(self.world.vault())
-                    .with_input(self.settlement(asset, &payouts).await?.abi_encode());
+                    .access_list(calldata::access_list(&input))
+                    .with_input(input);
                 let estimate = self.world.provider().estimate_gas(request).await;
                 if estimate.is_ok_and(|gas| gas <= TRANSACTION_GAS_CAP) { fits = n } else { too_many = n }
             }
@@ -367,16 +374,23 @@ impl Bench {
     }
 
     async fn gas(&self, from: Address, to: Address, value: U256, input: Vec<u8>) -> eyre::Result<u64> {
-        let request = TransactionRequest::default()
-            .with_from(from)
-            .with_to(to)
-            .with_value(value)
-            .with_input(input)
-            .with_gas_limit(MAX_GAS);
+        self.transact(request(from, to, value, input)).await
+    }
+
+    async fn transact(&self, request: TransactionRequest) -> eyre::Result<u64> {
         let receipt = self.world.provider().send_transaction(request).await?.get_receipt().await?;
-        ensure!(receipt.status(), "a transaction to {to} reverted: {}", receipt.transaction_hash);
+        ensure!(receipt.status(), "a transaction reverted: {}", receipt.transaction_hash);
         Ok(receipt.gas_used)
     }
+}
+
+fn request(from: Address, to: Address, value: U256, input: Vec<u8>) -> TransactionRequest {
+    TransactionRequest::default()
+        .with_from(from)
+        .with_to(to)
+        .with_value(value)
+        .with_input(input)
+        .with_gas_limit(MAX_GAS)
 }
 
 /// Puts a contract of `out/` on the chain.
