@@ -11,7 +11,7 @@ use alloy::{
 };
 use alloy_primitives::{Address, Bytes, U256};
 
-/// That one read may use. On chain the guard gives less.
+/// That one read may use. A megabyte of answer costs more. On chain the guard gives less.
 const GAS: u64 = 2_000_000;
 
 /// Where calls are made.
@@ -62,7 +62,7 @@ fn ended(error: &RpcError<TransportErrorKind>) -> Option<Outcome> {
     let response = error.as_error_resp()?;
     let message = response.message.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    if says(&["out of gas", "outofgas", "gas required exceeds"]) {
+    if says(&["out of gas", "outofgas", "oog", "gas required exceeds"]) {
         return Some(Outcome::OutOfGas);
     }
     let evm = [

@@ -199,11 +199,13 @@ async fn sources_are_judged_side_by_side() -> eyre::Result<()> {
             && !has(&asset["allows"], "swap")
     );
 
-    // A source that reverts, one that burns all gas, one that answers a megabyte, and one that answers too little.
+    // A source that reverts, one that burns all gas, those that answer a megabyte and a quarter of one, and one that
+    // answers too little.
     for (code, reason) in [
         ("60006000fd", "reverted"),
         ("5b600056", "out_of_gas"),
-        ("621000006000f3", "incomplete_round"),
+        ("621000006000f3", "out_of_gas"),
+        ("620400006000f3", "incomplete_round"),
         ("60206000f3", "malformed"),
     ] {
         world.provider().anvil_set_code(feeds.chainlink[1], code.parse()?).await?;
