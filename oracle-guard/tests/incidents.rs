@@ -36,7 +36,7 @@ fn no_known_incident_passes_as_healthy() {
         }
         damage += replay.damage_refused_usd;
     }
-    println!("oracle_incidents {count}\noracle_damage_refused {damage} USD");
+    println!("oracle_incidents {count} incidents\noracle_damage_refused {damage} USD");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(count >= 20, "{count} incidents");
 }
@@ -79,7 +79,8 @@ fn calm_and_fast_but_honest_markets_are_never_insane() {
         }
     }
     for (sort, steps, alarms) in totals {
-        println!("oracle_false_alarms_{sort:?} {alarms} of {steps} judgements, 0 insane");
+        let name = format!("{sort:?}").to_lowercase();
+        println!("oracle_false_alarms_{name} {alarms} alarms of {steps} judgements, none insane");
         assert!(steps > 50);
     }
     // A calm market has no alarm at all; a fast one is held after each jump.
