@@ -100,15 +100,15 @@ contract OracleGuard is IOracleGuard, OracleStore {
         return (j.lo * 1e18 / unit, (j.hi * 1e18).ceilDiv(unit));
     }
 
-    function _judge(address asset) private view returns (Judgement memory, uint8) {
+    function _judge(address asset) private view returns (Judgement memory j, uint8 decimals) {
         address at = _setups[asset];
-        Setup memory setup;
-        Memory memory m;
-        if (at != address(0)) {
-            setup = _load(at);
-            m = _remembered(at, setup);
+        if (at == address(0)) {
+            (j.verdict, j.reasons) = (uint8(Verdict.Insane), Reasons.NOT_CONFIGURED);
+            return (j, 0);
         }
-        return (OracleJudge.judge(setup.config, _read(setup), m), setup.tokenDecimals);
+        Setup memory setup = _load(at);
+        j = OracleJudge.judge(setup.config, _read(setup), _remembered(at, setup));
+        decimals = setup.tokenDecimals;
     }
 
     function _read(Setup memory setup) private view returns (Input memory i) {
@@ -152,13 +152,13 @@ contract OracleGuard is IOracleGuard, OracleStore {
         State storage state = _states[at];
         (state.last, state.lastAt, state.recovering) = (m.last, uint48(m.lastAt), m.recovering);
         (state.good, state.goodAt) = (m.good, uint48(m.goodAt));
-        uint256 at_;
+        uint256 place = 0;
         for (uint256 s = 0; s < m.sources.length; ++s) {
             for (uint256 l = 0; l < m.sources[s].length; ++l) {
                 if (!OracleJudge.isRemembered(c.sources[s].legs[l])) continue;
                 LegMemory memory leg = m.sources[s][l];
                 // A time that is kept is not beyond the block's by more than the skew.
-                state.seen[at_++] = (uint128(leg.round) << 48) | uint48(leg.updatedAt);
+                state.seen[place++] = (uint128(leg.round) << 48) | uint48(leg.updatedAt);
             }
         }
     }

@@ -25,7 +25,7 @@ library OracleConfig {
         AssetConfig memory c = setup.config;
         uint256 count = c.sources.length;
         _asset(count != 0 && count <= MOST_SOURCES && setup.targets.length == count, "sources");
-        uint256 prices;
+        uint256 prices = 0;
         for (uint256 s = 0; s < count; ++s) {
             _checkSource(c.sources[s], setup.targets[s], s, now_);
             if (c.sources[s].role == 0) ++prices;

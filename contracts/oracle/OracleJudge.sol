@@ -216,7 +216,7 @@ library OracleJudge {
             if (!_mayAgree(c, j, s, besides)) continue;
             ++asked;
             uint256 mid = prices[s].mid;
-            uint256 agree;
+            uint256 agree = 0;
             for (uint256 t = 0; t < prices.length; ++t) {
                 if (_mayAgree(c, j, t, besides) && !apart(prices[t].mid, mid, c.toleranceBps)) ++agree;
             }
@@ -234,7 +234,7 @@ library OracleJudge {
         uint256 count
     ) private pure {
         uint256[] memory mids = new uint256[](count);
-        uint256 found;
+        uint256 found = 0;
         j.lo = type(uint256).max;
         for (uint256 s = 0; s < prices.length; ++s) {
             if (c.sources[s].role != PRICE_ROLE) continue;

@@ -120,7 +120,7 @@ library OracleLeg {
                 (c.clampMin != 0 && answer * BPS <= c.clampMin * (BPS + c.clampBps))
                     || (c.clampMax != 0 && answer * BPS >= c.clampMax * (BPS - c.clampBps))
             ) bits |= Reasons.CLAMPED;
-            uint256 spread;
+            uint256 spread = 0;
             if (c.kind == Kind.PYTH) {
                 if (conf >= ANSWER_END || conf * BPS > c.confBps * answer) bits |= Reasons.WIDE_CONFIDENCE;
                 else spread = conf * c.confMultiple;

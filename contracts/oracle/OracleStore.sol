@@ -40,12 +40,12 @@ abstract contract OracleStore is AccessManaged {
         (m.last, m.lastAt, m.recovering) = (state.last, state.lastAt, state.recovering);
         (m.good, m.goodAt) = (state.good, state.goodAt);
         m.sources = new LegMemory[][](setup.targets.length);
-        uint256 at_;
+        uint256 place = 0;
         for (uint256 s = 0; s < m.sources.length; ++s) {
             m.sources[s] = new LegMemory[](setup.targets[s].length);
             for (uint256 l = 0; l < m.sources[s].length; ++l) {
                 if (!OracleJudge.isRemembered(setup.config.sources[s].legs[l])) continue;
-                uint256 seen = state.seen[at_++];
+                uint256 seen = state.seen[place++];
                 m.sources[s][l] = LegMemory(uint80(seen >> 48), uint48(seen));
             }
         }

@@ -31,7 +31,9 @@ pub(super) fn run(
     output::line(format!("vault  {} on chain {}", deployment.vault, deployment.chain_id));
     output::line(format!("assets {}", deployment.assets.symbols()));
     for symbol in config.oracle.keys() {
-        output::line(format!("price  of {symbol} is judged; `spillway oracle check {symbol}` reads its sources"));
+        output::line(format!(
+            "price  of {symbol} is judged; `spillway oracle check {symbol}` reads its sources"
+        ));
     }
     for lane in &lanes {
         output::line(format!("lane   {lane}"));

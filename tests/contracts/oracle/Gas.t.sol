@@ -10,8 +10,6 @@ import {console2} from "forge-std/console2.sol";
 /// @notice What {OracleGuard-read} costs beside the bare calls to the same sources, each in a transaction that touched
 /// nothing before. Real feeds and a real pool.
 contract OracleGasTest is OracleFixture {
-    uint256 private bare;
-
     function setUp() public {
         deployOracle();
     }
@@ -57,7 +55,7 @@ contract OracleGasTest is OracleFixture {
             ago[0] = WINDOW;
             IV3Observations(address(pool)).observe(ago);
         }
-        bare = before - gasleft();
+        uint256 bare = before - gasleft();
         string memory suffix = string.concat("_", vm.toString(count), " ");
         console2.log(string.concat("oracle_read_gas", suffix, vm.toString(read), " gas"));
         console2.log(string.concat("oracle_bare_gas", suffix, vm.toString(bare), " gas"));
