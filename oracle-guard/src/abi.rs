@@ -169,7 +169,7 @@ pub fn encode_question(config: &rust::AssetConfig, input: &rust::Input, memory: 
     (AssetConfig::from(config), Input::from(input), Memory::from(memory)).abi_encode_params()
 }
 
-/// `abi.encode(Judgement, Memory)`: the judgement, and the memory after [`record`](crate::record).
+/// `abi.encode(Judgement, Memory)`: the judgement, and the memory after [`record`](crate::record()).
 pub fn encode_answer(judgement: &rust::Judgement, after: &rust::Memory) -> Vec<u8> {
     (Judgement::from(judgement), Memory::from(after)).abi_encode_params()
 }

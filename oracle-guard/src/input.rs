@@ -75,7 +75,7 @@ pub struct LegMemory {
     pub updated_at: u64,
 }
 
-/// What is kept between judgements. Written only by [`record`](crate::record).
+/// What is kept between judgements. Written only by [`record`](crate::record()).
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Memory {

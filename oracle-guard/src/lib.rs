@@ -2,7 +2,7 @@
 //!
 //! [`judge`] takes what was observed of an asset ([`Input`]), how it is judged ([`AssetConfig`]) and what was seen before
 //! ([`Memory`]), and gives a [`Judgement`]: a [`Verdict`], every [`Reason`] by name, and an interval in which the price
-//! lies, when sources agree on one. [`explain`] does the same and tells the numbers that caused each reason, [`record`] says
+//! lies, when sources agree on one. [`explain`] does the same and tells the numbers that caused each reason, [`record`](record()) says
 //! what is remembered, [`Action`] what may be done. `docs/oracle.md` is the specification, to the bit; the contract
 //! `OracleGuard` implements the same, and `vectors/` holds both together.
 //!

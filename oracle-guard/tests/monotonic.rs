@@ -20,7 +20,7 @@ fn feeds(mids: &[u128]) -> (AssetConfig, Input, Memory) {
     let config = AssetConfig { quorum, sources, ..AssetConfig::default() };
     let seen = |mid: &u128| {
         vec![LegInput {
-            answer: I256::try_from(*mid).unwrap(),
+            answer: I256::try_from(*mid).expect("an int256"),
             decimals: 18,
             round_id: 7,
             answered_in_round: 7,
@@ -69,7 +69,7 @@ const WORSE: &[(&str, Worsen)] = &[
     ("other decimals", |leg, seen, _, _| seen.decimals = leg.decimals.wrapping_add(1)),
     ("not positive", |leg, seen, _, by| {
         if leg.kind != Kind::UniswapV3Twap {
-            seen.answer = -I256::try_from(by).unwrap();
+            seen.answer = -I256::try_from(by).expect("an int256");
         }
     }),
     ("less sure", |_, seen, _, by| {

@@ -80,7 +80,8 @@ fn sqrt_ratio(tick: i64) -> BigInt {
     let mut ratio = pow(2, 128);
     for (i, factor) in factors.iter().enumerate() {
         if tick.unsigned_abs() >> i & 1 == 1 {
-            ratio = ratio * BigInt::parse_bytes(factor.as_bytes(), 16).unwrap() / pow(2, 128);
+            ratio =
+                ratio * BigInt::parse_bytes(factor.as_bytes(), 16).expect("hexadecimal digits") / pow(2, 128);
         }
     }
     if tick > 0 {
@@ -125,7 +126,7 @@ fn leg(c: &LegConfig, seen: &LegInput, m: (u128, u64), now: u64, skew: u16) -> (
         if off > big(c.max_ticks) {
             mask |= 1 << 20;
         }
-        let s = sqrt_ratio(i64::try_from(&tick).unwrap());
+        let s = sqrt_ratio(i64::try_from(&tick).expect("a tick of a pool"));
         let b = pow(10, 18 + u32::from(c.base_decimals) - u32::from(c.quote_decimals));
         let (r, q) = if s < pow(2, 128) { (&s * &s, 192) } else { (&s * &s / pow(2, 64), 128) };
         answer = if c.base_is_token1 { pow(2, q) * b / r } else { r * b / pow(2, q) };
@@ -294,7 +295,7 @@ pub fn judge(c: &AssetConfig, input: &Input, m: &Memory) -> Said {
     let price_sources: Vec<usize> = (0..masks.len()).filter(|i| c.sources[*i].role == Role::Price).collect();
     let ask = |held: bool| -> Vec<(usize, BigInt)> {
         let asked = |i: &&usize| if held { usable(masks[**i]) } else { masks[**i] == 0 };
-        let mid = |i: &usize| (*i, prices[*i].as_ref().unwrap()[0].clone());
+        let mid = |i: &usize| (*i, prices[*i].as_ref().expect("usable, so priced")[0].clone());
         price_sources.iter().filter(asked).map(mid).collect()
     };
     let (sound, held) = (ask(false), ask(true));
@@ -316,9 +317,9 @@ pub fn judge(c: &AssetConfig, input: &Input, m: &Memory) -> Said {
         let mut sorted: Vec<_> = members.iter().map(|(_, mid)| mid.clone()).collect();
         sorted.sort();
         let mid = sorted[(sorted.len() - 1) / 2].clone();
-        let of = |i: usize| prices[i].as_ref().unwrap();
-        let lo = members.iter().map(|(i, _)| of(*i)[1].clone()).min().unwrap();
-        let hi = members.iter().map(|(i, _)| of(*i)[2].clone()).max().unwrap();
+        let of = |i: usize| prices[i].as_ref().expect("usable, so priced");
+        let lo = members.iter().map(|(i, _)| of(*i)[1].clone()).min().expect("members");
+        let hi = members.iter().map(|(i, _)| of(*i)[2].clone()).max().expect("members");
         let is_member = |i: usize| members.iter().any(|(k, _)| *k == i);
         if price_sources.iter().any(|i| !is_member(*i)) {
             asset |= 1 << 32;
@@ -407,7 +408,7 @@ fn remember(
         }
     }
     if verdict != 2 && (m.last_at == 0 || now >= big(m.last_at) + spacing) {
-        after.last = oracle_guard::Price(u128::try_from(mid).unwrap());
+        after.last = oracle_guard::Price(u128::try_from(mid).expect("a price"));
         after.last_at = input.now;
     }
     for (i, j) in sound_legs {
