@@ -1,5 +1,7 @@
 //! Prices: the keeper asks the oracle guard over real feeds, says what it thinks, and pays in kind whatever that is.
 
+#![expect(clippy::too_many_arguments, reason = "the generated bindings have the arguments of the contracts")]
+
 use alloy::{
     primitives::{Address, B256, Bytes, I256, U256, address, keccak256},
     providers::{Provider, ext::AnvilApi},
