@@ -41,12 +41,13 @@ type Worsen = fn(&LegConfig, &mut LegInput, u64, u64);
 /// How one leg's observation gets worse. The last two numbers are the block's time and how much.
 const WORSE: &[(&str, Worsen)] = &[
     ("older", |_, seen, now, by| {
-        if seen.updated_at <= now {
+        // 0 is no time at all, which is worse than any.
+        if (1..=now).contains(&seen.updated_at) {
             seen.updated_at = seen.updated_at.saturating_sub(by).max(1);
         }
     }),
     ("further ahead", |_, seen, now, by| {
-        if seen.updated_at >= now {
+        if seen.updated_at >= now.max(1) {
             seen.updated_at = seen.updated_at.saturating_add(by);
         }
     }),
@@ -93,7 +94,7 @@ const WORSE: &[(&str, Worsen)] = &[
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20_000))]
+    #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// The whole, on random scenarios: one leg, or all legs of one source, get worse in one way.
     #[test]
