@@ -23,8 +23,11 @@ test: setup ## Contracts, keeper, and end to end on a real anvil
 	cargo test --workspace
 	@echo "Left out: the long random runs (make test-long), mutants (make mutation), Slither (make lint)."
 
-test-long: setup ## Millions of random calls on the contracts, hundreds of kills of the keeper, 200 seeds of chaos
+test-long: setup ## Millions of random calls on the contracts, hundreds of kills of the keeper, 200 seeds of chaos, ten million prices
+	SPILLWAY_ORACLE_CASES=10000000 SPILLWAY_ORACLE_SEED=$$(date +%s) cargo test --release -p oracle-guard --test differential -- --nocapture
 	FOUNDRY_PROFILE=long forge test --fuzz-seed $$(date +%s)
+	forge build --quiet
+	SPILLWAY_ORACLE_EVM_CASES=200000 SPILLWAY_ORACLE_SEED=$$(date +%s) cargo test --release -p oracle-guard --test evm -- --nocapture
 	SPILLWAY_KILLS=500 cargo test -p spillway-e2e --test exactly_once killed_at_random_instants
 	SPILLWAY_CHAOS_SEEDS=$(or $(SEEDS),200) cargo test -p spillway-e2e --test chaos -- --nocapture
 
@@ -34,7 +37,7 @@ mutation: setup ## Whether the tests notice changes in what pays, bounds and upg
 coverage: setup ## What of contracts/ the tests reach, line by line
 	@node script/coverage.mjs
 
-bench: bench-gas bench-keeper ## All figures, as lines and as JSON in target/e2e/bench
+bench: bench-gas bench-keeper bench-oracle ## All figures, as lines and as JSON in target/e2e/bench
 
 bench-gas: setup ## Gas per payout, beside the floor and single transfers
 	@forge build --quiet
@@ -43,6 +46,10 @@ bench-gas: setup ## Gas per payout, beside the floor and single transfers
 bench-keeper: setup ## Payouts per second
 	@cargo build --quiet --release -p spillway-keeper
 	@cargo run --quiet --release -p spillway-e2e --bin bench-keeper
+
+bench-oracle: setup ## Nanoseconds and gas of a verdict, vectors, incidents, differential fuzz
+	@forge build --quiet
+	@cargo run --quiet --release -p spillway-e2e --bin bench-oracle
 
 lint: setup ## Formatting, clippy, forge lint and Slither, all as errors
 	forge fmt --check
@@ -61,4 +68,4 @@ fmt: setup ## Format everything
 clean: ## Remove what was built
 	rm -rf target out cache node_modules
 
-.PHONY: help setup demo test test-long mutation coverage bench bench-gas bench-keeper lint slither fmt clean
+.PHONY: help setup demo test test-long mutation coverage bench bench-gas bench-keeper bench-oracle lint slither fmt clean

@@ -12,6 +12,8 @@ import {stdJson} from "forge-std/StdJson.sol";
 import {console2} from "forge-std/console2.sol";
 
 import {Approvers} from "contracts/Approvers.sol";
+import {OracleGuard} from "contracts/OracleGuard.sol";
+import {OracleGuardExtension} from "contracts/OracleGuardExtension.sol";
 import {Vault} from "contracts/Vault.sol";
 import {VaultExtension} from "contracts/VaultExtension.sol";
 import {VaultGate} from "contracts/VaultGate.sol";
@@ -19,9 +21,10 @@ import {VersionRegistry} from "contracts/VersionRegistry.sol";
 import {IVault} from "contracts/interfaces/IVault.sol";
 import {Assets} from "contracts/libraries/Assets.sol";
 import {Roles} from "contracts/libraries/Roles.sol";
+import {OracleSetup} from "script/OracleSetup.sol";
 
-/// @title Deploys Spillway: AccessManager, Vault behind its proxy, VersionRegistry, Approvers, roles,
-/// lanes, assets with their limits.
+/// @title Deploys Spillway: AccessManager, Vault behind its proxy, VersionRegistry, Approvers, OracleGuard, roles,
+/// lanes, assets with their limits and prices.
 /// @notice The same script for a local chain, a fork and mainnet. Parameters come from the JSON file that
 /// SPILLWAY_PARAMS names; addresses go to the JSON file that SPILLWAY_DEPLOYMENT names (deployments/CHAINID.json
 /// unless set), which the keeper reads.
@@ -49,7 +52,6 @@ contract Deploy is Script {
         address[] approvers; // ascending; none: nothing above the instant tier is approved
         uint256 approvals; // M of them must sign
         address cold; // zero: nothing is swept
-        address oracleGuard; // zero: no prices, unpricedShare counts
         uint32 governanceDelay; // seconds, as all times
         uint32 exitDelay;
         uint32 maxPause;
@@ -62,6 +64,7 @@ contract Deploy is Script {
         uint32 usdWindow;
         uint8 hardMultiple;
         AssetParams[] assets;
+        OracleSetup.Priced[] prices; // an asset without has none: then unpricedShare of its capacity counts
     }
 
     struct Deployed {
@@ -73,6 +76,7 @@ contract Deploy is Script {
         VersionRegistry registry;
         VaultGate gate;
         Approvers approvers;
+        OracleGuard guard;
     }
 
     error BadParameter(string key, string problem);
@@ -100,7 +104,6 @@ contract Deploy is Script {
         params.approvers = json.readAddressArray(".approvers");
         params.approvals = json.readUint(".approvals");
         params.cold = json.readAddress(".cold");
-        params.oracleGuard = json.readAddress(".oracleGuard");
         params.governanceDelay = uint32(json.readUint(".governanceDelay"));
         params.exitDelay = uint32(json.readUint(".exitDelay"));
         params.maxPause = uint32(json.readUint(".maxPause"));
@@ -130,6 +133,24 @@ contract Deploy is Script {
             a.limits.approvedPerPayout = uint128(json.readUint(_at(i, ".approvedPerPayout")));
             a.minFloat = uint128(json.readUint(_at(i, ".minFloat")));
             a.highWater = uint128(json.readUint(_at(i, ".highWater")));
+        }
+        params.prices = _readPrices(json, params.assets);
+    }
+
+    function _readPrices(string memory json, AssetParams[] memory assets)
+        private
+        view
+        returns (OracleSetup.Priced[] memory prices)
+    {
+        uint256 count;
+        for (uint256 i = 0; i < assets.length; ++i) {
+            if (json.keyExists(_at(i, ".price"))) ++count;
+        }
+        prices = new OracleSetup.Priced[](count);
+        for (uint256 i = assets.length; i != 0; --i) {
+            string memory at = _at(i - 1, ".price");
+            AssetParams memory a = assets[i - 1];
+            if (json.keyExists(at)) prices[--count] = OracleSetup.read(json, at, a.token, a.decimals);
         }
     }
 
@@ -193,10 +214,14 @@ contract Deploy is Script {
         d.proxyAdmin =
             ProxyAdmin(address(uint160(uint256(vm.load(address(d.vault), ERC1967Utils.ADMIN_SLOT)))));
 
+        address second = address(new OracleGuardExtension(address(d.manager)));
+        d.guard = new OracleGuard(address(d.manager), d.vault, second);
+
         _setUp(params, deployer, d);
 
         d.manager.labelRole(Roles.GOVERNANCE, "GOVERNANCE");
         d.manager.labelRole(Roles.GUARDIAN, "GUARDIAN");
+        d.manager.labelRole(Roles.ORACLE_GUARD, "ORACLE_GUARD");
         d.manager.grantRole(Roles.GOVERNANCE, params.governance, params.governanceDelay);
         d.manager.grantRole(d.manager.ADMIN_ROLE(), params.governance, params.governanceDelay);
         if (deployer != params.governance) {
@@ -217,6 +242,13 @@ contract Deploy is Script {
             .setTargetFunctionRole(
                 address(d.approvers), _one(Approvers.setApprovers.selector), Roles.GOVERNANCE
             );
+        address guard = address(d.guard);
+        d.manager
+            .setTargetFunctionRole(guard, _one(OracleGuardExtension.configure.selector), Roles.GOVERNANCE);
+        d.manager.setTargetFunctionRole(guard, _one(OracleGuardExtension.tighten.selector), Roles.GUARDIAN);
+        d.manager.setTargetFunctionRole(guard, _one(OracleGuardExtension.distrust.selector), Roles.GUARDIAN);
+        d.manager.setTargetFunctionRole(vault, _one(IVault.pauseSwaps.selector), Roles.ORACLE_GUARD);
+        d.manager.grantRole(Roles.ORACLE_GUARD, guard, 0);
         d.manager.grantRole(Roles.GOVERNANCE, deployer, 0);
         for (uint256 i = 0; i < params.guardians.length; ++i) {
             d.manager.grantRole(Roles.GUARDIAN, params.guardians[i], 0);
@@ -226,13 +258,18 @@ contract Deploy is Script {
         if (params.approvals != 0) d.approvers.setApprovers(params.approvers, params.approvals);
         d.vault.setApprovals(address(d.approvers), params.announceDelay);
         d.vault.setUsdLimit(params.usdCapacity, params.usdWindow, params.hardMultiple);
-        d.vault.setOracle(params.oracleGuard, params.priceLife);
+        d.vault.setOracle(guard, params.priceLife);
         d.vault.setCold(params.cold);
         for (uint256 i = 0; i < params.assets.length; ++i) {
             AssetParams memory a = params.assets[i];
             d.vault.configureAsset(a.token, IVault.AssetConfig(true, a.payoutGas, a.minRequest));
             d.vault.setLimits(a.token, a.limits);
             d.vault.setMarks(a.token, a.minFloat, a.highWater);
+        }
+        for (uint256 i = 0; i < params.prices.length; ++i) {
+            OracleSetup.Priced memory p = params.prices[i];
+            OracleGuardExtension(guard).configure(p.asset, p.setup, p.anchor, p.anchorBps);
+            d.vault.poke(p.asset);
         }
         for (uint256 i = 0; i < params.lanes.length; ++i) {
             d.vault.enableLane(params.lanes[i]);
@@ -293,6 +330,7 @@ contract Deploy is Script {
         vm.serializeAddress(o, "versionRegistry", address(d.registry));
         vm.serializeAddress(o, "vaultGate", address(d.gate));
         vm.serializeAddress(o, "approvers", address(d.approvers));
+        vm.serializeAddress(o, "oracleGuard", address(d.guard));
         vm.serializeUint(o, "exitDelay", params.exitDelay);
         string[] memory assets = new string[](params.assets.length);
         for (uint256 i = 0; i < params.assets.length; ++i) {

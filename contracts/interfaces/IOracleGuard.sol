@@ -2,16 +2,38 @@
 pragma solidity 0.8.30;
 
 /// @title IOracleGuard
-/// @notice Judges prices.
+/// @notice Judges prices. docs/oracle.md says how, and names the reasons.
 interface IOracleGuard {
     enum Verdict {
         Healthy,
-        Degraded, // usable where a payment in kind is bounded, not for swaps or margin
+        Degraded, // usable where a payment in kind is bounded; for a swap or margin as {read} says
         Insane // not to be used
     }
 
-    /// @notice The price of `asset`, and what to think of it. Never reverts.
+    /// @notice What a price is asked for.
+    enum Action {
+        Payout, // in kind
+        Swap,
+        Margin, // open, increase, take out collateral
+        Liquidation,
+        Repayment // and adding collateral
+    }
+
+    /// @notice The price of `asset` has reasons that `action` does not tolerate.
+    error Refused(address asset, Action action, Verdict verdict, uint64 reasons);
+
+    /// @notice The price of `asset`, and what to think of it. Never reverts, but for want of gas: with a million it has
+    /// enough.
     /// @return verdict What it may be used for.
-    /// @return price USD per smallest unit, times 1e36; rounded up. Without meaning when `Insane`.
-    function peek(address asset) external view returns (Verdict verdict, uint256 price);
+    /// @return hi The upper end of the price: USD per smallest unit, times 1e36; rounded up. 0 when `Insane`.
+    /// @return lo The lower end, rounded down.
+    /// @return reasons One bit each; 0 when `Healthy`, or when only a source that was not needed has reasons.
+    function peek(address asset)
+        external
+        view
+        returns (Verdict verdict, uint256 hi, uint256 lo, uint64 reasons);
+
+    /// @notice The price of `asset` for `action`, as {peek} gives it, or a revert with the reasons. Payouts and repayments
+    /// are never refused: they need no price, and get 0 and 0 when there is none.
+    function read(address asset, Action action) external view returns (uint256 lo, uint256 hi);
 }

@@ -339,6 +339,8 @@ interface IVault {
     /// @notice Guardian: {pause} for one asset, in the same window of that guardian.
     /// @dev Reverts with `GuardianCoolingDown`, `PauseTooLong`, or `ZeroAmount` for no duration.
     function pauseAsset(address asset, uint32 duration) external;
+    /// @notice Oracle guard: {pause} for swaps alone, in a window of its own like a guardian's.
+    function pauseSwaps(uint32 duration) external;
 
     /// @notice Governance: sets the end of a pause freely. The only way to make one longer.
     function extendPause(Scope scope, uint48 until) external;

@@ -7,4 +7,6 @@ library Roles {
     uint64 internal constant GOVERNANCE = 1;
     /// @notice Acts at once, and can only reduce: pause a scope, disable a lane.
     uint64 internal constant GUARDIAN = 2;
+    /// @notice The oracle guard's: stops swaps, and nothing else.
+    uint64 internal constant ORACLE_GUARD = 3;
 }

@@ -12,6 +12,15 @@ import {Pauses} from "./Pauses.sol";
 abstract contract PauseControl is Pauses, AccessManagedUpgradeable {
     /// @notice See {IVault-pause}.
     function pause(IVault.Scope scope, uint32 duration) external restricted {
+        _pause(scope, duration);
+    }
+
+    /// @notice See {IVault-pauseSwaps}.
+    function pauseSwaps(uint32 duration) external restricted {
+        _pause(IVault.Scope.Swaps, duration);
+    }
+
+    function _pause(IVault.Scope scope, uint32 duration) private {
         uint48 until = _guardianPause(duration);
         if (until > pausedUntil(scope)) _setPause(scope, until);
         emit IVault.Paused(scope, pausedUntil(scope), msg.sender);

@@ -15,8 +15,9 @@ pub mod source;
 
 use crate::domain::fees::FeePolicy;
 use alloy::signers::local::PrivateKeySigner;
+use oracle_guard::AssetConfig;
 use serde::Deserialize;
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 use subtle::ConstantTimeEq;
 
 pub use check::{ConfigError, Problem};
@@ -41,6 +42,9 @@ pub struct Config {
     pub batch: BatchConfig,
     #[serde(default)]
     pub fees: FeesConfig,
+    /// How prices are judged, by the asset's symbol; an asset without entry has none.
+    #[serde(default)]
+    pub oracle: BTreeMap<String, AssetConfig>,
     #[serde(default)]
     pub log: LogConfig,
 }

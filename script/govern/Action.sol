@@ -8,6 +8,7 @@ import {VmSafe} from "forge-std/Vm.sol";
 import {console2} from "forge-std/console2.sol";
 
 import {Approvers} from "contracts/Approvers.sol";
+import {OracleGuardExtension} from "contracts/OracleGuardExtension.sol";
 import {VaultGate} from "contracts/VaultGate.sol";
 import {VersionRegistry} from "contracts/VersionRegistry.sol";
 import {IVault} from "contracts/interfaces/IVault.sol";
@@ -59,6 +60,7 @@ abstract contract Action is Script {
     VersionRegistry internal registry;
     VaultGate internal gate;
     Approvers internal approvers;
+    OracleGuardExtension internal guard;
 
     mapping(string symbol => address) private _assets;
     string private _symbols;
@@ -110,6 +112,7 @@ abstract contract Action is Script {
         registry = VersionRegistry(deployment.readAddress(".versionRegistry"));
         gate = VaultGate(deployment.readAddress(".vaultGate"));
         approvers = Approvers(deployment.readAddress(".approvers"));
+        guard = OracleGuardExtension(deployment.readAddress(".oracleGuard"));
         (_mode, _sender, _output, _symbols) = (mode, sender, output, "");
         for (uint256 i = 0;; ++i) {
             string memory at = string.concat(".assets[", vm.toString(i), "]");

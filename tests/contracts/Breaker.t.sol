@@ -523,16 +523,16 @@ contract BreakerTest is Fixture {
 }
 
 /// @notice Takes half a million of gas for its answer, and says so when it has less.
-contract SlowGuard is IOracleGuard {
-    function peek(address) external view returns (Verdict, uint256) {
+contract SlowGuard {
+    function peek(address) external view returns (IOracleGuard.Verdict, uint256) {
         require(gasleft() > 500_000, "in a hurry");
-        return (Verdict.Healthy, 1e18);
+        return (IOracleGuard.Verdict.Healthy, 1e18);
     }
 }
 
-contract BurningGuard is IOracleGuard {
-    function peek(address) external pure returns (Verdict, uint256) {
+contract BurningGuard {
+    function peek(address) external pure returns (IOracleGuard.Verdict, uint256) {
         while (true) {}
-        return (Verdict.Healthy, 1e18);
+        return (IOracleGuard.Verdict.Healthy, 1e18);
     }
 }

@@ -11,6 +11,8 @@ import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 import {Approvers} from "contracts/Approvers.sol";
+import {OracleGuard} from "contracts/OracleGuard.sol";
+import {OracleGuardExtension} from "contracts/OracleGuardExtension.sol";
 import {VaultExtension} from "contracts/VaultExtension.sol";
 import {VersionRegistry} from "contracts/VersionRegistry.sol";
 import {IOracleGuard} from "contracts/interfaces/IOracleGuard.sol";
@@ -18,6 +20,7 @@ import {IUpgradeGate} from "contracts/interfaces/IUpgradeGate.sol";
 import {IVault} from "contracts/interfaces/IVault.sol";
 import {Assets} from "contracts/libraries/Assets.sol";
 import {Roles} from "contracts/libraries/Roles.sol";
+import {Setup} from "contracts/oracle/Types.sol";
 import {Fixture} from "tests/contracts/Fixture.sol";
 import {FixedGuard} from "tests/contracts/mocks/FixedGuard.sol";
 
@@ -163,6 +166,7 @@ contract PowersTest is Fixture {
             _onVault("extendPause", abi.encodeCall(IVault.extendPause, (scope, type(uint32).max)));
             _onVault("unpause", abi.encodeCall(IVault.unpause, (scope)));
         }
+        _onVault("pauseSwaps", abi.encodeCall(IVault.pauseSwaps, (MAX_PAUSE)));
         _onVault("setUsdLimit", abi.encodeCall(IVault.setUsdLimit, (type(uint32).max, 1 hours, 100)));
         _onVault("lowerUsdLimit", abi.encodeCall(IVault.lowerUsdLimit, (type(uint32).max, 1 hours)));
         _onVault("lowerUsdLimit", abi.encodeCall(IVault.lowerUsdLimit, (0, 30 days)));
@@ -174,6 +178,16 @@ contract PowersTest is Fixture {
         _onVault("disableLane", abi.encodeCall(IVault.disableLane, (OTHER_LANE)));
         bytes32 id = vault.announcementId(LANE, address(dai), ALICE, 1e18, 0);
         _onVault("veto", abi.encodeCall(IVault.veto, (id)));
+        address guard = address(deployed.guard);
+        Setup memory nothing;
+        for (uint256 i = 0; i < 2; ++i) {
+            _try("record", guard, abi.encodeCall(OracleGuard.record, (assets[i])));
+            _try("distrust", guard, abi.encodeCall(OracleGuardExtension.distrust, (assets[i])));
+            bytes memory configure =
+                abi.encodeCall(OracleGuardExtension.configure, (assets[i], nothing, 1, 1));
+            _try("configure", guard, configure);
+            _try("tighten", guard, abi.encodeCall(OracleGuardExtension.tighten, (assets[i], nothing.config)));
+        }
         address[] memory him = new address[](1);
         him[0] = attacker;
         _try("setApprovers", address(approvers), abi.encodeCall(Approvers.setApprovers, (him, 1)));
@@ -211,9 +225,10 @@ contract PowersTest is Fixture {
 
     function _attemptsOnRoles(address attacker) private {
         address m = address(manager);
-        address[3] memory managed = [address(vault), address(registry), address(approvers)];
+        address[4] memory managed =
+            [address(vault), address(registry), address(approvers), address(deployed.guard)];
         bytes memory cold = abi.encodeCall(IVault.setCold, (attacker));
-        for (uint256 i = 0; i < 3; ++i) {
+        for (uint256 i = 0; i < 4; ++i) {
             bytes memory own = abi.encodeCall(IAccessManaged.setAuthority, (attacker));
             _try("setAuthority", managed[i], own);
             _try("updateAuthority", m, abi.encodeCall(AccessManager.updateAuthority, (managed[i], attacker)));
@@ -227,8 +242,8 @@ contract PowersTest is Fixture {
             abi.encodeCall(AccessManager.setTargetFunctionRole, (address(vault), selectors, Roles.GUARDIAN))
         );
         _try("setTargetAdminDelay", m, abi.encodeCall(AccessManager.setTargetAdminDelay, (address(vault), 0)));
-        uint64[3] memory roles = [uint64(0), Roles.GOVERNANCE, Roles.GUARDIAN];
-        for (uint256 i = 0; i < 3; ++i) {
+        uint64[4] memory roles = [uint64(0), Roles.GOVERNANCE, Roles.GUARDIAN, Roles.ORACLE_GUARD];
+        for (uint256 i = 0; i < 4; ++i) {
             _try("grantRole", m, abi.encodeCall(AccessManager.grantRole, (roles[i], attacker, 0)));
             _try("revokeRole", m, abi.encodeCall(AccessManager.revokeRole, (roles[i], GOVERNANCE)));
             _try("renounceRole", m, abi.encodeCall(AccessManager.renounceRole, (roles[i], GOVERNANCE)));
@@ -253,8 +268,16 @@ contract PowersTest is Fixture {
     /// @notice What the other tests try is everything: no function of any contract is forgotten.
     function test_every_function_of_every_contract_is_tried() public {
         Attempt[] memory tried = _attempts(ALICE);
-        string[6] memory names =
-            ["Vault", "VaultExtension", "VersionRegistry", "Approvers", "AccessManager", "ProxyAdmin"];
+        string[8] memory names = [
+            "Vault",
+            "VaultExtension",
+            "VersionRegistry",
+            "Approvers",
+            "OracleGuard",
+            "OracleGuardExtension",
+            "AccessManager",
+            "ProxyAdmin"
+        ];
         uint256 found;
         for (uint256 i = 0; i < names.length; ++i) {
             string memory json = vm.readFile(string.concat("out/", names[i], ".sol/", names[i], ".json"));

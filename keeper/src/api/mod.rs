@@ -4,12 +4,14 @@
 //!
 //! - [`withdrawals`]: submit one, submit many, read one
 //! - [`health`]: alive, and ready with causes
+//! - [`oracle`]: what is thought of prices, also as metrics
 //! - [`view`]: a withdrawal as readers see it, in JSON here and in the command line
 //! - [`problem`], [`body`], [`guard`]: errors, reading bodies within limits, and what stands before each handler
 
 pub mod body;
 pub mod guard;
 pub mod health;
+pub mod oracle;
 pub mod problem;
 pub mod view;
 pub mod withdrawals;
@@ -84,6 +86,8 @@ pub fn router(state: ApiState) -> Router {
         .merge(withdrawals)
         .route("/v1/health/live", get(health::live))
         .route("/v1/health/ready", get(health::ready))
+        .route("/v1/oracle", get(oracle::judgements))
+        .route("/metrics", get(oracle::metrics))
         .method_not_allowed_fallback(problem::method_not_allowed)
         .fallback(problem::no_such_route)
         .layer(middleware::from_fn(guard::limit_time))

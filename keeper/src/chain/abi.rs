@@ -1,7 +1,5 @@
 //! The contracts' interfaces, read from their Solidity source, so that the two cannot drift apart.
 
-#![expect(clippy::too_many_arguments, reason = "the generated bindings have the arguments of the contracts")]
-
 use alloy::sol;
 
 sol! {

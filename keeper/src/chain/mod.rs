@@ -31,6 +31,7 @@ use alloy::{
     sol_types::{SolEvent, SolEventInterface, SolValue},
     transports::{RpcError, TransportErrorKind},
 };
+use oracle_guard::{AssetConfig, Input, readers};
 use pool::{Endpoint, Pool};
 use refusal::{Refusal, SendError};
 use serde::Deserialize;
@@ -342,6 +343,21 @@ impl Chain {
                 }
             })
             .collect()
+    }
+
+    /// What the sources of a price say at a block. `identity`: also what only changes when one is replaced.
+    pub async fn observe(
+        &self,
+        config: &AssetConfig,
+        block: Block,
+        identity: bool,
+    ) -> Result<Input, ChainError> {
+        let at = readers::At { block: BlockId::number(block.number), time: block.timestamp };
+        let ask = |endpoint: Arc<Endpoint>| async move {
+            readers::read(&endpoint.provider, config, at, identity).await.map_err(|e| e.source.into())
+        };
+        let what = format!("the sources of a price at block {}", block.number);
+        self.pool.agree(&what, block.number, ask).await
     }
 
     /// A mined transaction's calldata.

@@ -9,7 +9,7 @@ Exit codes:
   1  failed; nothing was changed, or the error says what was
   2  wrong usage, configuration or deployment
   3  part of the input was rejected, the rest was stored
-  4  chain and books differ, or the store is broken";
+  4  chain and books differ, the store is broken, or a price is insane";
 
 /// The keeper of a withdrawal vault: pays every withdrawal exactly once, in batches, and can prove it.
 #[derive(Debug, Parser)]
@@ -66,6 +66,11 @@ Examples:
 
 Beside a running keeper it tells what that keeper found last. Exit code 4 when they differ.")]
     Reconcile(JsonArg),
+    /// Ask the oracle guard
+    Oracle {
+        #[command(subcommand)]
+        command: OracleCommand,
+    },
     /// Look after the database: schema, integrity, backups
     Db {
         #[command(subcommand)]
@@ -88,6 +93,56 @@ Examples:
 
 Exit code 2 when something is wrong: the error names the key, the value and what would be right.")]
     Check(JsonArg),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum OracleCommand {
+    /// Read the sources of prices now, and judge them
+    #[command(after_help = "\
+Examples:
+  spillway oracle check
+  spillway oracle check ETH
+  spillway oracle check ETH --anchor 2310.5
+  spillway oracle check --json || alert
+
+Shows the sources side by side, what is thought of each and why, and what the price may be used for. Reads more than the
+running keeper does: each feed's description, and where its aggregator clamps. Changes nothing. With --anchor, a price from
+elsewhere, it tells wrong decimals, the wrong pair or a forgotten rate. Exit code 4 when a price is insane, or too far from
+its anchor.")]
+    Check(OracleCheckArgs),
+    /// Judge a recorded incident step by step
+    #[command(after_help = "\
+Examples:
+  spillway oracle replay oracle-guard/incidents/2022-05-luna.json
+  spillway oracle replay mine.json --json
+
+Needs no configuration and no chain. docs/oracle.md describes the file. Exit code 4 when a step that the file calls wrong
+would have passed.")]
+    Replay(OracleReplayArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct OracleCheckArgs {
+    /// A symbol or an address; all that are configured, without
+    pub asset: Option<String>,
+    /// What the asset is worth, in USD, from elsewhere; needs ASSET
+    #[arg(long, value_name = "PRICE", requires = "asset")]
+    pub anchor: Option<oracle_guard::Price>,
+    /// How far the price may be from the anchor, in ten-thousandths
+    #[arg(long, value_name = "BPS", default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..=2000))]
+    pub anchor_bps: u16,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct OracleReplayArgs {
+    /// The incident
+    pub file: PathBuf,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Subcommand)]

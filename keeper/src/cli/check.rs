@@ -1,7 +1,7 @@
 //! `spillway config check`.
 
 use super::{exit::Exit, output};
-use crate::{config::Config, deployment::Deployment};
+use crate::{config::Config, deployment::Deployment, stages::price::guard::Guard};
 use serde_json::json;
 use std::path::Path;
 
@@ -13,6 +13,7 @@ pub(super) fn run(
     deployment: &Deployment,
 ) -> eyre::Result<Exit> {
     let lanes: Vec<_> = config.signers()?.iter().map(|s| s.address()).collect();
+    Guard::new(&config.oracle, &deployment.assets)?;
     let unknown: Vec<_> = lanes.iter().filter(|lane| !deployment.lanes.contains(lane)).collect();
     if as_json {
         output::json(&json!({
@@ -20,6 +21,7 @@ pub(super) fn run(
             "chain_id": config.chain.chain_id,
             "vault": deployment.vault,
             "assets": deployment.assets.iter().map(|a| a.symbol.as_str()).collect::<Vec<_>>(),
+            "prices": config.oracle.keys().collect::<Vec<_>>(),
             "lanes": lanes,
             "lanes_not_in_deployment": unknown,
         }))?;
@@ -28,6 +30,11 @@ pub(super) fn run(
     output::line(format!("{} is valid", file.display()));
     output::line(format!("vault  {} on chain {}", deployment.vault, deployment.chain_id));
     output::line(format!("assets {}", deployment.assets.symbols()));
+    for symbol in config.oracle.keys() {
+        output::line(format!(
+            "price  of {symbol} is judged; `spillway oracle check {symbol}` reads its sources"
+        ));
+    }
     for lane in &lanes {
         output::line(format!("lane   {lane}"));
     }

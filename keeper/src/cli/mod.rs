@@ -3,7 +3,7 @@
 //! Results go to standard output, logs and progress to standard error. With `--json` a result is one JSON document.
 //!
 //! - [`args`] holds the commands, their help and examples
-//! - [`submit`], [`status`], [`reconcile`], [`check`] and [`db`] are a command each; `run` is [`crate::keeper`]
+//! - [`submit`], [`status`], [`reconcile`], [`check`], [`oracle`] and [`db`] are a command each; `run` is [`crate::keeper`]
 //! - [`exit`] holds the exit codes
 //! - [`output`] prints
 
@@ -11,13 +11,14 @@ pub mod args;
 mod check;
 mod db;
 mod exit;
+mod oracle;
 mod output;
 mod reconcile;
 mod status;
 mod submit;
 
 use crate::{config::Config, deployment::Deployment, keeper, observe, store::Store};
-use args::{Cli, Command, ConfigCommand};
+use args::{Cli, Command, ConfigCommand, OracleCommand};
 use clap::Parser;
 use exit::Exit;
 use std::process::ExitCode;
@@ -37,6 +38,9 @@ pub fn main() -> ExitCode {
 }
 
 async fn act(cli: Cli) -> eyre::Result<Exit> {
+    if let Command::Oracle { command: OracleCommand::Replay(args) } = &cli.command {
+        return oracle::replay(args);
+    }
     let config = Config::load(&cli.config)?;
     observe::init(&config);
     let deployment = Deployment::load(&config.deployment)?;
@@ -45,6 +49,11 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
         Command::Submit(args) => submit::run(&args, &config, &deployment).await,
         Command::Status(args) => status::run(&args, &config, &deployment).await,
         Command::Reconcile(args) => reconcile::run(args.json, &config, &deployment).await,
+        Command::Oracle { command: OracleCommand::Check(args) } => {
+            oracle::check(&args, &config, &deployment).await
+        }
+        // Done above, because it needs no configuration.
+        Command::Oracle { command: OracleCommand::Replay(args) } => oracle::replay(&args),
         Command::Db { command } => db::run(&command, &config, &deployment).await,
         Command::Config { command: ConfigCommand::Check(args) } => {
             check::run(args.json, &cli.config, &config, &deployment)

@@ -1,6 +1,7 @@
 //! What each key may be. An error names the key, the value, and what would be right.
 
 use super::{Config, Finality, MAX_TRANSACTION_GAS};
+use crate::clock::now_ms;
 use figment::{
     Figment,
     error::{Actual, Kind},
@@ -43,6 +44,7 @@ const EXPECTED: &[(&str, &str)] = &[
     ),
     ("lanes.keystore", "the path of an encrypted key file"),
     ("lanes.password_file", "the path of a file with the keystore's password in its first line"),
+    ("oracle", "sections such as [oracle.TUSD], by the symbols of the deployment; see docs/oracle.md"),
     ("policy.hold_timeout", "a time such as \"1h\", from 1s to 365days"),
     ("policy.deadline", "a time such as \"1day\", up to 365days; \"0s\" for none"),
     ("batch.window", "a time such as \"2s\", from 0s to 1h"),
@@ -132,6 +134,8 @@ pub(super) fn check(config: &Config) -> Result<(), Vec<Problem>> {
     found.unless((1..=64).contains(&batch.max_in_flight), "batch.max_in_flight", batch.max_in_flight);
     found.unless((1..=1_000_000).contains(&fees.max_fee_gwei), "fees.max_fee_gwei", fees.max_fee_gwei);
 
+    check_oracle(config, &mut found);
+
     let level = &config.log.level;
     found.unless(EnvFilter::try_new(level).is_ok() && !level.is_empty(), "log.level", format!("{level:?}"));
     if found.0.is_empty() { Ok(()) } else { Err(found.0) }
@@ -181,6 +185,16 @@ fn check_api(config: &Config, found: &mut Findings) {
         ),
     }
     found.unless((1_024..=256 << 20).contains(&api.max_body), "api.max_body", api.max_body);
+}
+
+fn check_oracle(config: &Config, found: &mut Findings) {
+    let now = u64::try_from(now_ms() / 1_000).unwrap_or_default();
+    for (symbol, asset) in &config.oracle {
+        for wrong in asset.contradictions(now).into_iter().chain(asset.unreadable()) {
+            let key = format!("oracle.{symbol}.{}", wrong.key);
+            found.0.push(Problem { key, value: Some(wrong.value), message: wrong.problem });
+        }
+    }
 }
 
 fn check_lanes(config: &Config, found: &mut Findings) {

@@ -4,7 +4,7 @@
 //! 1. [`intake`]: orders come in, once per idempotency key
 //! 2. [`policy`]: released, or refused with a reason
 //! 3. [`batch`]: gathered by asset
-//! 4. [`price`]: a payment that needs a price gets one
+//! 4. [`price`]: the oracle guard is asked; a payout in kind needs no price
 //! 5. [`fund`]: covered by the float, given its lane and numbers
 //! 6. [`sign`]: signed and durable
 //! 7. [`broadcast`]: sent, and sent again
@@ -48,6 +48,7 @@ use crate::{
     },
 };
 use alloy::primitives::Address;
+use price::guard::Guard;
 use std::{
     collections::{HashMap, HashSet},
     sync::{
@@ -68,6 +69,7 @@ pub struct Line {
     pub policy: PolicyConfig,
     pub batch: BatchConfig,
     pub fees: FeesConfig,
+    pub oracle: Guard,
     pub gas: GasModel,
     pub fee_gauge: FeeGauge,
     pub lead: Lead,

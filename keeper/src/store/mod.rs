@@ -19,6 +19,7 @@ pub mod holder;
 pub mod integrity;
 pub mod lanes;
 pub mod leases;
+pub mod oracle;
 pub mod progress;
 pub mod schema;
 pub mod slots;

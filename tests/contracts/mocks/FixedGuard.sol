@@ -21,8 +21,12 @@ contract FixedGuard is IOracleGuard {
         said[asset].reverts = true;
     }
 
-    function peek(address asset) external view returns (Verdict, uint256) {
+    function peek(address asset) external view returns (Verdict, uint256, uint256, uint64) {
         require(!said[asset].reverts, "down");
-        return (said[asset].verdict, said[asset].price);
+        return (said[asset].verdict, said[asset].price, said[asset].price, 0);
+    }
+
+    function read(address asset, Action) external view returns (uint256, uint256) {
+        return (said[asset].price, said[asset].price);
     }
 }

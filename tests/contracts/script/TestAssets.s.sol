@@ -50,7 +50,6 @@ contract TestAssets is Script {
         vm.serializeAddress(o, "approvers", new address[](0));
         vm.serializeUint(o, "approvals", uint256(0));
         vm.serializeAddress(o, "cold", vm.envOr("SPILLWAY_COLD", GOVERNANCE));
-        vm.serializeAddress(o, "oracleGuard", address(0));
         vm.serializeString(o, "recipients", recipients);
         string[] memory assets = new string[](3);
         assets[0] = _asset("ETH", Assets.NATIVE, 18, 50_000);

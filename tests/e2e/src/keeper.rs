@@ -170,26 +170,22 @@ impl Setup {
         status["withdrawals"][state].as_u64().ok_or_else(|| eyre::eyre!("no count of {state} in {status}"))
     }
 
-    /// How many withdrawals have not ended.
+    /// How many withdrawals have not ended: of one reading, or one that moves on between two would count twice.
     pub fn open(&self) -> eyre::Result<u64> {
-        ["received", "held", "ready", "batched"].iter().map(|state| self.count(state)).sum()
+        let status = self.json(&["status"])?;
+        let count = |state: &&str| status["withdrawals"][state].as_u64();
+        let counts: Option<Vec<_>> = ["received", "held", "ready", "batched"].iter().map(count).collect();
+        Ok(counts.ok_or_else(|| eyre::eyre!("a count is not in {status}"))?.into_iter().sum())
     }
 
     /// Waits until no withdrawal is open.
     pub async fn settled(&self, limit: Duration) -> eyre::Result<()> {
-        eventually("no withdrawal open", limit, || async {
-            let status = self.json(&["status"])?;
-            let open: u64 = ["received", "held", "ready", "batched"]
-                .iter()
-                .filter_map(|state| status["withdrawals"][state].as_u64())
-                .sum();
-            Ok((open == 0).then_some(()))
-        })
-        .await
-        .wrap_err_with(|| {
-            let status = self.json(&["status"]).unwrap_or_default();
-            format!("status: {status}\nthe end of its log:\n{}", self.log_tail())
-        })
+        eventually("no withdrawal open", limit, || async { Ok((self.open()? == 0).then_some(())) })
+            .await
+            .wrap_err_with(|| {
+                let status = self.json(&["status"]).unwrap_or_default();
+                format!("status: {status}\nthe end of its log:\n{}", self.log_tail())
+            })
     }
 
     /// The last lines that the keepers logged.

@@ -1,0 +1,88 @@
+//! Known incidents, calm periods and fast but honest markets, step by step.
+
+use oracle_guard::{
+    Action, Verdict,
+    replay::{Incident, Sort},
+};
+use std::path::PathBuf;
+
+fn incidents() -> Vec<(String, Incident)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("incidents");
+    let mut paths: Vec<_> = std::fs::read_dir(folder)
+        .expect("the folder of incidents")
+        .map(|e| e.expect("an entry").path())
+        .collect();
+    paths.sort();
+    let read = |path: &PathBuf| {
+        let text = std::fs::read_to_string(path).expect("a readable file");
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        (name, Incident::parse(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
+    };
+    paths.iter().map(read).collect()
+}
+
+#[test]
+fn no_known_incident_passes_as_healthy() {
+    let (mut wrong, mut count, mut damage) = (Vec::new(), 0, 0);
+    for (name, incident) in incidents().into_iter().filter(|(_, i)| i.sort == Sort::Incident) {
+        count += 1;
+        assert!(incident.steps.iter().any(|step| step.wrong), "{name} shows nothing wrong");
+        let replay = incident.replay().unwrap_or_else(|e| panic!("{name}: {e}"));
+        wrong.extend(replay.passed.iter().map(|why| format!("{name}: {why}")));
+        for said in replay.steps.iter().filter(|said| said.wrong) {
+            if said.verdict == Verdict::Healthy {
+                wrong.push(format!("{name} at {} s is healthy", said.at));
+            }
+        }
+        damage += replay.damage_refused_usd;
+    }
+    println!("oracle_incidents {count} incidents\noracle_damage_refused {damage} USD");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(count >= 20, "{count} incidents");
+}
+
+#[test]
+fn each_step_is_judged_as_its_file_says() {
+    let mut wrong = Vec::new();
+    for (name, incident) in incidents().into_iter().filter(|(_, i)| i.sort == Sort::Incident) {
+        let replay = incident.replay().unwrap_or_else(|e| panic!("{name}: {e}"));
+        for (step, said) in incident.steps.iter().zip(&replay.steps) {
+            let missing = step.because.without(said.reasons);
+            if said.verdict != step.says || !missing.is_empty() {
+                wrong.push(format!(
+                    "{name} at {} s: {} {}, not {} {}",
+                    step.at, said.verdict, said.reasons, step.says, step.because
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn calm_and_fast_but_honest_markets_are_never_insane() {
+    let mut totals = [(Sort::Calm, 0, 0), (Sort::Fast, 0, 0)];
+    for (name, incident) in incidents() {
+        let Some(total) = totals.iter_mut().find(|t| t.0 == incident.sort) else { continue };
+        let replay = incident.replay().unwrap_or_else(|e| panic!("{name}: {e}"));
+        for said in &replay.steps {
+            assert!(said.verdict != Verdict::Insane, "{name} at {} s: {}", said.at, said.reasons);
+            assert!(!said.refused.contains(&Action::Repayment) && !said.refused.contains(&Action::Payout));
+            total.1 += 1;
+            if said.verdict != Verdict::Healthy {
+                total.2 += 1;
+                println!("{name} at {} s: {} {}", said.at, said.verdict, said.reasons);
+            }
+            let (Some(price), Some(market)) = (said.price, said.market) else { continue };
+            let off = oracle_guard::number::distance(price.mid.0, market.0);
+            assert!(off <= 200, "{name} at {} s: {} for {market}", said.at, price.mid);
+        }
+    }
+    for (sort, steps, alarms) in totals {
+        let name = format!("{sort:?}").to_lowercase();
+        println!("oracle_false_alarms_{name} {alarms} alarms of {steps} judgements, none insane");
+        assert!(steps > 50);
+    }
+    // A calm market has no alarm at all; a fast one is held after each jump.
+    assert_eq!(totals[0].2, 0);
+}
