@@ -320,6 +320,12 @@ impl AssetConfig {
                 };
                 let problem = "a rate has a call of 4 bytes, or 36 with its argument; nothing else has";
                 found.unless(right, "call", format!("{:?}", at.call), problem);
+                let right = match &at.description {
+                    Some(text) => leg.kind == Kind::Chainlink && !text.is_empty(),
+                    None => true,
+                };
+                let problem = "what a Chainlink feed answers, such as ETH / USD; nothing else has one";
+                found.unless(right, "description", format!("{:?}", at.description), problem);
             }
         }
         found.list

@@ -12,7 +12,6 @@ use crate::{
     deployment::Deployment,
     domain::asset::Asset,
     stages::price::guard::{self, Guard},
-    store::{Store, oracle::Kept},
 };
 use eyre::{WrapErr, bail, ensure};
 use oracle_guard::{
@@ -52,10 +51,13 @@ pub(super) async fn check(
         let Some(judged) = guard.of(asset.address) else {
             bail!("no price of {} is configured; add a section [oracle.{}]", asset.symbol, asset.symbol);
         };
-        let kept = remembered(store.as_ref(), asset).await?;
+        // What the running keeper remembers; nothing when there is none.
+        let kept = match &store {
+            Some(store) => store.opinion(asset.address).await?,
+            None => None,
+        };
+        let memory = guard::remembered(judged, kept.as_ref());
         let input = guard::at_clock(chain.observe(judged, tip, true).await?);
-        let (opinion, _) = guard::judge(judged, &input, kept.as_ref(), tip);
-        let memory = kept.map(|kept| kept.memory).unwrap_or_default();
         let (judgement, findings) = explain(judged, &input, &memory);
         let off = args.anchor.is_some_and(|anchor| {
             judgement.price.is_none_or(|price| apart(price.mid.0, anchor.0, args.anchor_bps.into()))
@@ -73,7 +75,7 @@ pub(super) async fn check(
             continue;
         }
         tell(asset, tip, judged, &input, &judgement);
-        opinion.because.iter().for_each(|why| output::line(format!("  {why}")));
+        findings.iter().for_each(|why| output::line(format!("  {why}")));
         output::line(format!("allows {}", names(&allows)));
         if let Some(anchor) = args.anchor.filter(|_| off) {
             output::line(format!(
@@ -89,14 +91,6 @@ pub(super) async fn check(
         store.close().await;
     }
     Ok(if bad { Exit::Differs } else { Exit::Done })
-}
-
-/// What the running keeper remembers; nothing when there is none.
-async fn remembered(store: Option<&Store>, asset: &Asset) -> eyre::Result<Option<Kept>> {
-    match store {
-        Some(store) => Ok(store.opinion(asset.address).await?),
-        None => Ok(None),
-    }
 }
 
 fn names(actions: &[Action]) -> String {
