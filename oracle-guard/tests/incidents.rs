@@ -1,7 +1,7 @@
 //! Known incidents, calm periods and fast but honest markets, step by step.
 
 use oracle_guard::{
-    Action, Verdict,
+    Action, Reason, Verdict,
     replay::{Incident, Sort},
 };
 use std::path::PathBuf;
@@ -44,7 +44,7 @@ fn no_known_incident_passes_as_healthy() {
 #[test]
 fn each_step_is_judged_as_its_file_says() {
     let mut wrong = Vec::new();
-    for (name, incident) in incidents().into_iter().filter(|(_, i)| i.sort == Sort::Incident) {
+    for (name, incident) in incidents() {
         let replay = incident.replay().unwrap_or_else(|e| panic!("{name}: {e}"));
         for (step, said) in incident.steps.iter().zip(&replay.steps) {
             let missing = step.because.without(said.reasons);
@@ -57,6 +57,54 @@ fn each_step_is_judged_as_its_file_says() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A pool's mean lags in a fast market. That nobody remembers the price meanwhile would make a jump of what was a way.
+#[test]
+fn a_lagging_pool_makes_no_jump_of_a_fall() {
+    let (_, incident) = incidents().into_iter().find(|(name, _)| name == "fast-2025-10-10-eth-pool").unwrap();
+    let replay = incident.replay().unwrap();
+    let off = replay.steps.iter().filter(|said| said.reasons.has(Reason::SpotOffMean)).count();
+    assert!(off > 10, "{off} steps with a pool that moves");
+    for said in &replay.steps {
+        assert!(!said.reasons.has(Reason::Jump), "at {} s: {}", said.at, said.reasons);
+    }
+    assert_eq!(replay.steps.last().unwrap().verdict, Verdict::Healthy);
+}
+
+/// A file of somebody's own that cannot be: an error that says what, not a panic and not a guess.
+#[test]
+fn what_cannot_be_replayed_is_refused() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/incidents/2023-12-arbitrum-sequencer.json");
+    let sound: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let more = sound["steps"][0]["sources"][0].clone();
+    let cases = [
+        ("/start", u64::MAX.into(), "at = 240"),
+        ("/steps/0/at", 4_000.into(), "at = 240"),
+        ("/config/quorum", 1.into(), "config: quorum = 1: expected 2 to 2"),
+        (
+            "/steps/0/sources/0",
+            serde_json::json!([more[0], more[0]]),
+            "2 legs are described, and 1 configured",
+        ),
+        (
+            "/steps/0/sources",
+            serde_json::json!([more, more, more]),
+            "3 sources are described, and 2 configured",
+        ),
+        ("/steps/0/sources/0/0/price", "1.123456789".into(), "\"1.123456789\" is no price with 8 decimals"),
+        ("/steps/0/sources/0/0/cost", 1.into(), "unknown field `cost`"),
+    ];
+    for (pointer, value, says) in cases {
+        let mut broken = sound.clone();
+        match broken.pointer_mut(pointer) {
+            Some(place) => *place = value,
+            None => broken["steps"][0]["sources"][0][0]["cost"] = value,
+        }
+        let refused = Incident::parse(&broken.to_string()).and_then(|incident| incident.replay());
+        let error = refused.expect_err(pointer).to_string();
+        assert!(error.contains(says), "{pointer}: {error}");
+    }
 }
 
 #[test]
