@@ -383,7 +383,7 @@ impl AssetConfig {
                 leg.at.address == other.at.address && !(pyth && leg.at.feed != other.at.feed)
             };
             let problem = "two price sources read it; they are one, and their agreement says nothing";
-            found.unless(!seen.iter().any(|other| same(other)), "sources", leg.at.address, problem);
+            found.unless(!seen.iter().any(same), "sources", leg.at.address, problem);
             seen.push(leg);
         }
     }

@@ -55,7 +55,7 @@ pub struct Seen {
 /// Why a file says nothing that can be judged.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
-    #[error("not what is expected here: {0}")]
+    #[error(transparent)]
     Shape(#[from] serde_json::Error),
     #[error("{0:?} has no place in the base; the pointer must name what is there, or one key of it")]
     Pointer(String),

@@ -58,8 +58,8 @@ const WORSE: &[(&str, Worsen)] = &[
     }),
     ("an earlier round, or one of an earlier aggregator", |leg, seen, _, by| {
         if leg.kind == Kind::Chainlink {
-            let back = if by % 2 == 0 { u128::from(by) } else { u128::from(by % 5) };
-            seen.round_id = seen.round_id.saturating_sub(back << if by % 4 == 0 { 60 } else { 0 });
+            let back = if by.is_multiple_of(2) { u128::from(by) } else { u128::from(by % 5) };
+            seen.round_id = seen.round_id.saturating_sub(back << if by.is_multiple_of(4) { 60 } else { 0 });
             seen.answered_in_round = seen.answered_in_round.min(seen.round_id.saturating_sub(1));
         }
     }),
@@ -294,7 +294,7 @@ proptest! {
         let (mut config, input, memory) = Scenarios::new(seed).next().unwrap();
         let mut bytes = bytes.into_iter().cycle();
         let mut byte = || bytes.next().expect("a cycle has no end");
-        let odd = |of: u8| if of % 3 == 0 { u64::MAX } else { u64::from(of) << (of % 57) };
+        let odd = |of: u8| if of.is_multiple_of(3) { u64::MAX } else { u64::from(of) << (of % 57) };
         (config.quorum, config.leap_multiple, config.recover_count) = (byte() % 8, byte(), byte());
         (config.tolerance_bps, config.skew, config.jump_bps) = (odd(byte()) as u16, odd(byte()) as u16, odd(byte()) as u16);
         (config.vol_bps, config.recover_spacing) = (odd(byte()) as u16, odd(byte()) as u16);

@@ -15,7 +15,7 @@ use crate::{
 };
 use eyre::{WrapErr, bail, ensure};
 use oracle_guard::{
-    Action, AssetConfig, Input, Judgement, Kind, Verdict, explain,
+    Action, AssetConfig, Input, Judgement, Kind, LegInput, Outcome, Role, Verdict, explain,
     number::apart,
     replay::{Incident, Replay},
 };
@@ -105,12 +105,15 @@ fn tell(asset: &Asset, tip: Block, config: &AssetConfig, input: &Input, judgemen
     for (i, source) in config.sources.iter().enumerate() {
         let read = source.legs.iter().map(|leg| format!("{} {}", name(leg.kind), leg.at.address));
         let seen = input.sources.get(i).into_iter().flatten();
-        let ages = seen.map(|seen| format!("{} s", input.now.saturating_sub(seen.updated_at)));
+        let ages = seen.map(|seen| age(input.now, seen));
         let said = judgement.prices().get(i).copied().flatten();
         let thought = judgement.sources().get(i).copied().unwrap_or_default();
         let thought = if thought.is_empty() { "sound".to_owned() } else { thought.to_string() };
         table.add_row([
-            i.to_string(),
+            match source.role {
+                Role::Price => i.to_string(),
+                Role::Reference => format!("{i}, reference"),
+            },
             read.collect::<Vec<_>>().join("\n"),
             ages.collect::<Vec<_>>().join("\n"),
             said.map(|price| price.mid.to_string()).unwrap_or_default(),
@@ -118,6 +121,14 @@ fn tell(asset: &Asset, tip: Block, config: &AssetConfig, input: &Input, judgemen
         ]);
     }
     output::line(table);
+}
+
+fn age(now: u64, seen: &LegInput) -> String {
+    match seen.outcome {
+        Outcome::Read if seen.updated_at > now => format!("in {} s", seen.updated_at - now),
+        Outcome::Read if seen.updated_at != 0 => format!("{} s", now - seen.updated_at),
+        _ => "-".to_owned(),
+    }
 }
 
 fn name(kind: Kind) -> &'static str {

@@ -206,6 +206,21 @@ async fn sources_are_judged_side_by_side() -> eyre::Result<()> {
             && !has(&asset["allows"], "swap")
     );
 
+    // For people: the sources side by side, and each reason with its numbers.
+    let told = setup.run(&["oracle", "check"])?;
+    let text = String::from_utf8_lossy(&told.stdout);
+    for part in [
+        "TUSD is insane, block ",
+        "source 0 leg 0: clamped: at the bound where the aggregator clamps (10000000; bound 10000000)",
+        "source 1 leg 0: no_code: there is no contract at the address",
+        "no_quorum: too few sources can be used (1; bound 2)",
+        "allows payout, repayment",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let gone = text.lines().find(|line| line.contains(&feeds.chainlink[1].to_string()));
+    assert!(gone.is_some_and(|line| line.contains(" - ")), "what was not read has no age: {text}");
+
     // A source that reverts, one that burns all gas, those that answer a megabyte and a quarter of one, and one that
     // answers too little.
     for (code, reason) in [
