@@ -27,7 +27,7 @@ test-long: setup ## Millions of random calls on the contracts, hundreds of kills
 	SPILLWAY_ORACLE_CASES=10000000 SPILLWAY_ORACLE_SEED=$$(date +%s) cargo test --release -p oracle-guard --test differential -- --nocapture
 	FOUNDRY_PROFILE=long forge test --fuzz-seed $$(date +%s)
 	forge build --quiet
-	SPILLWAY_ORACLE_EVM_CASES=200000 SPILLWAY_ORACLE_SEED=$$(date +%s) cargo test --release -p oracle-guard --test evm -- --nocapture
+	SPILLWAY_ORACLE_EVM_CASES=200000 SPILLWAY_ORACLE_SEED=$$(date +%s) cargo test --release -p oracle-guard --test evm --test evm_config -- --nocapture
 	SPILLWAY_KILLS=500 cargo test -p spillway-e2e --test exactly_once killed_at_random_instants
 	SPILLWAY_CHAOS_SEEDS=$(or $(SEEDS),200) cargo test -p spillway-e2e --test chaos -- --nocapture
 

@@ -87,9 +87,12 @@ contract OracleGuard is IOracleGuard, OracleStore {
     }
 
     function _tolerated(Action action) private pure returns (uint64) {
-        if (action == Action.Swap) return Reasons.DROPPED;
+        // Our own bound at fault comes with a source that is left out: were it not tolerated like that, making the source
+        // fail altogether would bring a swap back.
+        uint64 spare = Reasons.DROPPED | Reasons.OWN_BOUND;
+        if (action == Action.Swap) return spare;
         if (action == Action.Margin) return 0;
-        if (action == Action.Liquidation) return Reasons.DROPPED | Reasons.OFF_PEG;
+        if (action == Action.Liquidation) return spare | Reasons.OFF_PEG;
         return type(uint64).max;
     }
 

@@ -22,12 +22,14 @@ interface IOracleGuard {
     /// @notice The price of `asset` has reasons that `action` does not tolerate.
     error Refused(address asset, Action action, Verdict verdict, uint64 reasons);
 
-    /// @notice The price of `asset`, and what to think of it. Never reverts, but for want of gas: with a million it has
-    /// enough.
+    /// @notice The price of `asset`, and what to think of it. Never reverts, but for want of gas: each call to a source takes
+    /// what it may use to be there, whether it uses it or not. A million is enough for three sources of which each
+    /// burns all that; who bounds the gas treats a revert as no price.
     /// @return verdict What it may be used for.
     /// @return hi The upper end of the price: USD per smallest unit, times 1e36; rounded up. 0 when `Insane`.
     /// @return lo The lower end, rounded down.
-    /// @return reasons One bit each; 0 when `Healthy`, or when only a source that was not needed has reasons.
+    /// @return reasons One bit each. Those below bit 32 are a source's and alone change no verdict: what they led to is
+    /// said by those from 32 on, of which there are none when `Healthy`.
     function peek(address asset)
         external
         view

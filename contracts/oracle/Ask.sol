@@ -14,11 +14,14 @@ library Ask {
     /// @notice It returned less than was wanted, or a value beyond its type.
     uint8 internal constant MALFORMED = 4;
 
-    /// @notice The caller gave too little gas to be sure that what failed had its allowance: want of gas must not look
-    /// like a broken source, because anybody could bring that about.
+    /// @notice The caller gave too little gas for the source to have its allowance: want of gas must not look like a broken
+    /// source, nor make one that catches its own failures answer otherwise, because anybody could bring that about.
     error InsufficientGas();
 
-    /// @notice Calls `target` with at most `allowance` gas.
+    /// @dev More than what is spent between looking at the gas and making the call.
+    uint256 private constant SPARE = 2000;
+
+    /// @notice Calls `target` with exactly `allowance` gas.
     /// @param answer Takes the first words that come back: as many as it is long. More is not copied.
     /// @return outcome READ, or what went wrong.
     function words(address target, bytes memory question, uint256 allowance, uint256[] memory answer)
@@ -28,6 +31,7 @@ library Ask {
     {
         if (target.code.length == 0) return NO_CODE;
         uint256 left = gasleft();
+        if (left < Push.gasNeeded(allowance) + SPARE) revert InsufficientGas();
         bool ok;
         bool enough;
         assembly ("memory-safe") {
@@ -36,7 +40,6 @@ library Ask {
             enough := iszero(lt(returndatasize(), size))
         }
         if (ok) return enough ? READ : MALFORMED;
-        if (gasleft() < Push.gasNeeded(allowance)) revert InsufficientGas();
         return left - gasleft() >= allowance ? OUT_OF_GAS : REVERTED;
     }
 

@@ -13,6 +13,8 @@ library OracleConfig {
     uint256 private constant MOST_SOURCES = 5;
     uint256 private constant MOST_LEGS = 3;
     uint256 private constant BPS = 10_000;
+    /// @dev A rate is written per whole token; what is below was written per smallest unit.
+    uint256 private constant LEAST_RATE = 1e12;
 
     /// @notice `key` of that leg of that source is out of bounds, or contradicts another. {NONE} for the leg: of the
     /// source; for both: of the asset.
@@ -32,7 +34,7 @@ library OracleConfig {
             for (uint256 t = 0; t < s; ++t) {
                 // One feed is one source, however often it is named.
                 if (c.sources[s].role == 0 && c.sources[t].role == 0) {
-                    _source(!_same(setup.targets[s][0], setup.targets[t][0]), s, "target");
+                    _source(!_same(setup, s, t), s, "target");
                 }
             }
         }
@@ -105,11 +107,16 @@ library OracleConfig {
         _leg(c.baseDecimals <= (pool ? 18 : 0), s, l, "baseDecimals");
         _leg(c.quoteDecimals <= (pool ? 18 : 0), s, l, "quoteDecimals");
         _leg(pool || !c.baseIsToken1, s, l, "baseIsToken1");
-        _leg(!pool || c.rate == 0, s, l, "rate");
+        _leg(c.rate == 0 || (!pool && c.rate >= LEAST_RATE && _isReached(c)), s, l, "rate");
         _leg(c.rate != 0 ? c.rateAt <= now_ : c.rateAt == 0, s, l, "rateAt");
         _leg(c.growthBps <= (c.rate != 0 ? 100_000 : 0), s, l, "growthBps");
         _leg(c.slashBps <= (c.rate != 0 ? BPS : 0), s, l, "slashBps");
         _checkReach(c, s, l);
+    }
+
+    /// @dev That the rate, or what it becomes within a year, is in range.
+    function _isReached(LegConfig memory c) private pure returns (bool) {
+        return c.rate <= c.ceiling && uint256(c.rate) * (BPS + c.growthBps) / BPS >= c.floor;
     }
 
     /// @dev That some answer is neither clamped nor out of range: otherwise there never is a price.
@@ -179,8 +186,12 @@ library OracleConfig {
         _tighter(keccak256(abi.encode(c)) == keccak256(abi.encode(old)), s, l, "kind");
     }
 
-    function _same(LegTarget memory a, LegTarget memory b) private pure returns (bool) {
-        return a.target == b.target && a.selector == b.selector && a.argument == b.argument;
+    /// @dev Whether two sources begin with the same feed. Of one contract only Pyth's has several.
+    function _same(Setup memory setup, uint256 s, uint256 t) private pure returns (bool) {
+        (LegTarget memory a, LegTarget memory b) = (setup.targets[s][0], setup.targets[t][0]);
+        SourceConfig[] memory sources = setup.config.sources;
+        bool pyth = sources[s].legs[0].kind == Kind.PYTH && sources[t].legs[0].kind == Kind.PYTH;
+        return a.target == b.target && !(pyth && a.argument != b.argument);
     }
 
     function _within(uint256 value, uint256 min, uint256 max) private pure returns (bool) {

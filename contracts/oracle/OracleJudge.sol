@@ -60,10 +60,11 @@ library OracleJudge {
         pure
         returns (Memory memory)
     {
+        bool bad = j.verdict == 2 || j.reasons & Reasons.HELD_USED != 0;
         // One transaction can bring it about, by a swap there and back: whoever calls could keep an asset recovering.
-        if (j.reasons & Reasons.SPOT_OFF_MEAN != 0) return m;
+        if (bad && j.reasons & Reasons.SPOT_OFF_MEAN != 0) return m;
         uint256 spacing = c.recoverSpacing;
-        if (j.verdict == 2 || j.reasons & Reasons.HELD_USED != 0) {
+        if (bad) {
             (m.recovering, m.good, m.goodAt) = (true, 0, i.now);
         } else if (m.recovering && i.now >= m.goodAt + spacing) {
             if (uint256(m.good) + 1 < c.recoverCount) (m.good, m.goodAt) = (m.good + 1, i.now);

@@ -99,8 +99,8 @@ library OracleLeg {
         }
         if (c.carried && i.answeredInRound < i.roundId) bits |= Reasons.CARRIED_ROUND;
         if (chainlink && m.round != 0) {
-            if (i.roundId >> 64 != m.round >> 64) bits |= Reasons.PHASE_CHANGED;
-            else if (i.roundId < m.round) bits |= Reasons.ROUND_WENT_BACK;
+            if (i.roundId < m.round) bits |= Reasons.ROUND_WENT_BACK;
+            else if (i.roundId >> 64 != m.round >> 64) bits |= Reasons.PHASE_CHANGED;
         }
     }
 

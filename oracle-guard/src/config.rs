@@ -320,6 +320,12 @@ impl AssetConfig {
                 };
                 let problem = "a rate has a call of 4 bytes, or 36 with its argument; nothing else has";
                 found.unless(right, "call", format!("{:?}", at.call), problem);
+                let right = match &at.description {
+                    Some(text) => leg.kind == Kind::Chainlink && !text.is_empty(),
+                    None => true,
+                };
+                let problem = "what a Chainlink feed answers, such as ETH / USD; nothing else has one";
+                found.unless(right, "description", format!("{:?}", at.description), problem);
             }
         }
         found.list
@@ -371,10 +377,14 @@ impl AssetConfig {
             let Some(leg) = source.legs.first().filter(|leg| leg.at.address != Address::ZERO) else {
                 continue;
             };
-            let place = (leg.at.address, leg.at.feed);
+            // Of one contract only Pyth's has several feeds.
+            let same = |other: &&LegConfig| {
+                let pyth = leg.kind == Kind::Pyth && other.kind == Kind::Pyth;
+                leg.at.address == other.at.address && !(pyth && leg.at.feed != other.at.feed)
+            };
             let problem = "two price sources read it; they are one, and their agreement says nothing";
-            found.unless(!seen.contains(&place), "sources", leg.at.address, problem);
-            seen.push(place);
+            found.unless(!seen.iter().any(same), "sources", leg.at.address, problem);
+            seen.push(leg);
         }
     }
 }
@@ -392,7 +402,7 @@ impl LegConfig {
         ranged(self.conf_bps.into(), only(pyth, 1, 5_000), "conf_bps");
         ranged(self.conf_multiple.into(), only(pyth, 1, 10), "conf_multiple");
         ranged(self.carried.into(), only(self.kind == Kind::Chainlink, 0, 1), "carried");
-        ranged(self.clamp_bps.into(), (0, 5_000), "clamp_bps");
+        ranged(self.clamp_bps.into(), only(!twap, 0, 5_000), "clamp_bps");
         ranged(self.window.into(), only(twap, 300, 86_400), "window");
         ranged(self.min_liquidity, only(twap, 1, u128::MAX), "min_liquidity");
         ranged(self.max_ticks.into(), only(twap, 1, 10_000), "max_ticks");
@@ -417,10 +427,17 @@ impl LegConfig {
         if twap || min.bit_len() > 192 || max.bit_len() > 192 || self.decimals > 36 {
             return;
         }
-        let possible = scale(min, self.decimals).0 < U256::from(self.ceiling.0);
+        // The least and the most that is not clamped must leave a price between floor and ceiling.
+        let (one, margin) = (U256::from(BPS), U256::from(self.clamp_bps.min(5_000)));
+        let least = min * (one + margin) / one + U256::ONE;
+        let possible = scale(least, self.decimals).0 <= U256::from(self.ceiling.0);
         let problem = "everything below the ceiling is clamped: is it in the feed's decimals?";
         found.unless(possible, "clamp_min", min, problem);
-        let possible = max.is_zero() || scale(max, self.decimals).0 > U256::from(self.floor.0);
+        if max.is_zero() {
+            return;
+        }
+        let most = (max * (one - margin)).div_ceil(one) - U256::ONE;
+        let possible = most >= least && scale(most, self.decimals).0 >= U256::from(self.floor.0);
         let problem = "everything above the floor is clamped: is it in the feed's decimals?";
         found.unless(possible, "clamp_max", max, problem);
     }

@@ -27,9 +27,11 @@ impl Action {
     pub const fn tolerates(self) -> Reasons {
         match self {
             Self::Payout | Self::Repayment => Reasons::OF_ASSETS,
-            Self::Swap => Reasons::of(&[Reason::Dropped]),
+            // Our own bound at fault comes with a source that is left out: were it not tolerated like that, making the
+            // source fail altogether would bring a swap back.
+            Self::Swap => Reasons::of(&[Reason::Dropped, Reason::OwnBound]),
             Self::Margin => Reasons::NONE,
-            Self::Liquidation => Reasons::of(&[Reason::Dropped, Reason::OffPeg]),
+            Self::Liquidation => Reasons::of(&[Reason::Dropped, Reason::OwnBound, Reason::OffPeg]),
         }
     }
 

@@ -11,13 +11,15 @@ use crate::{
 /// The memory after `judgement`, which was made of the same configuration, input and memory.
 pub fn record(config: &AssetConfig, input: &Input, memory: &Memory, judgement: &Judgement) -> Memory {
     let mut after = memory.clone();
-    // One transaction can move a pool's spot price, and must not cost an asset its swaps for longer than that.
-    if judgement.reasons.has(Reason::SpotOffMean) {
+    let bad = judgement.verdict == Verdict::Insane || judgement.reasons.has(Reason::HeldUsed);
+    // One transaction can move a pool's spot price, and must not cost an asset its swaps for longer than that. Of bad news
+    // that it may have brought about nothing is kept, not the price either: it would be confirmed without a way back.
+    if bad && judgement.reasons.has(Reason::SpotOffMean) {
         return after;
     }
     let now = input.now;
     let spaced = |since: u64| u128::from(now) >= u128::from(since) + u128::from(config.recover_spacing);
-    if judgement.verdict == Verdict::Insane || judgement.reasons.has(Reason::HeldUsed) {
+    if bad {
         (after.recovering, after.good, after.good_at) = (true, 0, now);
     } else if memory.recovering && spaced(memory.good_at) {
         let good = memory.good.saturating_add(1);

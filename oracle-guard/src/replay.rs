@@ -100,15 +100,22 @@ impl Incident {
         Ok(serde_json::from_str(text)?)
     }
 
-    /// Judges it step by step, each with the memory that the step before left.
+    /// Judges it step by step, each with the memory that the step before left. Refuses a configuration that contradicts
+    /// itself: nobody could have had it.
     pub fn replay(&self) -> Result<Replay, ScenarioError> {
+        if let Some(contradiction) = self.config.contradictions(self.start).into_iter().next() {
+            return Err(ScenarioError::Contradiction(contradiction));
+        }
         let mut memory = match self.anchor {
             Some(price) => Memory::anchored(price, self.start),
             None => Memory::default(),
         };
         let (mut steps, mut passed) = (Vec::new(), Vec::new());
+        let mut before = self.start;
         for step in &self.steps {
-            let now = self.start + step.at;
+            let now = self.start.checked_add(step.at).filter(|now| *now >= before);
+            let now = now.ok_or(ScenarioError::Time(step.at))?;
+            before = now;
             let moment = Moment { now, wall: 0, sequencer: step.sequencer, sources: step.sources.clone() };
             let input = moment.input(&self.config)?;
             let (judgement, findings) = explain(&self.config, &input, &memory);

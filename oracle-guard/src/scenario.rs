@@ -1,8 +1,8 @@
 //! Observations as people write them: prices as `"1.05"`, ages in seconds. Vectors and incidents are files of these.
 
 use crate::{
-    AssetConfig, Input, Judgement, Kind, LegConfig, LegInput, Memory, Outcome, Price, Reason, Reasons,
-    SequencerInput, Verdict, number::digits,
+    AssetConfig, Contradiction, Input, Judgement, Kind, LegConfig, LegInput, Memory, Outcome, Price, Reason,
+    Reasons, SequencerInput, Verdict, number::digits,
 };
 use alloy_primitives::{I256, U160, U256, keccak256};
 use serde::Deserialize;
@@ -55,12 +55,18 @@ pub struct Seen {
 /// Why a file says nothing that can be judged.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
-    #[error("not what is expected here: {0}")]
+    #[error(transparent)]
     Shape(#[from] serde_json::Error),
     #[error("{0:?} has no place in the base; the pointer must name what is there, or one key of it")]
     Pointer(String),
     #[error("{text:?} is no price with {decimals} decimals")]
     Price { text: String, decimals: u8 },
+    #[error("{said} {what} are described, and {configured} configured; describe no more than there are")]
+    TooMany { what: &'static str, said: usize, configured: usize },
+    #[error("at = {0}: a step comes after the one before it, within 64 bits of seconds from the start")]
+    Time(u64),
+    #[error("config: {0}")]
+    Contradiction(Contradiction),
 }
 
 impl Seen {
@@ -97,7 +103,7 @@ impl Seen {
             answered_in_round: self.answered_in.unwrap_or(round_id),
             updated_at: if config.kind.has_clock() { at } else { now },
             conf,
-            tick_delta: self.tick_delta.unwrap_or(self.mean_tick * i64::from(config.window)),
+            tick_delta: self.tick_delta.unwrap_or(self.mean_tick.saturating_mul(config.window.into())),
             liquidity_delta: match self.liquidity_delta {
                 Some(delta) => delta,
                 None if twap => delta.saturating_to(),
@@ -144,7 +150,13 @@ impl Moment {
     /// What a reader would have given.
     pub fn input(&self, config: &AssetConfig) -> Result<Input, ScenarioError> {
         let mut sources = Vec::new();
+        let fits = |what, said, configured| match said > configured {
+            true => Err(ScenarioError::TooMany { what, said, configured }),
+            false => Ok(()),
+        };
+        fits("sources", self.sources.len(), config.sources.len())?;
         for (source, seen) in config.sources.iter().zip(&self.sources) {
+            fits("legs", seen.len(), source.legs.len())?;
             let legs = source.legs.iter().zip(seen).map(|(leg, seen)| seen.leg(leg, self.now));
             sources.push(legs.collect::<Result<_, _>>()?);
         }

@@ -29,7 +29,7 @@ impl Scenarios {
     }
 
     /// From 0 to `end - 1`.
-    fn below(&mut self, end: u64) -> u64 {
+    pub fn below(&mut self, end: u64) -> u64 {
         self.next() % end.max(1)
     }
 
@@ -51,7 +51,8 @@ impl Scenarios {
         if self.calm && !self.one_in(25) { n - 1 } else { self.below(n) }
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    /// One of them.
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len() as u64) as usize]
     }
 

@@ -49,12 +49,13 @@ pub fn sqrt_ratio(tick: i64) -> U256 {
 /// What whole tokens of the base cost in whole tokens of the quote at `tick`, times 1e18, rounded down.
 pub fn price(tick: i64, base_decimals: u8, quote_decimals: u8, base_is_token1: bool) -> U256 {
     let root = sqrt_ratio(tick);
-    let base = U256::from(10u64).pow(U256::from((18 + base_decimals).saturating_sub(quote_decimals)));
+    let exponent = (18 + u16::from(base_decimals)).saturating_sub(quote_decimals.into());
+    let base = U256::from(10u64).saturating_pow(U256::from(exponent));
     // The square has up to 320 bits: from 2^128 on it is kept with 64 bits less.
     let (ratio, bits) = if root.bit_len() <= 128 { (root * root, 192) } else { (wide(root, root, 64), 128) };
     if base_is_token1 {
         let numerator: U512 = U512::from(base) << bits;
-        return (numerator / U512::from(ratio)).to();
+        return (numerator / U512::from(ratio)).saturating_to();
     }
     wide(ratio, base, bits)
 }
@@ -62,7 +63,7 @@ pub fn price(tick: i64, base_decimals: u8, quote_decimals: u8, base_is_token1: b
 /// `a * b / 2^bits` over 512 bits.
 fn wide(a: U256, b: U256, bits: usize) -> U256 {
     let product: U512 = a.widening_mul::<256, 4, 512, 8>(b) >> bits;
-    product.to()
+    product.saturating_to()
 }
 
 #[cfg(test)]

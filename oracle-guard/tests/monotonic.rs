@@ -1,9 +1,9 @@
 //! A verdict never gets better when an input gets worse: for each check alone, and for random scenarios as a whole.
 
-use alloy_primitives::{I256, U160, U256};
+use alloy_primitives::{I256, U160, U256, keccak256};
 use oracle_guard::{
-    AssetConfig, Input, Kind, LegConfig, LegInput, Memory, Outcome, Price, Reason, Role, SourceConfig,
-    Verdict, judge, number::ONE, testing::Scenarios,
+    Action, AssetConfig, Input, Kind, LegConfig, LegInput, Memory, Outcome, Price, Reason, Reasons, Role,
+    SourceConfig, Verdict, judge, number::ONE, testing::Scenarios,
 };
 use proptest::prelude::*;
 
@@ -56,11 +56,20 @@ const WORSE: &[(&str, Worsen)] = &[
             seen.updated_at = 0;
         }
     }),
-    ("an earlier round", |leg, seen, _, by| {
-        let (phase, round) = (seen.round_id >> 64, seen.round_id as u64);
+    ("an earlier round, or one of an earlier aggregator", |leg, seen, _, by| {
         if leg.kind == Kind::Chainlink {
-            seen.round_id = phase << 64 | u128::from(round.saturating_sub(by % 5));
+            let back = if by.is_multiple_of(2) { u128::from(by) } else { u128::from(by % 5) };
+            seen.round_id = seen.round_id.saturating_sub(back << if by.is_multiple_of(4) { 60 } else { 0 });
             seen.answered_in_round = seen.answered_in_round.min(seen.round_id.saturating_sub(1));
+        }
+    }),
+    ("another aggregator", |leg, seen, _, by| {
+        // Rounds that are remembered are of phase 1: below it this would not be worse.
+        if leg.kind == Kind::Chainlink && seen.round_id >= 1 << 65 {
+            seen.round_id = seen.round_id.saturating_add(u128::from(by % 3) << 64).min((1 << 80) - 1);
+        } else if leg.kind == Kind::Chainlink && seen.round_id >= 1 << 64 | 6 {
+            seen.round_id += 1 << 64;
+            seen.answered_in_round += 1 << 64;
         }
     }),
     ("reverts", |_, seen, _, _| seen.outcome = Outcome::Reverted),
@@ -107,6 +116,14 @@ proptest! {
         let j = leg % before.0.sources[i].legs.len();
         (WORSE[way].1)(&before.0.sources[i].legs[j], &mut after.1.sources[i][j], before.1.now, by);
         prop_assert!(verdict(&after) >= verdict(&before), "{}", WORSE[way].0);
+        // Nor is anything allowed that was not, unless only what the source itself said stood against it: a price in the
+        // middle that was off its peg or apart from a reference.
+        let reasons = |of: &(AssetConfig, Input, Memory)| judge(&of.0, &of.1, &of.2).reasons;
+        let (was, is) = (reasons(&before), reasons(&after));
+        let said = Reasons::of(&[Reason::OffPeg, Reason::ReferenceApart]);
+        for action in Action::ALL.into_iter().filter(|action| action.allowed(is)) {
+            prop_assert!(action.allowed(was.without(said)), "{} {action:?}: {was:?}, then {is:?}", WORSE[way].0);
+        }
     }
 
     /// The sequencer, the way back and the chain's lag, on random scenarios.
@@ -129,6 +146,34 @@ proptest! {
             _ => {}
         }
         prop_assert!(verdict(&after) >= verdict(&before));
+    }
+
+    /// What only the keeper sees: a feed of another description, one that clamps elsewhere, or nothing at all.
+    #[test]
+    fn another_feed_is_never_judged_better(count in 1..4usize, at: usize, low in 1u64..9, high in 11u64..99, way in 0..4usize) {
+        let mut before = feeds(&vec![ONE; count]);
+        for source in &mut before.0.sources {
+            let leg = &mut source.legs[0];
+            leg.at.description = Some("ETH / USD".to_owned());
+            (leg.clamp_min, leg.clamp_max) = (U256::from(ONE / 10), U256::from(ONE * 10));
+        }
+        let seen = |by: u64| I256::try_from(ONE * u128::from(by) / 10).expect("an int256");
+        for source in &mut before.1.sources {
+            (source[0].description, source[0].feed_min, source[0].feed_max) = (keccak256("ETH / USD"), seen(1), seen(100));
+        }
+        prop_assert!(judge(&before.0, &before.1, &before.2).reasons.without(Reasons::of(&[Reason::SingleSource])).is_empty());
+        let mut after = before.clone();
+        let source = &mut after.1.sources[at % count];
+        let (reason, leg) = match way {
+            0 => (Reason::DescriptionChanged, LegInput { description: keccak256("BTC / USD"), ..source[0] }),
+            1 => (Reason::BoundsChanged, LegInput { feed_min: seen(low + 1), ..source[0] }),
+            2 => (Reason::BoundsChanged, LegInput { feed_max: seen(high), ..source[0] }),
+            _ => (Reason::Malformed, source[0]),
+        };
+        if way == 3 { source.clear() } else { source[0] = leg }
+        let judged = judge(&after.0, &after.1, &after.2);
+        prop_assert!(judged.verdict > Verdict::Healthy && judged.verdict >= verdict(&before));
+        prop_assert!(judged.reasons.has(reason), "{:?}", judged.reasons);
     }
 
     /// Deviation: the further one source is from the others, the worse.
@@ -236,11 +281,36 @@ proptest! {
             prop_assert!(price.lo <= price.mid && price.mid <= price.hi && price.mid.0 > 0);
         }
         // Every reason comes with its numbers, and nothing is told that is no reason.
-        let told: oracle_guard::Reasons = findings.iter().map(|f| f.reason).collect();
+        let told: Reasons = findings.iter().map(|f| f.reason).collect();
         prop_assert_eq!(told, judged.reasons);
         if judged.verdict == Verdict::Healthy {
             prop_assert!(!judged.reasons.has(Reason::Dropped));
         }
+    }
+
+    /// A configuration that nobody checked, beyond every bound: no panic, and a price only where there is a verdict.
+    #[test]
+    fn no_configuration_panics(seed: u64, bytes in prop::collection::vec(any::<u8>(), 96), wide: [[u8; 32]; 2]) {
+        let (mut config, input, memory) = Scenarios::new(seed).next().unwrap();
+        let mut bytes = bytes.into_iter().cycle();
+        let mut byte = || bytes.next().expect("a cycle has no end");
+        let odd = |of: u8| if of.is_multiple_of(3) { u64::MAX } else { u64::from(of) << (of % 57) };
+        (config.quorum, config.leap_multiple, config.recover_count) = (byte() % 8, byte(), byte());
+        (config.tolerance_bps, config.skew, config.jump_bps) = (odd(byte()) as u16, odd(byte()) as u16, odd(byte()) as u16);
+        (config.vol_bps, config.recover_spacing) = (odd(byte()) as u16, odd(byte()) as u16);
+        (config.sequencer_grace, config.hard_above_bps) = (odd(byte()) as u32, odd(byte()) as u16);
+        for leg in config.sources.iter_mut().flat_map(|source| &mut source.legs) {
+            (leg.decimals, leg.base_decimals, leg.quote_decimals) = (byte(), byte(), byte());
+            (leg.heartbeat, leg.window, leg.growth_bps) = (odd(byte()) as u32, odd(byte()) as u32, odd(byte()) as u32);
+            (leg.width_bps, leg.conf_bps, leg.conf_multiple) = (odd(byte()) as u16, odd(byte()) as u16, byte());
+            (leg.slash_bps, leg.clamp_bps) = (odd(byte()) as u16, odd(byte()) as u16);
+            (leg.floor, leg.ceiling) = (Price(u128::from(odd(byte()))), Price(u128::from(odd(byte()))));
+            (leg.clamp_min, leg.clamp_max) = (U256::from_be_bytes(wide[0]), U256::from_be_bytes(wide[1]));
+        }
+        let judged = judge(&config, &input, &memory);
+        oracle_guard::record(&config, &input, &memory, &judged);
+        prop_assert_eq!(judged.price.is_none(), judged.verdict == Verdict::Insane);
+        config.contradictions(NOW);
     }
 
     /// Garbage of the right types: no panic.

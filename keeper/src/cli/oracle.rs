@@ -12,11 +12,10 @@ use crate::{
     deployment::Deployment,
     domain::asset::Asset,
     stages::price::guard::{self, Guard},
-    store::{Store, oracle::Kept},
 };
 use eyre::{WrapErr, bail, ensure};
 use oracle_guard::{
-    Action, AssetConfig, Input, Judgement, Kind, Verdict, explain,
+    Action, AssetConfig, Input, Judgement, Kind, LegInput, Outcome, Role, Verdict, explain,
     number::apart,
     replay::{Incident, Replay},
 };
@@ -52,10 +51,13 @@ pub(super) async fn check(
         let Some(judged) = guard.of(asset.address) else {
             bail!("no price of {} is configured; add a section [oracle.{}]", asset.symbol, asset.symbol);
         };
-        let kept = remembered(store.as_ref(), asset).await?;
+        // What the running keeper remembers; nothing when there is none.
+        let kept = match &store {
+            Some(store) => store.opinion(asset.address).await?,
+            None => None,
+        };
+        let memory = guard::remembered(judged, kept.as_ref());
         let input = guard::at_clock(chain.observe(judged, tip, true).await?);
-        let (opinion, _) = guard::judge(judged, &input, kept.as_ref(), tip);
-        let memory = kept.map(|kept| kept.memory).unwrap_or_default();
         let (judgement, findings) = explain(judged, &input, &memory);
         let off = args.anchor.is_some_and(|anchor| {
             judgement.price.is_none_or(|price| apart(price.mid.0, anchor.0, args.anchor_bps.into()))
@@ -73,7 +75,7 @@ pub(super) async fn check(
             continue;
         }
         tell(asset, tip, judged, &input, &judgement);
-        opinion.because.iter().for_each(|why| output::line(format!("  {why}")));
+        findings.iter().for_each(|why| output::line(format!("  {why}")));
         output::line(format!("allows {}", names(&allows)));
         if let Some(anchor) = args.anchor.filter(|_| off) {
             output::line(format!(
@@ -91,14 +93,6 @@ pub(super) async fn check(
     Ok(if bad { Exit::Differs } else { Exit::Done })
 }
 
-/// What the running keeper remembers; nothing when there is none.
-async fn remembered(store: Option<&Store>, asset: &Asset) -> eyre::Result<Option<Kept>> {
-    match store {
-        Some(store) => Ok(store.opinion(asset.address).await?),
-        None => Ok(None),
-    }
-}
-
 fn names(actions: &[Action]) -> String {
     let name = |action: &Action| format!("{action:?}").to_lowercase();
     actions.iter().map(name).collect::<Vec<_>>().join(", ")
@@ -111,12 +105,15 @@ fn tell(asset: &Asset, tip: Block, config: &AssetConfig, input: &Input, judgemen
     for (i, source) in config.sources.iter().enumerate() {
         let read = source.legs.iter().map(|leg| format!("{} {}", name(leg.kind), leg.at.address));
         let seen = input.sources.get(i).into_iter().flatten();
-        let ages = seen.map(|seen| format!("{} s", input.now.saturating_sub(seen.updated_at)));
+        let ages = seen.map(|seen| age(input.now, seen));
         let said = judgement.prices().get(i).copied().flatten();
         let thought = judgement.sources().get(i).copied().unwrap_or_default();
         let thought = if thought.is_empty() { "sound".to_owned() } else { thought.to_string() };
         table.add_row([
-            i.to_string(),
+            match source.role {
+                Role::Price => i.to_string(),
+                Role::Reference => format!("{i}, reference"),
+            },
             read.collect::<Vec<_>>().join("\n"),
             ages.collect::<Vec<_>>().join("\n"),
             said.map(|price| price.mid.to_string()).unwrap_or_default(),
@@ -124,6 +121,14 @@ fn tell(asset: &Asset, tip: Block, config: &AssetConfig, input: &Input, judgemen
         ]);
     }
     output::line(table);
+}
+
+fn age(now: u64, seen: &LegInput) -> String {
+    match seen.outcome {
+        Outcome::Read if seen.updated_at > now => format!("in {} s", seen.updated_at - now),
+        Outcome::Read if seen.updated_at != 0 => format!("{} s", now - seen.updated_at),
+        _ => "-".to_owned(),
+    }
 }
 
 fn name(kind: Kind) -> &'static str {

@@ -1,8 +1,10 @@
 //! Rounds: complete, of their own, and never older than one that was seen.
 //!
 //! Chainlink's `latestRoundData` gives `updatedAt = 0` for a round that is not answered, and the proxy puts the
-//! aggregator's phase into the upper 16 of a round's 80 bits. A lagging node, or a feed that was swapped behind the
-//! proxy, shows as a round that went back.
+//! aggregator's phase into the upper 16 of a round's 80 bits, which only ever grows. A lagging node, or another feed behind
+//! the address, shows as a round that went back; a new aggregator as a new phase, which is held until it was seen once.
+//! Exactly's audit (Sherlock #794) is about a price that was read without its round; in December 2023 Arbitrum's feeds
+//! answered their last round for as long as the sequencer stood.
 
 use crate::{
     Kind, LegConfig, LegInput, LegMemory, Reason,
@@ -42,11 +44,11 @@ pub(crate) fn monotonic<S: Sink>(
         notes.note(Reason::RoundWentBack, seen, bound);
     }
     if leg.kind == Kind::Chainlink && memory.round != 0 {
-        if seen.round_id >> 64 != memory.round >> 64 {
+        if seen.round_id < memory.round {
+            notes.note(Reason::RoundWentBack, number(seen.round_id), number(memory.round));
+        } else if seen.round_id >> 64 != memory.round >> 64 {
             let (seen, bound) = (number(seen.round_id >> 64), number(memory.round >> 64));
             notes.note(Reason::PhaseChanged, seen, bound);
-        } else if seen.round_id < memory.round {
-            notes.note(Reason::RoundWentBack, number(seen.round_id), number(memory.round));
         }
     }
 }

@@ -71,11 +71,11 @@ pub(super) async fn read<P: Provider>(
     Ok(Ok(seen))
 }
 
-/// 0 when the feed has none that can be read.
+/// Of nothing, which is none that anybody pins, when the feed has none that can be read: 0 would not be judged.
 async fn description<P: Provider>(caller: &Caller<'_, P>, feed: Address) -> Result<B256, ReadError> {
     let bytes = caller.bytes(feed, descriptionCall {}.abi_encode()).await?;
     let text = bytes.ok().filter(|b| b.len() < 4_096).and_then(|b| String::abi_decode(&b).ok());
-    Ok(text.map(keccak256).unwrap_or_default())
+    Ok(keccak256(text.unwrap_or_default()))
 }
 
 /// Of the aggregator behind the proxy; 0 and 0 when they cannot be read.

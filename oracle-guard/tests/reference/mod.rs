@@ -156,10 +156,10 @@ fn leg(c: &LegConfig, seen: &LegInput, m: (u128, u64), now: u64, skew: u16) -> (
         mask |= 1 << 9;
     }
     if c.kind == Kind::Chainlink && m.0 != 0 {
-        if seen.round_id >> 64 != m.0 >> 64 {
-            mask |= 1 << 10;
-        } else if seen.round_id < m.0 {
+        if seen.round_id < m.0 {
             mask |= 1 << 9;
+        } else if seen.round_id >> 64 != m.0 >> 64 {
+            mask |= 1 << 10;
         }
     }
     // 7
@@ -393,11 +393,12 @@ fn remember(
     sound_legs: &[(usize, usize)],
 ) -> Memory {
     let mut after = m.clone();
-    if reasons >> 20 & 1 == 1 {
+    let bad = verdict == 2 || reasons >> 33 & 1 == 1;
+    if bad && reasons >> 20 & 1 == 1 {
         return after;
     }
     let (now, spacing) = (big(input.now), big(c.recover_spacing));
-    if verdict == 2 || reasons >> 33 & 1 == 1 {
+    if bad {
         (after.recovering, after.good, after.good_at) = (true, 0, input.now);
     } else if m.recovering && now >= big(m.good_at) + &spacing {
         after.good_at = input.now;

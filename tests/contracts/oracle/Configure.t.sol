@@ -130,6 +130,11 @@ contract ConfigureTest is OracleFixture {
         (s.config.sources[1], s.targets[1]) = (s.config.sources[0], s.targets[0]);
         _refused(s, 1, NONE, "target");
         s = setup();
+        // What a feed does not look at makes no second feed of it.
+        s.config.sources[1] = s.config.sources[0];
+        s.targets[1][0] = LegTarget(s.targets[0][0].target, 0x12345678, bytes32(uint256(1)), 0);
+        _refused(s, 1, NONE, "target");
+        s = setup();
         s.targets[1][0].target = address(0);
         _refused(s, 1, 0, "target");
     }
@@ -200,8 +205,16 @@ contract ConfigureTest is OracleFixture {
         _refused(s, 2, 0, "rate");
         s = setup();
         (s.config.sources[0].legs[0].rate, s.config.sources[0].legs[0].rateAt) =
-        (1, uint64(block.timestamp) + 1);
+        (2000e18, uint64(block.timestamp) + 1);
         _refused(s, 0, 0, "rateAt");
+        s = setup();
+        s.config.sources[0].legs[0].rate = 1_000_001e18; // above the ceiling
+        _refused(s, 0, 0, "rate");
+        (s.config.sources[0].legs[0].rate, s.config.sources[0].legs[0].growthBps) = (0.5e18, 9999);
+        _refused(s, 0, 0, "rate"); // does not reach the floor within a year
+        s.config.sources[0].legs[0].floor = 1;
+        s.config.sources[0].legs[0].rate = 1e12 - 1; // of a smallest unit
+        _refused(s, 0, 0, "rate");
         s = setup();
         s.config.sources[0].legs[0].growthBps = 1;
         _refused(s, 0, 0, "growthBps");

@@ -9,6 +9,7 @@ import {OracleStore} from "contracts/oracle/OracleStore.sol";
 import {Reasons} from "contracts/oracle/Reasons.sol";
 import {Input, Judgement, LegTarget, Memory, Setup} from "contracts/oracle/Types.sol";
 import {OracleFixture} from "tests/contracts/oracle/OracleFixture.sol";
+import {StarvedFeed} from "tests/contracts/oracle/Rogues.sol";
 
 /// @notice What the guard says of real feeds and a real pool, what it remembers, and what it stops.
 contract GuardTest is OracleFixture {
@@ -87,6 +88,23 @@ contract GuardTest is OracleFixture {
         assertEq(Reasons.ofAsset(reasons), Reasons.DROPPED);
     }
 
+    /// @notice Otherwise whoever made the source fail altogether would bring the swap back.
+    function test_a_source_that_our_own_bound_refuses_counts_like_one_that_failed() public {
+        Setup memory s = setup();
+        s.config.sources[2] = s.config.sources[0];
+        s.targets[2] = abi.decode(abi.encode(s.targets[0]), (LegTarget[]));
+        s.targets[2][0].target = address(deployFeed(8, "ETH / USD", 2001e8));
+        s.config.sources[1].legs[0].ceiling = 2005e18;
+        configureAs(s);
+        vm.warp(block.timestamp + 1);
+        publish(pyth, ETH_USD, 2006e8, 1e8, -8);
+        (, uint64 reasons) = verdictOf(ETH);
+        assertEq(Reasons.ofAsset(reasons), Reasons.DROPPED | Reasons.OWN_BOUND);
+        _read(true, false, true);
+        vm.etch(address(pyth), "");
+        _read(true, false, true);
+    }
+
     function test_off_its_peg_only_a_liquidation_goes_on() public {
         Setup memory s = setup();
         (s.config.peg, s.config.softBelowBps, s.config.hardBelowBps) = (2000e18, 100, 5000);
@@ -117,8 +135,9 @@ contract GuardTest is OracleFixture {
     // ----------------------------------------------------------------------------------------------------- gas
 
     /// @notice Whoever asks with little gas learns nothing, or the truth: want of gas never looks like a broken source.
-    function testFuzz_little_gas_changes_no_verdict(uint256 gas, bool broken) public {
-        if (broken) vm.etch(address(feed), hex"5b5f56"); // loops for ever
+    function testFuzz_little_gas_changes_no_verdict(uint256 gas, uint8 kind) public {
+        if (kind % 3 == 1) vm.etch(address(feed), hex"5b5f56"); // loops for ever
+        if (kind % 3 == 2) vm.etch(address(feed), address(new StarvedFeed()).code);
         (bool all, bytes memory truth) =
             address(guard).staticcall{gas: 3_000_000}(abi.encodeCall(IOracleGuard.peek, (ETH)));
         assertTrue(all);
@@ -207,6 +226,15 @@ contract GuardTest is OracleFixture {
     }
 
     // --------------------------------------------------------------------------------------------------- trips
+
+    /// @notice Nor is there an amount of gas with which an insane price is remembered and swaps go on.
+    function testFuzz_little_gas_trips_or_records_nothing(uint256 gas) public {
+        report(feed, 2500e8);
+        (bool ok, bytes memory said) =
+            address(guard).call{gas: bound(gas, 0, 1_000_000)}(abi.encodeCall(OracleGuard.record, (ETH)));
+        if (ok) assertEq(vault.pausedUntil(IVault.Scope.Swaps), block.timestamp + 1 hours);
+        else assertTrue(said.length == 0 || bytes4(said) == Ask.InsufficientGas.selector);
+    }
 
     function test_an_insane_price_stops_swaps_for_an_hour() public {
         report(feed, 2500e8);

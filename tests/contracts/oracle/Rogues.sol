@@ -43,6 +43,16 @@ contract Rogue {
     }
 }
 
+/// @notice A feed that catches what fails within: starved, it answers another price instead of failing.
+contract StarvedFeed {
+    uint8 public constant decimals = 8;
+    string public constant description = "ETH / USD";
+
+    function latestRoundData() external view returns (uint80, int256, uint256, uint256, uint80) {
+        return (1, gasleft() > 90_000 ? int256(2000e8) : int256(2500e8), 0, block.timestamp, 1);
+    }
+}
+
 /// @notice A feed that says what a test tells it to: rounds, times and decimals that no honest aggregator has.
 contract ScriptedFeed {
     uint256 public decimals;

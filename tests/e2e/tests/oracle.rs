@@ -176,6 +176,11 @@ async fn sources_are_judged_side_by_side() -> eyre::Result<()> {
     let (code, asset) = check(&setup, &["--anchor", "1.06"])?;
     assert_eq!((code, &asset["off_anchor"]), (4, &true.into()));
 
+    // Of another pair than was configured.
+    let pinned = ("description = \"TUSD / USD\"".to_owned(), "description = \"TUSD / EUR\"".to_owned());
+    let (_, asset) = check(&setup.another("other-pair", &[pinned])?, &[])?;
+    assert!(has(&asset["sources"][0]["reasons"], "description_changed"), "{asset:#}");
+
     // One is off: left out, and the rest goes on.
     feeds.report(0, 105_000_000).await?;
     let (code, asset) = check(&setup, &[])?;
@@ -201,6 +206,21 @@ async fn sources_are_judged_side_by_side() -> eyre::Result<()> {
             && !has(&asset["allows"], "swap")
     );
 
+    // For people: the sources side by side, and each reason with its numbers.
+    let told = setup.run(&["oracle", "check"])?;
+    let text = String::from_utf8_lossy(&told.stdout);
+    for part in [
+        "TUSD is insane, block ",
+        "source 0 leg 0: clamped: at the bound where the aggregator clamps (10000000; bound 10000000)",
+        "source 1 leg 0: no_code: there is no contract at the address",
+        "no_quorum: too few sources can be used (1; bound 2)",
+        "allows payout, repayment",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let gone = text.lines().find(|line| line.contains(&feeds.chainlink[1].to_string()));
+    assert!(gone.is_some_and(|line| line.contains(" - ")), "what was not read has no age: {text}");
+
     // A source that reverts, one that burns all gas, those that answer a megabyte and a quarter of one, and one that
     // answers too little.
     for (code, reason) in [
@@ -214,6 +234,10 @@ async fn sources_are_judged_side_by_side() -> eyre::Result<()> {
         let (_, asset) = check(&setup, &[])?;
         assert!(has(&asset["sources"][1]["reasons"], reason), "{reason}: {asset:#}");
     }
+    // One whose description was pinned, and which has none any more.
+    world.provider().anvil_set_code(feeds.chainlink[0], "620400006000f3".parse()?).await?;
+    let (_, asset) = check(&setup, &[])?;
+    assert!(has(&asset["sources"][0]["reasons"], "description_changed"), "{asset:#}");
     Ok(())
 }
 
@@ -249,6 +273,13 @@ async fn a_sick_oracle_holds_no_withdrawal_and_is_told() -> eyre::Result<()> {
     // After a restart it is still on the way back, although the feeds agree again.
     feeds.report(0, 100_000_000).await?;
     feeds.report(1, 100_000_000).await?;
+    let (code, asset) = check(&setup, &[])?;
+    assert_eq!(code, 0);
+    assert!(has(&asset["reasons"], "recovering"), "{asset:#}");
+    // What was remembered under another configuration is not looked at.
+    let wider = ("tolerance_bps = 100".to_owned(), "tolerance_bps = 110".to_owned());
+    let (_, asset) = check(&setup.another("wider", &[wider])?, &[])?;
+    assert_eq!(asset["verdict"], "healthy", "{asset:#}");
     let keeper = Keeper::start_ready(&setup).await?;
     let third = orders_of(&world, "TUSD", "well", 3);
     submit(&world, &setup, &third)?;
@@ -276,6 +307,11 @@ async fn a_contradiction_is_refused_at_start() -> eyre::Result<()> {
         (
             "[oracle.TUSD]\nquorum = 1\n[[oracle.TUSD.sources]]\nlegs = [{ kind = \"pyth\", decimals = 8 }]\n".to_owned(),
             "oracle.TUSD.sources.0.legs.0.at.address",
+        ),
+        (
+            format!("[oracle.TUSD]\nquorum = 1\n[[oracle.TUSD.sources]]\nlegs = [{{ kind = \"rate\", decimals = 18, at = \
+                {{ address = \"{feed}\", call = \"0x035faf82\", description = \"TUSD / USD\" }} }}]\n"),
+            "oracle.TUSD.sources.0.legs.0.at.description",
         ),
     ];
     for (section, said) in cases {

@@ -67,11 +67,11 @@ pub async fn ask(line: &Line, asset: Address) -> Result<Option<Opinion>, StageEr
     let Some(config) = line.oracle.of(asset) else { return Ok(None) };
     let kept = line.store.opinion(asset).await?;
     let tip = line.chain.tip().await?;
-    if let Some(kept) = kept.as_ref().filter(|kept| kept.opinion.block == tip.number) {
+    if let Some(kept) = kept.as_ref().filter(|kept| kept.opinion.block == tip.number && kept.is_of(config)) {
         return Ok(Some(kept.opinion.clone()));
     }
     let input = at_clock(line.chain.observe(config, tip, false).await?);
-    let (opinion, memory) = judge(config, &input, kept.as_ref(), tip);
+    let (opinion, memory) = judge(config, &input, &remembered(config, kept.as_ref()), tip);
     if kept.is_none_or(|kept| kept.opinion.reasons != opinion.reasons) {
         tell(line, asset, &opinion).await?;
     }
@@ -86,11 +86,20 @@ pub fn at_clock(input: Input) -> Input {
     Input { wall: u64::try_from(now_ms() / 1_000).unwrap_or_default(), ..input }
 }
 
-/// What is thought, and what is remembered then. What was kept under another configuration is not looked at.
-pub fn judge(config: &AssetConfig, input: &Input, kept: Option<&Kept>, block: Block) -> (Opinion, Memory) {
-    let kept = kept.filter(|kept| kept.config == digest(config));
-    let memory = kept.map(|kept| kept.memory.clone()).unwrap_or_default();
-    let (judgement, findings) = explain(config, input, &memory);
+/// What is remembered of an asset. What was kept under another configuration is not looked at.
+pub fn remembered(config: &AssetConfig, kept: Option<&Kept>) -> Memory {
+    kept.filter(|kept| kept.is_of(config)).map(|kept| kept.memory.clone()).unwrap_or_default()
+}
+
+impl Kept {
+    fn is_of(&self, config: &AssetConfig) -> bool {
+        self.config == digest(config)
+    }
+}
+
+/// What is thought, and what is remembered then.
+fn judge(config: &AssetConfig, input: &Input, memory: &Memory, block: Block) -> (Opinion, Memory) {
+    let (judgement, findings) = explain(config, input, memory);
     let opinion = Opinion {
         block: block.number,
         verdict: judgement.verdict,
@@ -98,7 +107,7 @@ pub fn judge(config: &AssetConfig, input: &Input, kept: Option<&Kept>, block: Bl
         price: judgement.price,
         because: findings.iter().map(ToString::to_string).collect(),
     };
-    (opinion, record(config, input, &memory, &judgement))
+    (opinion, record(config, input, memory, &judgement))
 }
 
 /// A change of mind goes into the audit chain and the log.

@@ -109,8 +109,9 @@ fn told(figures: &mut Figures, command: &mut Command) -> eyre::Result<()> {
         if let (Some(name), Some(Ok(value)), Some(unit)) =
             (words.next(), words.next().map(str::parse), words.next())
         {
-            let unit =
-                ["gas", "percent", "cases", "USD", "incidents", "alarms"].into_iter().find(|u| *u == unit);
+            let unit = ["gas", "percent", "bps", "cases", "USD", "incidents", "alarms", "judgements"]
+                .into_iter()
+                .find(|u| *u == unit);
             figures.add(name, value, unit.unwrap_or(""));
         }
     }
