@@ -19,6 +19,7 @@ test: setup ## Contracts, keeper, and end to end on a real anvil
 	forge fmt --check
 	forge build
 	node script/layout.mjs
+	node tests/vectors/margin/generate.mjs
 	forge test
 	cargo test --workspace
 	@echo "Left out: the long random runs (make test-long), mutants (make mutation), Slither (make lint)."
@@ -37,11 +38,14 @@ mutation: setup ## Whether the tests notice changes in what pays, bounds and upg
 coverage: setup ## What of contracts/ the tests reach, line by line
 	@node script/coverage.mjs
 
-bench: bench-gas bench-keeper bench-oracle ## All figures, as lines and as JSON in target/e2e/bench
+bench: bench-gas bench-margin bench-keeper bench-oracle ## All figures, as lines and as JSON in target/e2e/bench
 
 bench-gas: setup ## Gas per payout, beside the floor and single transfers
 	@forge build --quiet
 	@cargo run --quiet --release -p spillway-e2e --bin bench-gas
+
+bench-margin: setup ## Gas of every verb of a margin pool with 1, 5 and 20 positions, and the error of its marks
+	@forge test --isolate --mt 'test_gas_of_every_verb|test_values_are_those_of_the_reference' -vv | grep -oE '(margin_gas|black_scholes)_[a-z0-9_]+:? .*'
 
 bench-keeper: setup ## Payouts per second
 	@cargo build --quiet --release -p spillway-keeper
@@ -68,4 +72,4 @@ fmt: setup ## Format everything
 clean: ## Remove what was built
 	rm -rf target out cache node_modules
 
-.PHONY: help setup demo test test-long mutation coverage bench bench-gas bench-keeper bench-oracle lint slither fmt clean
+.PHONY: help setup demo test test-long mutation coverage bench bench-gas bench-margin bench-keeper bench-oracle lint slither fmt clean

@@ -6,6 +6,7 @@ import {ProxyAdmin} from "@openzeppelin/contracts/proxy/transparent/ProxyAdmin.s
 import {
     ITransparentUpgradeableProxy
 } from "@openzeppelin/contracts/proxy/transparent/TransparentUpgradeableProxy.sol";
+import {UpgradeableBeacon} from "@openzeppelin/contracts/proxy/beacon/UpgradeableBeacon.sol";
 
 import {IUpgradeGate} from "./interfaces/IUpgradeGate.sol";
 
@@ -17,6 +18,9 @@ import {IUpgradeGate} from "./interfaces/IUpgradeGate.sol";
 ///                  └> cancel             └> rollback
 ///
 /// Governance proposes and activates; a guardian cancels what is proposed, and rolls back within probation, at once.
+///
+/// A beacon is taken in as a proxy that is its own admin: all proxies behind it change together, and nothing is called on
+/// them, so its versions bring no migration.
 contract VersionRegistry is AccessManaged {
     enum Status {
         Proposed,
@@ -65,6 +69,7 @@ contract VersionRegistry is AccessManaged {
     error UnknownProxy(address proxy);
     error AlreadyRegistered(address proxy);
     error NotOwnerOfAdmin(address admin);
+    error BeaconWithData(address beacon);
     error NumberNotHigher(uint64 number, uint64 last);
     error WrongCode(address implementation, bytes32 expected, bytes32 actual);
     error WrongData(bytes32 expected, bytes32 actual);
@@ -85,7 +90,7 @@ contract VersionRegistry is AccessManaged {
     }
 
     /// @notice Governance: takes a proxy in, with the code that it runs now.
-    /// @param admin The proxy's admin, owned by this registry already.
+    /// @param admin The proxy's admin, owned by this registry already; of a beacon, the beacon.
     function register(
         address proxy,
         ProxyAdmin admin,
@@ -133,6 +138,7 @@ contract VersionRegistry is AccessManaged {
         if (line.pending) revert StillProposed(proxy, newest.number);
         if (number <= newest.number) revert NumberNotHigher(number, newest.number);
         _requireCode(implementation, codehash);
+        if (address(line.admin) == proxy && data.length != 0) revert BeaconWithData(proxy);
         line.pending = true;
         line.history
             .push(
@@ -233,6 +239,7 @@ contract VersionRegistry is AccessManaged {
     }
 
     function _install(Line storage line, address proxy, address implementation, bytes memory data) private {
-        line.admin.upgradeAndCall(ITransparentUpgradeableProxy(proxy), implementation, data);
+        if (address(line.admin) == proxy) UpgradeableBeacon(proxy).upgradeTo(implementation);
+        else line.admin.upgradeAndCall(ITransparentUpgradeableProxy(proxy), implementation, data);
     }
 }

@@ -9,4 +9,6 @@ library Roles {
     uint64 internal constant GUARDIAN = 2;
     /// @notice The oracle guard's: stops swaps, and nothing else.
     uint64 internal constant ORACLE_GUARD = 3;
+    /// @notice Sets the volatility of margin pools, within bounds and a rate that governance sets.
+    uint64 internal constant VOLATILITY = 4;
 }
