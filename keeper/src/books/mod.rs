@@ -1,6 +1,6 @@
 //! The books: what the keeper believes of the money, in a form that anyone can check.
 //!
-//! - [`audit`]: the hash chain over every committed change
+//! - [`audit`]: the hash chain over every committed change, its file, and its hashes on chain
 //! - [`balances`]: sums over the postings
 
 pub mod audit;

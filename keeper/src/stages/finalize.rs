@@ -11,7 +11,7 @@ mod tests;
 
 use super::{Line, StageError, Worked};
 use crate::{
-    books::balances::Balances,
+    books::{audit::anchors::FORGOTTEN, balances::Balances},
     chain::{
         Block, ChainError, LaneOnChain, VaultLog,
         abi::IVault::{IVaultEvents, Settled},
@@ -142,6 +142,15 @@ impl Range {
         calldata.ok_or_else(|| ChainError::Missing(format!("calldata of transaction {tx}")).into())
     }
 
+    /// A settlement of a past that these books lost carries a head of their audit that they do not know any more. The
+    /// audit says so itself, so that whoever checks it knows why.
+    fn forgotten(&self, unit: &mut Unit, tx: B256) -> Result<(), StageError> {
+        if let Some(head) = calldata::audit_head(self.calldata(tx)?) {
+            unit.list(FORGOTTEN, serde_json::json!(head));
+        }
+        Ok(())
+    }
+
     async fn apply(&self, line: &Line, unit: &mut Unit) -> Result<(), StageError> {
         let mut requested = Vec::new();
         for log in &self.logs {
@@ -177,8 +186,9 @@ impl Range {
             }
             IVaultEvents::RequestsSettled(_) => {
                 requests::settled(self, unit, log).await?;
-                if let Some(batch) = unit.batch_by_attempt(log.tx).await? {
-                    self.close(unit, &batch, log).await?;
+                match unit.batch_by_attempt(log.tx).await? {
+                    Some(batch) => self.close(unit, &batch, log).await?,
+                    None => self.forgotten(unit, log.tx)?,
                 }
             }
             IVaultEvents::Settled(e) => {

@@ -9,12 +9,15 @@
 //! - [`leases`]: which of several keepers does what
 //! - [`generation`]: noticing that the store went back in time
 //! - [`holder`]: one keeper per SQLite file, and per generation file
-//! - [`schema`], [`integrity`], [`backup`]: what `spillway db` does
+//! - [`history`]: the audit chain, read back
+//! - [`schema`], [`integrity`], [`backup`], [`grants`]: what `spillway db` does
 
 pub mod backup;
 pub mod batches;
 pub mod estimates;
 pub mod generation;
+pub mod grants;
+mod history;
 pub mod holder;
 pub mod integrity;
 pub mod lanes;
@@ -73,6 +76,10 @@ pub enum StoreError {
     NotEmpty(String),
     #[error("keeper {0} runs on this store; stop it first")]
     InUse(String),
+    #[error(
+        "SQLite has no roles; whoever may write its file may write all of it, and its triggers refuse what changes history"
+    )]
+    NoRoles,
     #[error("{path}: {source}")]
     File { path: String, source: std::io::Error },
     #[error(

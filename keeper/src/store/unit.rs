@@ -108,6 +108,15 @@ impl Unit {
         self.noted = true;
     }
 
+    /// Adds to a list in the detail of the audit entry.
+    pub fn list(&mut self, key: &str, value: serde_json::Value) {
+        if let Some(detail) = self.context.detail.as_object_mut()
+            && let Some(list) = detail.entry(key).or_insert_with(|| serde_json::json!([])).as_array_mut()
+        {
+            list.push(value);
+        }
+    }
+
     /// Adds to the detail of the audit entry.
     pub fn describe(&mut self, key: &str, value: serde_json::Value) {
         if let Some(detail) = self.context.detail.as_object_mut() {
@@ -271,6 +280,11 @@ impl Unit {
                 .await?;
         }
         Ok(())
+    }
+
+    /// Puts the terms of withdrawals that were accepted, in the order of their rows, into what the change's hash covers.
+    pub(super) fn cover(&mut self, accepted: &[Withdrawal]) {
+        accepted.iter().for_each(|w| self.digest.accepted(w));
     }
 
     /// Appends the transitions of `rows`.
