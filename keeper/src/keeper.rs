@@ -14,10 +14,13 @@ use crate::{
         price::{self, guard::Guard},
         reconcile, sign,
     },
-    store::{Store, StoreError, generation::GenerationFile, holder::Holder, leases::LINE, progress::Verdict},
+    store::{
+        Context, Store, StoreError, generation::GenerationFile, holder::Holder, leases::LINE,
+        progress::Verdict,
+    },
     tenure::{self, ChainPulse},
 };
-use alloy::primitives::B256;
+use alloy::primitives::{B256, keccak256};
 use eyre::{WrapErr, bail};
 use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
@@ -158,7 +161,22 @@ async fn open(config: &Config, deployment: &Deployment) -> eyre::Result<(Line, H
     let store = Store::open(&config.store.url).await?;
     let holders = (store.hold()?, Holder::of(&generation_path(config, &store))?);
     store.bind_to_vault(deployment.chain_id, deployment.vault).await?;
-    Ok((line(config, deployment, store, Signers::new(config.signers()?))?, holders))
+    let line = line(config, deployment, store, Signers::new(config.signers()?))?;
+    note_configuration(&line, config).await?;
+    Ok((line, holders))
+}
+
+/// The audit tells when a keeper began to run under another configuration, and what that is. It shows no secret.
+async fn note_configuration(line: &Line, config: &Config) -> Result<(), StoreError> {
+    let (shown, name) = (format!("{config:?}"), format!("configuration/{}", line.generation.keeper()));
+    let hash = keccak256(&shown).to_string();
+    if line.store.meta(&name).await?.as_ref() == Some(&hash) {
+        return Ok(());
+    }
+    let detail = serde_json::json!({ "keeper": line.generation.keeper(), "configuration": shown });
+    let mut unit = line.store.unit(Context::new("keeper/start", "configuration.changed", detail)).await?;
+    unit.set_meta(&name, &hash).await?;
+    unit.commit().await
 }
 
 fn generation_path(config: &Config, store: &Store) -> PathBuf {

@@ -252,6 +252,12 @@ impl Store {
             .await?)
     }
 
+    /// What is kept under a name.
+    pub async fn meta(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let found = sqlx::query_scalar("SELECT value FROM meta WHERE name = $1").bind(name);
+        Ok(found.fetch_optional(&self.writer).await?)
+    }
+
     /// A reader's transaction that sees one moment, however long it takes.
     async fn snapshot(&self) -> Result<Transaction<'static, Any>, StoreError> {
         if self.engine == Engine::Sqlite {

@@ -124,6 +124,19 @@ impl Unit {
         }
     }
 
+    /// Keeps a value under a name.
+    pub async fn set_meta(&mut self, name: &str, value: &str) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .bind(name)
+        .bind(value)
+        .execute(&mut *self.tx)
+        .await?;
+        self.note();
+        Ok(())
+    }
+
     /// Moves withdrawals that all stand at the same state. Ending ones get their postings here, so that no caller
     /// can forget them. Those that wait again leave their batch. Rows that moved meanwhile make the unit stale.
     pub async fn move_withdrawals(
