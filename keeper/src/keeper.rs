@@ -2,22 +2,21 @@
 
 use crate::{
     api::{self, ApiState, Readiness},
-    books::balances::Balances,
-    chain::{Chain, ChainError, signer::Signers},
+    books::{balances::Balances, difference::Difference},
+    chain::{Block, Chain, ChainError, signer::Signers},
     config::Config,
     deployment::Deployment,
+    domain::amount::Amount,
     stages::{
         FeeGauge, GasModel, Lead, Line, StageError, Worked, batch, broadcast, confirm, deadline, fence,
         finalize, fund,
         intake::Intake,
         nonces, policy,
         price::{self, guard::Guard},
-        reconcile, sign,
+        reconcile::{self, Report},
+        sign,
     },
-    store::{
-        Context, Store, StoreError, generation::GenerationFile, holder::Holder, leases::LINE,
-        progress::Verdict,
-    },
+    store::{Context, Store, StoreError, generation::GenerationFile, holder::Holder, leases::LINE},
     tenure::{self, ChainPulse},
 };
 use alloy::primitives::{B256, keccak256};
@@ -93,8 +92,80 @@ pub async fn run(config: Config, deployment: Deployment) -> eyre::Result<()> {
     Ok(())
 }
 
+/// What `spillway reconcile` is to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// Payout by payout, from the vault's first block.
+    pub deep: bool,
+    /// Payout by payout, from this block.
+    pub from: Option<u64>,
+}
+
 /// Brings the books up to the last final block, if no keeper runs on this store, and compares them with the chain.
-pub async fn reconcile_once(config: &Config, deployment: &Deployment) -> eyre::Result<Verdict> {
+pub async fn reconcile_once(
+    config: &Config,
+    deployment: &Deployment,
+    scope: Scope,
+    progress: impl Fn(u64, u64),
+) -> eyre::Result<Report> {
+    alone(config, deployment, async |line, free| {
+        let mut healed = Vec::new();
+        let mut verdict = None;
+        if free {
+            let mut balances = Balances::default();
+            match catch_up(line, &mut balances).await {
+                Ok((last_final, came)) => {
+                    healed = came;
+                    verdict = Some(reconcile::compare(line, &mut balances, last_final).await?);
+                }
+                // The books stay where they are: payout by payout it can be said what is gone.
+                Err(StageError::Chain(ChainError::Forked { .. } | ChainError::Missing(_))) if scope.deep => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if scope.deep || scope.from.is_some() {
+            let mut report = reconcile::walked(line, scope.from, verdict.is_some(), progress).await?;
+            report.differences.splice(0..0, healed);
+            return Ok(report);
+        }
+        // Where a keeper runs it brings the books up and compares, this only tells what it said last.
+        let verdict = match verdict {
+            Some(verdict) => Some(verdict),
+            None => line.store.last_verdict().await?,
+        };
+        let Some(verdict) = verdict else { bail!("the running keeper has not compared yet; try again soon") };
+        healed.extend(line.store.open_differences().await?);
+        Ok(Report::of(verdict, healed))
+    })
+    .await
+}
+
+/// Books a loss: what the vault has less of an asset than the books say, at the last final block.
+pub async fn write_off(
+    config: &Config,
+    deployment: &Deployment,
+    symbol: &str,
+    who: &str,
+    why: &str,
+) -> eyre::Result<Amount> {
+    let Some(asset) = deployment.assets.find(symbol) else {
+        bail!("no asset {symbol}; this vault has {}", deployment.assets.symbols());
+    };
+    alone(config, deployment, async |line, free| {
+        eyre::ensure!(free, "a keeper runs on this store; stop it first, so that the loss is booked once");
+        let mut balances = Balances::default();
+        let (last_final, _) = catch_up(line, &mut balances).await?;
+        reconcile::write_off(line, &mut balances, asset, last_final, who, why).await
+    })
+    .await
+}
+
+/// Runs `act` on the store; with the line's lease, and so the right to book, when no keeper runs there.
+async fn alone<T>(
+    config: &Config,
+    deployment: &Deployment,
+    act: impl AsyncFnOnce(&Line, bool) -> eyre::Result<T>,
+) -> eyre::Result<T> {
     let store = Store::open(&config.store.url).await?;
     let path = generation_path(config, &store);
     let holders = store.hold().and_then(|file| Ok((file, Holder::of(&path)?)));
@@ -106,25 +177,14 @@ pub async fn reconcile_once(config: &Config, deployment: &Deployment) -> eyre::R
         Ok(_) => line.store.take_lease(LINE).await?,
         Err(_) => None,
     };
-    if let Some(taken) = taken {
-        line.store.hold_lease(taken);
-        let mut balances = Balances::default();
-        let compared = async {
-            let last_final = catch_up(&line, &mut balances).await?;
-            reconcile::compare(&line, &balances, last_final).await
-        };
-        let verdict = tokio::select! {
-            verdict = compared => verdict,
-            error = keep_renewing(&line.store, config.store.lease) => Err(error.into()),
-        };
-        line.store.release_lease(LINE).await?;
-        return Ok(verdict?);
-    }
-    // A keeper runs here: it brings the books up and compares, this only tells what it said last.
-    match line.store.last_verdict().await? {
-        Some(verdict) => Ok(verdict),
-        None => bail!("the running keeper has not compared yet; try again soon"),
-    }
+    let Some(taken) = taken else { return act(&line, false).await };
+    line.store.hold_lease(taken);
+    let done = tokio::select! {
+        done = act(&line, true) => done,
+        error = keep_renewing(&line.store, config.store.lease) => Err(error.into()),
+    };
+    line.store.release_lease(LINE).await?;
+    done
 }
 
 /// Ends only when it cannot.
@@ -264,7 +324,8 @@ fn spawn_stages(line: &Arc<Line>, tasks: &mut JoinSet<()>, wake: &Arc<Notify>, s
     stage!("price", price, Line::leads, to_price, to_fund.clone());
     stage!("fund", fund, Line::leads, to_fund, to_sign.clone());
     stage!("sign", sign, to_sign, to_broadcast.clone());
-    stage!("broadcast", broadcast, to_broadcast, end);
+    stage!("broadcast", broadcast, to_broadcast, end.clone());
+    stage!("reconcile", reconcile, Line::leads, notify(), end);
 }
 
 /// Repeats a stage's step: at once while there is work, otherwise when woken or after a while.
@@ -385,7 +446,7 @@ async fn follow(
 }
 
 /// Brings the books to the last final block.
-async fn catch_up(line: &Line, balances: &mut Balances) -> Result<crate::chain::Block, StageError> {
+async fn catch_up(line: &Line, balances: &mut Balances) -> Result<(Block, Vec<Difference>), StageError> {
     let tip = line.chain.tip().await?;
     let last_final = line.chain.final_block(tip).await?.unwrap_or(tip);
     while finalize::step(line, last_final).await? == Worked::Yes {}
@@ -393,8 +454,8 @@ async fn catch_up(line: &Line, balances: &mut Balances) -> Result<crate::chain::
         let missing = format!("final block as new as these books; its last is {}", last_final.number);
         return Err(ChainError::Missing(missing).into());
     }
-    finalize::receive_float(line, balances, last_final).await?;
-    Ok(last_final)
+    let came = finalize::receive_float(line, balances, last_final).await?;
+    Ok((last_final, came))
 }
 
 async fn stop_on_signal(stop: CancellationToken) {

@@ -20,3 +20,21 @@ CREATE TRIGGER withdrawals_terms_stay BEFORE UPDATE OF
     row_id, id, reference, door, idempotency_key, asset, recipient, amount, request_id, request_owner,
     request_created_at, deadline, received_at ON withdrawals
 BEGIN SELECT RAISE(ABORT, 'the terms of a withdrawal never change'); END;
+
+-- What the comparison of intake, ledger and chain found, until a full comparison no longer does.
+CREATE TABLE differences (
+    row_id   INTEGER PRIMARY KEY AUTOINCREMENT,
+    found_at BIGINT NOT NULL,
+    block    BIGINT NOT NULL,
+    class    TEXT NOT NULL,
+    subject  TEXT NOT NULL,
+    document TEXT NOT NULL,
+    UNIQUE (class, subject)
+);
+
+-- Money of these assets left the vault and nothing says why: no new batch of theirs is funded.
+CREATE TABLE asset_pauses (
+    asset  TEXT PRIMARY KEY,
+    since  BIGINT NOT NULL,
+    reason TEXT NOT NULL
+);

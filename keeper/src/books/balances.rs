@@ -42,6 +42,13 @@ impl Balances {
         Ok(())
     }
 
+    /// Adds up every posting again, without the copy in the store.
+    pub async fn counted(store: &Store) -> Result<Self, StoreError> {
+        let mut sums = Sums::default();
+        let last_row = store.sum_postings(0, i64::MAX, |posting| add(&mut sums, posting)).await?;
+        Ok(Self { sums, last_row, kept_to: 0 })
+    }
+
     /// Keeps a copy in the store when many postings came since the last. Only the line's keeper may.
     pub async fn keep(&mut self, store: &Store) -> Result<(), StoreError> {
         if self.last_row - self.kept_to < KEEP_AFTER {

@@ -2,6 +2,8 @@
 //!
 //! - [`audit`]: the hash chain over every committed change, its file, and its hashes on chain
 //! - [`balances`]: sums over the postings
+//! - [`difference`]: where intake, ledger and chain disagree, and what to do about it
 
 pub mod audit;
 pub mod balances;
+pub mod difference;

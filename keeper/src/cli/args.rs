@@ -58,14 +58,20 @@ Examples:
   spillway status wd_0123456789abcdef0123456789abcdef
   spillway status invoice-7 --json")]
     Status(StatusArgs),
-    /// Compare chain and books at the last final block
+    /// Compare intake, ledger and chain at the last final block
     #[command(after_help = "\
 Examples:
   spillway reconcile
+  spillway reconcile --deep
+  spillway reconcile --from 19500000
   spillway reconcile --json || alert
+  spillway reconcile --write-off TUSD --reason 'stolen in 0x12..., case 7'
 
-Beside a running keeper it tells what that keeper found last. Exit code 4 when they differ.")]
-    Reconcile(JsonArg),
+Without --deep it compares the sums, and tells what the running keeper found payout by payout. With --deep every payout
+since the vault's first block is held against its record and its postings, and every balance, claim and lane against what
+the events lead to; an interrupted one goes on where it was. Where no keeper runs, what the chain decides is booked. Each
+difference says whose it is and what to do. Exit code 4 when there is one that is not booked.")]
+    Reconcile(ReconcileArgs),
     /// Check or export the audit chain: who changed what, and when
     Audit {
         #[command(subcommand)]
@@ -86,6 +92,25 @@ Beside a running keeper it tells what that keeper found last. Exit code 4 when t
         #[command(subcommand)]
         command: ConfigCommand,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct ReconcileArgs {
+    /// Every payout, balance, claim and lane, from the vault's first block on
+    #[arg(long, conflicts_with = "from")]
+    pub deep: bool,
+    /// Every payout from this block on
+    #[arg(long, value_name = "BLOCK")]
+    pub from: Option<u64>,
+    /// Book what is missing of an asset as lost, and settle it again
+    #[arg(long, value_name = "ASSET", requires = "reason", conflicts_with_all = ["deep", "from"])]
+    pub write_off: Option<String>,
+    /// Why it is written off, for the audit
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -54,7 +54,7 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
         Command::Run => keeper::run(config, deployment).await.map(|()| Exit::Done),
         Command::Submit(args) => submit::run(&args, &config, &deployment).await,
         Command::Status(args) => status::run(&args, &config, &deployment).await,
-        Command::Reconcile(args) => reconcile::run(args.json, &config, &deployment).await,
+        Command::Reconcile(args) => reconcile::run(&args, &config, &deployment).await,
         Command::Oracle { command: OracleCommand::Check(args) } => {
             oracle::check(&args, &config, &deployment).await
         }

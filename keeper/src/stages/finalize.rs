@@ -11,7 +11,11 @@ mod tests;
 
 use super::{Line, StageError, Worked};
 use crate::{
-    books::{audit::anchors::FORGOTTEN, balances::Balances},
+    books::{
+        audit::anchors::FORGOTTEN,
+        balances::Balances,
+        difference::{Class, Difference, Side},
+    },
     chain::{
         Block, ChainError, LaneOnChain, VaultLog,
         abi::IVault::{IVaultEvents, Settled},
@@ -71,7 +75,13 @@ pub async fn is_at(line: &Line, block: Block) -> Result<bool, StageError> {
 
 /// Money that came in without an event: a plain transfer to the vault tops up the float. To be called when the books
 /// are at `block`; what is missing instead is for [`reconcile`](super::reconcile) to report.
-pub async fn receive_float(line: &Line, balances: &mut Balances, block: Block) -> Result<(), StageError> {
+/// Says what came.
+pub async fn receive_float(
+    line: &Line,
+    balances: &mut Balances,
+    block: Block,
+) -> Result<Vec<Difference>, StageError> {
+    let mut came = Vec::new();
     balances.catch_up(&line.store).await?;
     for asset in line.assets.iter() {
         let held = line.chain.vault_balance(asset.address, block.number).await?;
@@ -85,9 +95,12 @@ pub async fn receive_float(line: &Line, balances: &mut Balances, block: Block) -
         unit.post(asset.address, Sides::FLOAT_RECEIVED, more).await?;
         unit.commit().await?;
         tracing::info!(amount = %asset.show(more), block = block.number, "float received");
+        let what = format!("{} came in by block {}, and is float now", asset.show(more), block.number);
+        let subject = format!("asset {}", asset.symbol);
+        came.push(Difference::new(Class::Donation, Side::Chain, subject, what).of(asset).healed());
     }
     balances.catch_up(&line.store).await?;
-    Ok(())
+    Ok(came)
 }
 
 /// A settlement's transaction.
@@ -253,7 +266,7 @@ impl Range {
 }
 
 /// What a payout became.
-fn outcome(failed: bool) -> WithdrawalState {
+pub(super) fn outcome(failed: bool) -> WithdrawalState {
     if failed { WithdrawalState::Claimable } else { WithdrawalState::Paid }
 }
 

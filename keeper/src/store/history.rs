@@ -111,7 +111,7 @@ async fn head(tx: &mut AnyConnection) -> Result<(i64, B256), StoreError> {
 }
 
 /// The changes of a range, each with what it made.
-async fn changes(tx: &mut AnyConnection, from: i64, to: i64) -> Result<Vec<Change>, StoreError> {
+pub(super) async fn changes(tx: &mut AnyConnection, from: i64, to: i64) -> Result<Vec<Change>, StoreError> {
     let mut transitions = by_change(
         tx,
         "SELECT audit, withdrawal, batch, from_state, to_state, reason FROM transitions \

@@ -9,11 +9,13 @@
 //! - [`leases`]: which of several keepers does what
 //! - [`generation`]: noticing that the store went back in time
 //! - [`holder`]: one keeper per SQLite file, and per generation file
-//! - [`history`]: the audit chain, read back
+//! - [`history`]: the audit chain, read back; [`compare`]: what a comparison with the chain asks
+//! - [`pauses`]: assets that are not settled
 //! - [`schema`], [`integrity`], [`backup`], [`grants`]: what `spillway db` does
 
 pub mod backup;
 pub mod batches;
+pub mod compare;
 pub mod estimates;
 pub mod generation;
 pub mod grants;
@@ -23,6 +25,7 @@ pub mod integrity;
 pub mod lanes;
 pub mod leases;
 pub mod oracle;
+pub mod pauses;
 pub mod progress;
 pub mod schema;
 pub mod slots;

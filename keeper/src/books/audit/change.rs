@@ -106,6 +106,11 @@ impl Terms {
 }
 
 impl Change {
+    /// Whether its rows are those that were made, as far as its digest says.
+    pub fn holds(&self) -> bool {
+        self.made().is(self.digest)
+    }
+
     fn made(&self) -> Digest {
         let mut digest = Digest::default();
         for t in &self.transitions {
@@ -172,7 +177,7 @@ impl Follower {
             let what = format!("change {expected} is not the one that was made: its hash differs");
             return Err(Broken::at(expected, what));
         }
-        if !change.made().is(change.digest) {
+        if !change.holds() {
             let what = format!(
                 "the transitions, postings or terms of change {expected} are not those that were made"
             );
