@@ -21,6 +21,7 @@ use crate::{
 };
 use alloy::primitives::{B256, keccak256};
 use eyre::{WrapErr, bail};
+use serde::Serialize;
 use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
@@ -158,6 +159,81 @@ pub async fn write_off(
         reconcile::write_off(line, &mut balances, asset, last_final, who, why).await
     })
     .await
+}
+
+/// What a rebuilt store holds.
+#[derive(Clone, Debug, Serialize)]
+pub struct Recovered {
+    /// The last block that is in its books.
+    pub block: u64,
+    /// Payouts of orders that the chain shows, and whose orders only the lost database knew.
+    pub payouts: u64,
+    pub requests: u64,
+    /// What the comparison with the chain says of it.
+    pub report: Report,
+    /// Lines that the rebuilt store and another have, when another was named.
+    pub compared: Option<Compared>,
+}
+
+/// Two stores, held against each other in what the chain knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Compared {
+    pub same: u64,
+    /// At most [`SHOWN`] each.
+    pub only_rebuilt: Vec<String>,
+    pub only_other: Vec<String>,
+}
+
+/// How many lines of a difference between two stores are shown.
+pub const SHOWN: usize = 20;
+
+/// Builds a store from the chain alone: the configured database must be empty. `other`: a store to compare it with.
+pub async fn recover(
+    config: &Config,
+    deployment: &Deployment,
+    other: Option<&str>,
+    progress: impl Fn(u64, u64),
+) -> eyre::Result<Recovered> {
+    let store = Store::open(&config.store.url).await?;
+    if let Some(what) = store.holds().await? {
+        return Err(StoreError::NotEmpty(what).into());
+    }
+    store.bind_to_vault(deployment.chain_id, deployment.vault).await?;
+    store.close().await;
+    alone(config, deployment, async |line, free| {
+        eyre::ensure!(free, "a keeper runs on this store; stop it first");
+        let tip = line.chain.tip().await?;
+        let last_final = line.chain.final_block(tip).await?.unwrap_or(tip);
+        while finalize::step(line, last_final).await? == Worked::Yes {
+            let at = line.store.cursor().await?.map_or(0, |c| c.number);
+            progress(at.saturating_sub(line.deployed_at), last_final.number.saturating_sub(line.deployed_at));
+        }
+        let mut balances = Balances::default();
+        finalize::receive_float(line, &mut balances, last_final).await?;
+        reconcile::compare(line, &mut balances, last_final).await?;
+        let report = reconcile::walked(line, None, true, progress).await?;
+        let rebuilt = line.store.what_the_chain_knows().await?;
+        let compared = match other {
+            Some(url) => Some(compare(&rebuilt, &Store::connect(url).await?.what_the_chain_knows().await?)),
+            None => None,
+        };
+        let requests = rebuilt.iter().filter(|line| line.starts_with("request")).count() as u64;
+        let payouts = rebuilt.len() as u64 - requests;
+        Ok(Recovered { block: last_final.number, payouts, requests, report, compared })
+    })
+    .await
+}
+
+/// Both sorted.
+fn compare(rebuilt: &[String], other: &[String]) -> Compared {
+    let only = |these: &[String], those: &[String]| -> Vec<String> {
+        these.iter().filter(|line| those.binary_search(line).is_err()).cloned().collect()
+    };
+    let (mut only_rebuilt, mut only_other) = (only(rebuilt, other), only(other, rebuilt));
+    let same = (rebuilt.len() - only_rebuilt.len()) as u64;
+    only_rebuilt.truncate(SHOWN);
+    only_other.truncate(SHOWN);
+    Compared { same, only_rebuilt, only_other }
 }
 
 /// Runs `act` on the store; with the line's lease, and so the right to book, when no keeper runs there.

@@ -72,6 +72,17 @@ since the vault's first block is held against its record and its postings, and e
 the events lead to; an interrupted one goes on where it was. Where no keeper runs, what the chain decides is booked. Each
 difference says whose it is and what to do. Exit code 4 when there is one that is not booked.")]
     Reconcile(ReconcileArgs),
+    /// Rebuild the store from the chain alone, when the database is lost and no backup is left
+    #[command(after_help = "\
+Examples:
+  spillway recover --from-chain
+  spillway recover --from-chain --compare sqlite://old.db
+
+The configured database must be empty. Payouts of orders come back with lane, number, reference, recipient and amount; a
+client that repeats its idempotency key is told that it was paid. What only the database knew is listed as unknown. The next
+`spillway run` voids what may be in flight before it pays. With --compare it prints what this store and another have of what
+the chain knows. Exit code 4 when they, or the chain, differ.")]
+    Recover(RecoverArgs),
     /// Check or export the audit chain: who changed what, and when
     Audit {
         #[command(subcommand)]
@@ -92,6 +103,19 @@ difference says whose it is and what to do. Exit code 4 when there is one that i
         #[command(subcommand)]
         command: ConfigCommand,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct RecoverArgs {
+    /// From the vault's events and the calldata of its settlements
+    #[arg(long, required = true)]
+    pub from_chain: bool,
+    /// Another store of this vault, to compare with; it is only read
+    #[arg(long, value_name = "URL")]
+    pub compare: Option<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 //! Results go to standard output, logs and progress to standard error. With `--json` a result is one JSON document.
 //!
 //! - [`args`] holds the commands, their help and examples
-//! - [`submit`], [`status`], [`reconcile`], [`check`], [`oracle`], [`audit`] and [`db`] are a command each; `run` is [`crate::keeper`]
+//! - [`submit`], [`status`], [`reconcile`], [`recover`], [`check`], [`oracle`], [`audit`] and [`db`] are a command each; `run` is [`crate::keeper`]
 //! - [`exit`] holds the exit codes
 //! - [`output`] prints
 
@@ -15,6 +15,7 @@ mod exit;
 mod oracle;
 mod output;
 mod reconcile;
+mod recover;
 mod status;
 mod submit;
 
@@ -60,6 +61,7 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
         }
         // Done above, because it needs no configuration.
         Command::Oracle { command: OracleCommand::Replay(args) } => oracle::replay(&args),
+        Command::Recover(args) => recover::run(&args, &config, &deployment).await,
         Command::Audit { command: AuditCommand::Verify(args) } => {
             audit::verify(&args, &config, &deployment).await
         }

@@ -238,3 +238,39 @@ async fn final_blocks_that_are_gone_are_called_reorged() -> eyre::Result<()> {
     ensure!(error.contains("final"), "{error}");
     Ok(())
 }
+
+/// A store that is built from the chain alone has all that the chain knows, and pays on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_rebuilt_from_the_chain_is_the_original_in_all_that_the_chain_knows() -> eyre::Result<()> {
+    let (world, setup) = filled().await?;
+    reconcile(&setup, None, false).await?;
+    let other = format!("sqlite://{}/lost.db", setup.dir.display());
+    let full = setup.run(&["recover", "--from-chain"])?;
+    assert!(!full.status.success(), "a store that holds something is left alone");
+    for file in ["spillway.db", "spillway.db-wal", "spillway.db-shm"] {
+        let _ = std::fs::rename(setup.dir.join(file), setup.dir.join(file.replace("spillway", "lost")));
+    }
+    let said = setup.json(&["recover", "--from-chain", "--compare", &other])?;
+    println!("{said}");
+    assert_eq!(said["ok"], true, "{said}");
+    let compared = &said["recovered"]["compared"];
+    assert_eq!(compared["same"], 124, "{said}");
+    assert_eq!(
+        (&compared["only_rebuilt"], &compared["only_other"]),
+        (&serde_json::json!([]), &serde_json::json!([]))
+    );
+    assert_eq!(said["recovered"]["requests"], 4);
+
+    // Clients repeat their keys: nothing is paid twice, and what is new is paid.
+    let orders = orders_of(&world, "TUSD", "TUSD-0", 9);
+    submit(&world, &setup, &orders)?;
+    let new = orders_of(&world, "TUSD", "new", 5);
+    submit(&world, &setup, &new)?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    setup.settled(Duration::from_secs(60)).await?;
+    keeper.stop()?;
+    let all: Vec<_> = orders.into_iter().chain(new).collect();
+    spillway_e2e::cases::check_paid(&world, &setup, &all, &[]).await?;
+    assert_eq!(setup.json(&["reconcile", "--deep"])?["ok"], true);
+    Ok(())
+}

@@ -16,8 +16,8 @@ pub struct Outflows(HashMap<Address, HashMap<B256, BTreeMap<Address, U256>>>);
 #[derive(Debug, Default)]
 pub struct Told {
     pub differences: Vec<Difference>,
-    /// The sum of what nobody ordered.
-    pub unexplained: U256,
+    /// What nobody ordered: the subject of its difference, and how much.
+    pub unordered: Vec<(String, U256)>,
 }
 
 impl Outflows {
@@ -48,9 +48,9 @@ impl Outflows {
                     to.join(", ")
                 );
                 let subject = format!("transaction {tx}");
+                told.unordered.push((subject.clone(), more));
                 let difference = Difference::new(Class::UnknownOutflow, Side::Chain, subject, what);
                 told.differences.push(difference.of(asset));
-                told.unexplained = told.unexplained.saturating_add(more);
             }
             for (to, ordered) in ordered {
                 let got = sent.get(&to).copied().unwrap_or_default();
@@ -98,7 +98,8 @@ mod tests {
             })
             .collect();
         let told = outflows.compare(&asset(), &transfers);
-        (told.differences.iter().map(|d| d.class).collect(), told.unexplained)
+        let unordered = told.unordered.iter().map(|(_, amount)| *amount).sum();
+        (told.differences.iter().map(|d| d.class).collect(), unordered)
     }
 
     #[test]

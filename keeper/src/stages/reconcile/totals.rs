@@ -229,9 +229,7 @@ impl Walk {
         let expected = left.iter().fold(came, |sum, amount| sum.saturating_sub(*amount));
         let held = chain.vault_balance(asset.address, at).await?.0;
         let subject = format!("asset {}", asset.symbol);
-        let written_off = sums.posted(asset, Lost, Cash);
-        // Named by its transactions already, as far as it was not written off.
-        let named = flow.unexplained.saturating_sub(written_off);
+        let named = self.not_written_off(asset, sums.posted(asset, Lost, Cash));
         if held.saturating_add(named) < expected && ledger_holds {
             let what = format!(
                 "the vault holds {}, everything that is known leads to {}",
@@ -245,12 +243,6 @@ impl Walk {
             let what = format!("the vault holds {more} more than everything that is known leads to");
             self.differences.push(Difference::new(Class::Donation, Side::Chain, subject, what).of(asset));
         }
-        if named.is_zero() {
-            // A person knows of it, and has booked it.
-            let booked =
-                |d: &Difference| d.class == Class::UnknownOutflow && d.asset.as_ref() == Some(&asset.symbol);
-            self.differences.retain(|d| !booked(d) || held < expected);
-        }
         let owed = flow.deposited.saturating_add(flow.kept_orders);
         let owed = owed.saturating_sub(flow.claimed).saturating_sub(flow.paid_requests);
         let owes = chain.liabilities(asset.address, at).await?.0;
@@ -263,6 +255,21 @@ impl Walk {
             self.say(Class::Amount, Side::Chain, format!("liabilities in {}", asset.symbol), what);
         }
         Ok(())
+    }
+
+    /// What left by transfers that nobody ordered and nobody has booked as lost. A write-off covers the oldest of them.
+    fn not_written_off(&mut self, asset: &Asset, written_off: U256) -> U256 {
+        let (mut covered, mut named) = (written_off, U256::ZERO);
+        for (subject, amount) in self.unordered.remove(&asset.address).unwrap_or_default() {
+            match covered.checked_sub(amount) {
+                Some(rest) => {
+                    covered = rest;
+                    self.differences.retain(|d| d.class != Class::UnknownOutflow || d.subject != subject);
+                }
+                None => named = named.saturating_add(amount),
+            }
+        }
+        named
     }
 
     async fn claims(&mut self, chain: &Chain, assets: &Assets, at: u64) -> Result<(), StageError> {

@@ -43,8 +43,6 @@ pub struct Flow {
     pub paid_requests: U256,
     /// Orders whose push failed: the float owes them no more, the vault does.
     pub kept_orders: U256,
-    /// Left by transfers that are none of these, in transactions that were named.
-    pub unexplained: U256,
 }
 
 /// A run of a lane's numbers that the chain settled.
@@ -69,6 +67,9 @@ pub struct Walk {
     pub claims: BTreeMap<Address, BTreeMap<Address, U256>>,
     /// Records that a difference is about already.
     pub odd: BTreeSet<i64>,
+    /// Transfers out of the vault that nobody ordered, by asset, in their order: the subject of their difference, and
+    /// how much left.
+    pub unordered: BTreeMap<Address, Vec<(String, U256)>>,
     pub differences: Vec<Difference>,
     /// How records ended that are still open here, by the subject of their difference.
     pub late: BTreeMap<String, WithdrawalState>,
@@ -101,8 +102,7 @@ impl Walk {
         for asset in assets.iter().filter(|a| !a.is_native()) {
             let transfers = chain.transfers_from_vault(asset.address, from, to).await?;
             let found = outflows.compare(asset, &transfers);
-            let flow = self.flows.entry(asset.address).or_default();
-            flow.unexplained = flow.unexplained.saturating_add(found.unexplained);
+            self.unordered.entry(asset.address).or_default().extend(found.unordered);
             self.differences.extend(found.differences);
         }
         Ok(())
