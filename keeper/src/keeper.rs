@@ -110,24 +110,27 @@ pub async fn reconcile_once(
     progress: impl Fn(u64, u64),
 ) -> eyre::Result<Report> {
     alone(config, deployment, async |line, free| {
-        let mut healed = Vec::new();
-        let mut verdict = None;
-        if free {
-            let mut balances = Balances::default();
-            match catch_up(line, &mut balances).await {
-                Ok((last_final, came)) => {
-                    healed = came;
-                    verdict = Some(reconcile::compare(line, &mut balances, last_final).await?);
-                }
-                // The books stay where they are: payout by payout it can be said what is gone.
-                Err(StageError::Chain(ChainError::Forked { .. } | ChainError::Missing(_))) if scope.deep => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        let mut balances = Balances::default();
         if scope.deep || scope.from.is_some() {
-            let mut report = reconcile::walked(line, scope.from, verdict.is_some(), progress).await?;
-            report.differences.splice(0..0, healed);
+            let advanced = if free { advance(line).await.map(Some) } else { Ok(None) };
+            let at = match advanced {
+                Ok(at) => at,
+                // The books stay where they are: payout by payout it can be said what is gone.
+                Err(StageError::Chain(ChainError::Forked { .. } | ChainError::Missing(_))) => None,
+                Err(error) => return Err(error.into()),
+            };
+            let mut report = reconcile::walked(line, scope.from, at.is_some(), progress).await?;
+            if let Some(at) = at {
+                reconcile::receive_donations(line, &mut balances, at, &mut report).await?;
+                reconcile::compare(line, &mut balances, at).await?;
+            }
             return Ok(report);
+        }
+        let (mut differences, mut verdict) = (Vec::new(), None);
+        if free {
+            let (at, came) = catch_up(line, &mut balances).await?;
+            differences = came;
+            verdict = Some(reconcile::compare(line, &mut balances, at).await?);
         }
         // Where a keeper runs it brings the books up and compares, this only tells what it said last.
         let verdict = match verdict {
@@ -135,8 +138,8 @@ pub async fn reconcile_once(
             None => line.store.last_verdict().await?,
         };
         let Some(verdict) = verdict else { bail!("the running keeper has not compared yet; try again soon") };
-        healed.extend(line.store.open_differences().await?);
-        Ok(Report::of(verdict, healed))
+        differences.extend(line.store.open_differences().await?);
+        Ok(Report::of(verdict, differences))
     })
     .await
 }
@@ -522,7 +525,7 @@ async fn follow(
 }
 
 /// Brings the books to the last final block.
-async fn catch_up(line: &Line, balances: &mut Balances) -> Result<(Block, Vec<Difference>), StageError> {
+async fn advance(line: &Line) -> Result<Block, StageError> {
     let tip = line.chain.tip().await?;
     let last_final = line.chain.final_block(tip).await?.unwrap_or(tip);
     while finalize::step(line, last_final).await? == Worked::Yes {}
@@ -530,6 +533,12 @@ async fn catch_up(line: &Line, balances: &mut Balances) -> Result<(Block, Vec<Di
         let missing = format!("final block as new as these books; its last is {}", last_final.number);
         return Err(ChainError::Missing(missing).into());
     }
+    Ok(last_final)
+}
+
+/// [`advance`], and what came in without an event.
+async fn catch_up(line: &Line, balances: &mut Balances) -> Result<(Block, Vec<Difference>), StageError> {
+    let last_final = advance(line).await?;
     let came = finalize::receive_float(line, balances, last_final).await?;
     Ok((last_final, came))
 }

@@ -68,6 +68,13 @@ impl Balances {
         sum.debits.saturating_sub(sum.credits)
     }
 
+    /// What the vault holds beyond what these books know of, when it holds `held`. Books that are rebuilt know payouts
+    /// before they know of the float that they were paid from.
+    pub fn beyond(&self, asset: Address, held: Amount) -> Amount {
+        let sum = self.sum(asset, Account::Cash);
+        (held + sum.credits).saturating_sub(sum.debits)
+    }
+
     /// What is owed on an account: credits less debits.
     pub fn owed(&self, asset: Address, account: Account) -> Amount {
         let sum = self.sum(asset, account);

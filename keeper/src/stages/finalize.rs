@@ -85,8 +85,13 @@ pub async fn receive_float(
     balances.catch_up(&line.store).await?;
     for asset in line.assets.iter() {
         let held = line.chain.vault_balance(asset.address, block.number).await?;
-        let more = held.saturating_sub(balances.cash(asset.address));
+        let more = balances.beyond(asset.address, held);
         if more.is_zero() {
+            continue;
+        }
+        let owed = line.chain.liabilities(asset.address, block.number).await?;
+        if owed != balances.liabilities(asset.address) {
+            tracing::error!(asset = %asset.symbol, amount = %asset.show(more), "the vault has more, and owes more or less than the books say: it is not taken for a gift");
             continue;
         }
         let detail =

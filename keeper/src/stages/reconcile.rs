@@ -9,7 +9,7 @@ mod outflows;
 mod totals;
 mod walk;
 
-use super::{Line, StageError, Worked};
+use super::{Line, StageError, Worked, finalize};
 use crate::{
     books::{
         balances::Balances,
@@ -239,6 +239,27 @@ pub async fn walked(
     }
     let ok = walk.differences.iter().all(|d| d.healed);
     Ok(Report { ok, from: first, block: to, payouts: Some(walk.payouts), differences: walk.differences })
+}
+
+/// Money that came in without an event is float, where nothing else differs: then it is not a posting that is missing.
+pub async fn receive_donations(
+    line: &Line,
+    balances: &mut Balances,
+    block: Block,
+    report: &mut Report,
+) -> Result<(), StageError> {
+    if report.differences.is_empty()
+        || report.differences.iter().any(|d| d.class != Class::Donation && !d.healed)
+    {
+        return Ok(());
+    }
+    let came = finalize::receive_float(line, balances, block).await?;
+    let booked = |d: &Difference| came.iter().any(|c| c.class == d.class && c.asset == d.asset);
+    report.differences.retain(|d| !booked(d));
+    report.differences.extend(came);
+    report.ok = report.differences.iter().all(|d| d.healed);
+    let open: Vec<_> = report.differences.iter().filter(|d| !d.healed).cloned().collect();
+    Ok(line.store.replace_differences(report.block, now_ms(), &open).await?)
 }
 
 /// An interrupted walk over the same chain, if it is not beyond `to`. What the store was then it need not be now: a

@@ -28,10 +28,16 @@ impl Outflows {
 
     /// Holds a token's transfers out of the vault against what was expected of it.
     pub fn compare(&mut self, asset: &Asset, transfers: &[Transfer]) -> Told {
-        let mut seen: BTreeMap<B256, BTreeMap<Address, U256>> = BTreeMap::new();
+        // In the order of the chain: what is written off first left first.
+        let mut seen: Vec<(B256, BTreeMap<Address, U256>)> = Vec::new();
         for transfer in transfers {
-            let sum = seen.entry(transfer.tx).or_default().entry(transfer.to).or_default();
-            *sum = sum.saturating_add(transfer.amount);
+            if seen.last().is_none_or(|(tx, _)| *tx != transfer.tx) {
+                seen.push((transfer.tx, BTreeMap::new()));
+            }
+            if let Some((_, sent)) = seen.last_mut() {
+                let sum = sent.entry(transfer.to).or_default();
+                *sum = sum.saturating_add(transfer.amount);
+            }
         }
         let mut expected = self.0.remove(&asset.address).unwrap_or_default();
         let mut told = Told::default();

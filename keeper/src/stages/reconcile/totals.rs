@@ -161,6 +161,7 @@ impl Walk {
             }
         }
         for (row, state) in moment.without_record().await? {
+            self.odd.insert(row);
             // One that was paid is missed by the chain too, and said so there.
             if WithdrawalState::parse(&state)
                 .is_none_or(|s| !matches!(s, WithdrawalState::Paid | WithdrawalState::Claimable))
@@ -297,7 +298,8 @@ impl Walk {
             }
         }
         for (lane, next) in moment.lanes().await? {
-            let Some(on_chain) = self.next.get(&lane).copied() else { continue };
+            // A lane that never settled begins at 1.
+            let on_chain = self.next.get(&lane).copied().unwrap_or(1);
             let held = held.get(&lane).copied().unwrap_or_default();
             // 0: it was not enabled yet when it was taken in.
             if next != on_chain + held && next != 0 {
