@@ -42,6 +42,11 @@ impl Balances {
         Ok(())
     }
 
+    /// Whether they began with the copy in the store.
+    pub fn is_from_copy(&self) -> bool {
+        self.kept_to > 0
+    }
+
     /// Adds up every posting again, without the copy in the store.
     pub async fn counted(store: &Store) -> Result<Self, StoreError> {
         let mut sums = Sums::default();

@@ -209,7 +209,7 @@ impl Moment {
     ) -> Result<Option<BatchRecord>, StoreError> {
         let row = sqlx::query(
             "SELECT row_id, state, asset, first, count, total, head_after FROM batches WHERE lane = $1 \
-             AND kind = 'orders' AND state <> 'dissolved' AND (head_after = $2 OR first = $3) \
+             AND kind = 'orders' AND state <> 'dissolved' AND (head_after = $2 OR (first = $3 AND state = 'final')) \
              ORDER BY CASE WHEN head_after = $2 THEN 0 ELSE 1 END LIMIT 1",
         )
         .bind(sql::address(lane))
