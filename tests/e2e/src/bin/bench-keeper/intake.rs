@@ -15,8 +15,9 @@ use tokio::time::{MissedTickBehavior, interval};
 
 const SINGLES: usize = 20_000;
 const BULKED: usize = 50_000;
-/// Callers that send one after the other, each on its own connection.
-const CALLERS: usize = 64;
+/// Callers that send one after the other, each on its own connection: so many that the next group is there when one is
+/// stored.
+const CALLERS: usize = 256;
 /// How long half the load is kept up.
 const STEADY: Duration = Duration::from_secs(5);
 /// Longer than the run: nothing is gathered or paid while the door is measured.
