@@ -38,7 +38,7 @@ mutation: setup ## Whether the tests notice changes in what pays, bounds and upg
 coverage: setup ## What of contracts/ the tests reach, line by line
 	@node script/coverage.mjs
 
-bench: bench-gas bench-margin bench-keeper bench-oracle ## All figures, as lines and as JSON in target/e2e/bench
+bench: bench-gas bench-margin bench-keeper bench-oracle bench-books ## All figures, as lines and as JSON in target/e2e/bench
 
 bench-gas: setup ## Gas per payout, beside the floor and single transfers
 	@forge build --quiet
@@ -54,6 +54,10 @@ bench-keeper: setup ## Payouts per second
 bench-oracle: setup ## Nanoseconds and gas of a verdict, vectors, incidents, differential fuzz
 	@forge build --quiet
 	@cargo run --quiet --release -p spillway-e2e --bin bench-oracle
+
+bench-books: setup ## Full reconciliation of a million payouts, audit and export: about 10 minutes; SPILLWAY_BENCH_PAYOUTS=100000 is shorter
+	@cargo build --quiet --release -p spillway-keeper
+	@cargo run --quiet --release -p spillway-e2e --bin bench-books
 
 lint: setup ## Formatting, clippy, forge lint and Slither, all as errors
 	forge fmt --check
@@ -72,4 +76,4 @@ fmt: setup ## Format everything
 clean: ## Remove what was built
 	rm -rf target out cache node_modules
 
-.PHONY: help setup demo test test-long mutation coverage bench bench-gas bench-margin bench-keeper bench-oracle lint slither fmt clean
+.PHONY: help setup demo test test-long mutation coverage bench bench-gas bench-margin bench-keeper bench-oracle lint slither fmt clean bench-books

@@ -100,6 +100,24 @@ pub struct ChainConfig {
 }
 
 impl ChainConfig {
+    /// One endpoint of a chain, and all else as it is when nothing is said.
+    pub fn of(rpc: reqwest::Url, chain_id: u64) -> Self {
+        Self {
+            rpc_urls: vec![rpc],
+            ws_urls: Vec::new(),
+            quorum: None,
+            hedge_after: hedge_after(),
+            request_timeout: request_timeout(),
+            max_requests_per_second: 0,
+            private_relay: None,
+            private_timeout: private_timeout(),
+            chain_id,
+            finality: Finality::default(),
+            poll_interval: poll_interval(),
+            max_log_range: max_log_range(),
+        }
+    }
+
     /// [`ChainConfig::quorum`], or its default.
     pub fn quorum(&self) -> usize {
         self.quorum.unwrap_or(self.rpc_urls.len() / 2 + 1)

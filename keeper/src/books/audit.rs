@@ -1,16 +1,28 @@
 //! The audit chain: each committed change is hashed over the one before.
 //!
-//! A change's digest covers its transitions and postings, one line each in the order of the rows. Its hash covers
-//! the hash before, the number, the time, who did it, what it was, and the digest. The newest hash goes on chain
-//! with each settlement, so history cannot be rewritten unseen.
+//! A change's digest covers its transitions, its postings and the terms of the withdrawals that it accepted, one line
+//! each in the order of the rows. Its hash covers the hash before, the number, the time, who did it, what it was, and
+//! the digest. The newest hash goes on chain with each settlement, so history cannot be rewritten unseen.
+//!
+//! - [`change`]: a change with all that its hash covers, and the check that one follows the other
+//! - [`export`]: all changes in a file
+//! - [`anchors`]: the hashes that the chain holds
 
+pub mod anchors;
+pub mod change;
+pub mod export;
+
+use crate::domain::withdrawal::Withdrawal;
 use alloy::primitives::{B256, Keccak256, keccak256};
+use change::Terms;
 
 /// Collects the lines of one change, in the order in which their rows are stored.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Digest {
     transitions: Keccak256,
     postings: Keccak256,
+    /// None while no withdrawal was accepted.
+    terms: Option<Keccak256>,
     lines: usize,
 }
 
@@ -41,12 +53,32 @@ impl Digest {
         self.lines += 1;
     }
 
+    /// What an accepted withdrawal asks for.
+    pub fn accepted(&mut self, withdrawal: &Withdrawal) {
+        self.terms(&Terms::of(withdrawal));
+    }
+
+    fn terms(&mut self, terms: &Terms) {
+        self.terms.get_or_insert_default().update(terms.line());
+        self.lines += 1;
+    }
+
     pub fn is_empty(&self) -> bool {
         self.lines == 0
     }
 
     pub fn finish(self) -> B256 {
-        keccak256([self.transitions.finalize(), self.postings.finalize()].concat())
+        let moves = [self.transitions.finalize(), self.postings.finalize()];
+        match self.terms {
+            None => keccak256(moves.concat()),
+            Some(terms) => keccak256([moves.concat(), terms.finalize().to_vec()].concat()),
+        }
+    }
+
+    /// Whether `digest` is of these lines. Changes that were made before terms were covered leave them out; no digest
+    /// can be both.
+    fn is(self, digest: B256) -> bool {
+        self.clone().finish() == digest || Self { terms: None, ..self }.finish() == digest
     }
 }
 

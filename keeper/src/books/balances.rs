@@ -42,6 +42,18 @@ impl Balances {
         Ok(())
     }
 
+    /// Whether they began with the copy in the store.
+    pub fn is_from_copy(&self) -> bool {
+        self.kept_to > 0
+    }
+
+    /// Adds up every posting again, without the copy in the store.
+    pub async fn counted(store: &Store) -> Result<Self, StoreError> {
+        let mut sums = Sums::default();
+        let last_row = store.sum_postings(0, i64::MAX, |posting| add(&mut sums, posting)).await?;
+        Ok(Self { sums, last_row, kept_to: 0 })
+    }
+
     /// Keeps a copy in the store when many postings came since the last. Only the line's keeper may.
     pub async fn keep(&mut self, store: &Store) -> Result<(), StoreError> {
         if self.last_row - self.kept_to < KEEP_AFTER {
@@ -59,6 +71,13 @@ impl Balances {
     pub fn cash(&self, asset: Address) -> Amount {
         let sum = self.sum(asset, Account::Cash);
         sum.debits.saturating_sub(sum.credits)
+    }
+
+    /// What the vault holds beyond what these books know of, when it holds `held`. Books that are rebuilt know payouts
+    /// before they know of the float that they were paid from.
+    pub fn beyond(&self, asset: Address, held: Amount) -> Amount {
+        let sum = self.sum(asset, Account::Cash);
+        (held + sum.credits).saturating_sub(sum.debits)
     }
 
     /// What is owed on an account: credits less debits.

@@ -11,6 +11,7 @@ sol! {
     /// What the keeper needs of a token.
     #[sol(rpc)]
     interface IERC20 {
+        event Transfer(address indexed from, address indexed to, uint256 amount);
         function balanceOf(address account) external view returns (uint256);
     }
 }

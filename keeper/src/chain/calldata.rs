@@ -77,6 +77,17 @@ pub fn position_before(calldata: &[u8]) -> Option<LanePosition> {
     Some(LanePosition { next: batch.first, head: batch.head })
 }
 
+/// The audit head that a settlement of orders or requests carries; none for other calldata.
+pub fn audit_head(calldata: &[u8]) -> Option<B256> {
+    if let Ok(call) = IVault::settleCall::abi_decode(calldata) {
+        return Some(call.auditHead);
+    }
+    if let Ok(call) = IVault::settleRequestsCall::abi_decode(calldata) {
+        return Some(call.auditHead);
+    }
+    wide(calldata).map(|batch| batch.auditHead)
+}
+
 /// A batch in the wide form, whichever tier settled it.
 fn wide(calldata: &[u8]) -> Option<Batch> {
     IVault::settleWideCall::abi_decode(calldata)
@@ -194,8 +205,9 @@ mod tests {
                 })
                 .collect();
             let position = LanePosition { next, head: Head::repeat_byte(7) };
-            let calldata = settle(Address::ZERO, position, B256::ZERO, &list);
+            let calldata = settle(Address::ZERO, position, B256::repeat_byte(3), &list);
             prop_assert_eq!(position_before(&calldata), Some(position));
+            prop_assert_eq!(audit_head(&calldata), Some(B256::repeat_byte(3)));
             let read = payouts(&calldata).expect("own calldata is readable");
             prop_assert_eq!(read.len(), list.len());
             for (payout, w) in read.iter().zip(&list) {

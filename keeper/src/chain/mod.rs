@@ -142,6 +142,24 @@ pub struct VaultLog {
     pub event: IVault::IVaultEvents,
 }
 
+/// A transfer out of the vault, as a token tells of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    pub tx: B256,
+    pub to: Address,
+    pub amount: U256,
+}
+
+/// What is read of a token's log: a batch makes one for each payout, and most of a full log would be read for nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawTransfer {
+    block_hash: B256,
+    transaction_hash: B256,
+    topics: Vec<B256>,
+    data: Bytes,
+}
+
 /// A lane's slot on chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LaneOnChain {
@@ -309,6 +327,44 @@ impl Chain {
             Ok(Amount(units))
         };
         self.pool.agree(&format!("the balance of {holder} in {asset} at block {at}"), at, ask).await
+    }
+
+    /// What `recipient` can claim.
+    pub async fn claim(&self, asset: Address, recipient: Address, at: u64) -> Result<Amount, ChainError> {
+        let ask = |endpoint: Arc<Endpoint>| async move {
+            let claim =
+                self.contract(&endpoint).claimOf(asset, recipient).block(BlockId::number(at)).call().await?;
+            Ok(Amount(claim))
+        };
+        self.pool.agree(&format!("the claim of {recipient} in {asset} at block {at}"), at, ask).await
+    }
+
+    /// The transfers of a token out of the vault in blocks `from..=to`, as the token tells of them.
+    pub async fn transfers_from_vault(
+        &self,
+        token: Address,
+        from: u64,
+        to: u64,
+    ) -> Result<Vec<Transfer>, ChainError> {
+        let filter = &serde_json::json!([{
+            "address": token,
+            "fromBlock": format!("{from:#x}"),
+            "toBlock": format!("{to:#x}"),
+            "topics": [IERC20::Transfer::SIGNATURE_HASH, self.vault.into_word()],
+        }]);
+        let ask = |endpoint: Arc<Endpoint>| async move {
+            endpoint.reaches(to).await?;
+            let logs: Vec<RawTransfer> = endpoint.provider.raw_request("eth_getLogs".into(), filter).await?;
+            Ok(logs)
+        };
+        let what = format!("the transfers of {token} out of the vault in blocks {from} to {to}");
+        let logs = self.pool.agree(&what, to, ask).await?;
+        let read = |log: RawTransfer| {
+            let amount = log.data.get(..32).map(U256::from_be_slice).unwrap_or_default();
+            let to = log.topics.get(2).map(|to| Address::from_word(*to)).unwrap_or_default();
+            Transfer { tx: log.transaction_hash, to, amount }
+        };
+        Ok(logs.into_iter().map(read).collect())
     }
 
     /// How many blocks one [`Chain::vault_logs`] may span.

@@ -9,7 +9,7 @@ Exit codes:
   1  failed; nothing was changed, or the error says what was
   2  wrong usage, configuration or deployment
   3  part of the input was rejected, the rest was stored
-  4  chain and books differ, the store is broken, or a price is insane";
+  4  chain and books differ, store or audit are broken, or a price is insane";
 
 /// The keeper of a withdrawal vault: pays every withdrawal exactly once, in batches, and can prove it.
 #[derive(Debug, Parser)]
@@ -58,14 +58,36 @@ Examples:
   spillway status wd_0123456789abcdef0123456789abcdef
   spillway status invoice-7 --json")]
     Status(StatusArgs),
-    /// Compare chain and books at the last final block
+    /// Compare intake, ledger and chain at the last final block
     #[command(after_help = "\
 Examples:
   spillway reconcile
+  spillway reconcile --deep
+  spillway reconcile --from 19500000
   spillway reconcile --json || alert
+  spillway reconcile --write-off TUSD --reason 'stolen in 0x12..., case 7'
 
-Beside a running keeper it tells what that keeper found last. Exit code 4 when they differ.")]
-    Reconcile(JsonArg),
+Without --deep it compares the sums, and tells what the running keeper found payout by payout. With --deep every payout
+since the vault's first block is held against its record and its postings, and every balance, claim and lane against what
+the events lead to; an interrupted one goes on where it was. Where no keeper runs, what the chain decides is booked. Each
+difference says whose it is and what to do. Exit code 4 when there is one that is not booked.")]
+    Reconcile(ReconcileArgs),
+    /// Rebuild the store from the chain alone, when the database is lost and no backup is left
+    #[command(after_help = "\
+Examples:
+  spillway recover --from-chain
+  spillway recover --from-chain --compare sqlite://old.db
+
+The configured database must be empty. Payouts of orders come back with lane, number, reference, recipient and amount; a
+client that repeats its idempotency key is told that it was paid. What only the database knew is listed as unknown. The next
+`spillway run` voids what may be in flight before it pays. With --compare it prints what this store and another have of what
+the chain knows. Exit code 4 when they, or the chain, differ.")]
+    Recover(RecoverArgs),
+    /// Check or export the audit chain: who changed what, and when
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
     /// Ask the oracle guard
     Oracle {
         #[command(subcommand)]
@@ -81,6 +103,84 @@ Beside a running keeper it tells what that keeper found last. Exit code 4 when t
         #[command(subcommand)]
         command: ConfigCommand,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct RecoverArgs {
+    /// From the vault's events and the calldata of its settlements
+    #[arg(long, required = true)]
+    pub from_chain: bool,
+    /// Another store of this vault, to compare with; it is only read
+    #[arg(long, value_name = "URL")]
+    pub compare: Option<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ReconcileArgs {
+    /// Every payout, balance, claim and lane, from the vault's first block on
+    #[arg(long, conflicts_with = "from")]
+    pub deep: bool,
+    /// Every payout from this block on
+    #[arg(long, value_name = "BLOCK")]
+    pub from: Option<u64>,
+    /// Book what is missing of an asset as lost, and settle it again
+    #[arg(long, value_name = "ASSET", requires = "reason", conflicts_with_all = ["deep", "from"])]
+    pub write_off: Option<String>,
+    /// Why it is written off, for the audit
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Prove that nothing was changed, inserted or removed
+    #[command(after_help = "\
+Examples:
+  spillway audit verify
+  spillway audit verify --export audit.jsonl --rpc https://rpc.example
+  spillway audit verify --json || alert
+
+Computes every hash again, and holds the chain against the heads that the settlements carry on chain. With --export and
+--rpc it needs neither configuration nor store: anyone can check. Exit code 4 at the first link that does not hold: it is
+named.")]
+    Verify(AuditVerifyArgs),
+    /// Write the audit chain to a file that anyone can verify
+    #[command(after_help = "\
+Examples:
+  spillway audit export audit.jsonl
+  spillway audit export audit.jsonl --json && zstd audit.jsonl
+
+A keeper may run. One JSON value per line: every change with its transitions, its postings and the terms of the
+withdrawals that it accepted. It names recipients and amounts, so the export is itself written into the audit.")]
+    Export(AuditExportArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct AuditVerifyArgs {
+    /// An endpoint of the vault's chain; those of the configuration, without
+    #[arg(long, value_name = "URL")]
+    pub rpc: Option<reqwest::Url>,
+    /// A file of `spillway audit export`; the store, without
+    #[arg(long, value_name = "FILE")]
+    pub export: Option<PathBuf>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct AuditExportArgs {
+    /// The file to write; it may not exist yet
+    pub file: PathBuf,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -183,6 +283,24 @@ No keeper may run. A file that is cut off or damaged is refused before anything 
 as it is: the next start notices the restore, and voids what may be in flight before it pays. The second example moves a
 store from SQLite to PostgreSQL.")]
     Restore(RestoreArgs),
+    /// Give a keeper's database role what it needs, and no more (PostgreSQL)
+    #[command(after_help = "\
+Examples:
+  SPILLWAY_STORE__URL=postgres://owner@db/spillway spillway db migrate
+  SPILLWAY_STORE__URL=postgres://owner@db/spillway spillway db grant keeper
+
+As the owner of the tables. The role can then append to audit, transitions and postings, and move withdrawals from state to
+state, but change no history, no terms, and no trigger. Again after each migration; the role itself is yours to create.")]
+    Grant(GrantArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct GrantArgs {
+    /// The role that the keeper's store.url names
+    pub role: String,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,7 +1,7 @@
-//! `spillway db migrate|check|backup|restore`.
+//! `spillway db migrate|check|backup|restore|grant`.
 
 use super::{
-    args::{DbCommand, JsonArg, RestoreArgs},
+    args::{DbCommand, GrantArgs, JsonArg, RestoreArgs},
     exit::Exit,
     output,
     status::require_store,
@@ -12,7 +12,6 @@ use crate::{
     store::{Store, backup},
 };
 use eyre::{WrapErr, bail, ensure};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::path::Path;
 
@@ -22,7 +21,20 @@ pub(super) async fn run(command: &DbCommand, config: &Config, deployment: &Deplo
         DbCommand::Check(args) => check(*args, config).await,
         DbCommand::Backup(args) => back_up(&args.file, args.json, config).await,
         DbCommand::Restore(args) => restore(args, config, deployment).await,
+        DbCommand::Grant(args) => grant(args, config).await,
     }
+}
+
+async fn grant(args: &GrantArgs, config: &Config) -> eyre::Result<Exit> {
+    let store = existing(config).await?;
+    store.grant(&args.role).await?;
+    store.close().await;
+    if args.json {
+        output::json(&json!({ "role": args.role }))?;
+    } else {
+        output::line(format!("{} may append to history, and change none of it", args.role));
+    }
+    Ok(Exit::Done)
 }
 
 async fn migrate(args: JsonArg, config: &Config) -> eyre::Result<Exit> {
@@ -43,13 +55,8 @@ async fn migrate(args: JsonArg, config: &Config) -> eyre::Result<Exit> {
 
 async fn check(args: JsonArg, config: &Config) -> eyre::Result<Exit> {
     let store = existing(config).await?;
-    let bar = bar("changes checked");
-    let found = store
-        .check(|done, of| {
-            bar.set_length(of);
-            bar.set_position(done);
-        })
-        .await?;
+    let bar = output::bar("changes checked");
+    let found = store.check(|done, of| output::advance(&bar, done, of)).await?;
     bar.finish_and_clear();
     store.close().await;
     if args.json {
@@ -66,7 +73,7 @@ async fn check(args: JsonArg, config: &Config) -> eyre::Result<Exit> {
 async fn back_up(file: &Path, as_json: bool, config: &Config) -> eyre::Result<Exit> {
     ensure!(!file.exists(), "{} exists already; name a new file", file.display());
     let store = existing(config).await?;
-    let bar = bar("rows written");
+    let bar = output::bar("rows written");
     let done = store.back_up(file, |rows| bar.set_position(rows)).await;
     bar.finish_and_clear();
     store.close().await;
@@ -102,7 +109,7 @@ async fn restore(args: &RestoreArgs, config: &Config, deployment: &Deployment) -
     }
     let store = Store::connect(&config.store.url).await.wrap_err("the store to restore into")?;
     let _held = store.hold()?;
-    let bar = bar("rows restored");
+    let bar = output::bar("rows restored");
     let rows = store.restore(&args.file, args.force, |rows| bar.set_position(rows)).await?;
     bar.finish_and_clear();
     store.close().await;
@@ -115,7 +122,7 @@ async fn restore(args: &RestoreArgs, config: &Config, deployment: &Deployment) -
 }
 
 /// A store that is there; asking must not make one where the path is mistyped.
-async fn existing(config: &Config) -> eyre::Result<Store> {
+pub(super) async fn existing(config: &Config) -> eyre::Result<Store> {
     require_store(&config.store.url)?;
     let store = Store::connect(&config.store.url).await?;
     ensure!(
@@ -123,13 +130,4 @@ async fn existing(config: &Config) -> eyre::Result<Store> {
         "the database has no store in it; start the keeper, or `spillway db migrate`"
     );
     Ok(store)
-}
-
-fn bar(what: &'static str) -> ProgressBar {
-    let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} {msg} ({elapsed})") {
-        bar.set_style(style);
-    }
-    bar.set_message(what);
-    bar
 }

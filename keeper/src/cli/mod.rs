@@ -3,22 +3,24 @@
 //! Results go to standard output, logs and progress to standard error. With `--json` a result is one JSON document.
 //!
 //! - [`args`] holds the commands, their help and examples
-//! - [`submit`], [`status`], [`reconcile`], [`check`], [`oracle`] and [`db`] are a command each; `run` is [`crate::keeper`]
+//! - [`submit`], [`status`], [`reconcile`], [`recover`], [`check`], [`oracle`], [`audit`] and [`db`] are a command each; `run` is [`crate::keeper`]
 //! - [`exit`] holds the exit codes
 //! - [`output`] prints
 
 pub mod args;
+mod audit;
 mod check;
 mod db;
 mod exit;
 mod oracle;
 mod output;
 mod reconcile;
+mod recover;
 mod status;
 mod submit;
 
 use crate::{config::Config, deployment::Deployment, keeper, observe, store::Store};
-use args::{Cli, Command, ConfigCommand, OracleCommand};
+use args::{AuditCommand, Cli, Command, ConfigCommand, OracleCommand};
 use clap::Parser;
 use exit::Exit;
 use std::process::ExitCode;
@@ -41,6 +43,11 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
     if let Command::Oracle { command: OracleCommand::Replay(args) } = &cli.command {
         return oracle::replay(args);
     }
+    if let Command::Audit { command: AuditCommand::Verify(args) } = &cli.command
+        && let (Some(file), Some(rpc)) = (&args.export, &args.rpc)
+    {
+        return audit::verify_alone(args, file, rpc).await;
+    }
     let config = Config::load(&cli.config)?;
     observe::init(&config);
     let deployment = Deployment::load(&config.deployment)?;
@@ -48,17 +55,30 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
         Command::Run => keeper::run(config, deployment).await.map(|()| Exit::Done),
         Command::Submit(args) => submit::run(&args, &config, &deployment).await,
         Command::Status(args) => status::run(&args, &config, &deployment).await,
-        Command::Reconcile(args) => reconcile::run(args.json, &config, &deployment).await,
+        Command::Reconcile(args) => reconcile::run(&args, &config, &deployment).await,
         Command::Oracle { command: OracleCommand::Check(args) } => {
             oracle::check(&args, &config, &deployment).await
         }
         // Done above, because it needs no configuration.
         Command::Oracle { command: OracleCommand::Replay(args) } => oracle::replay(&args),
+        Command::Recover(args) => recover::run(&args, &config, &deployment).await,
+        Command::Audit { command: AuditCommand::Verify(args) } => {
+            audit::verify(&args, &config, &deployment).await
+        }
+        Command::Audit { command: AuditCommand::Export(args) } => {
+            audit::export(&args, &config, &deployment).await
+        }
         Command::Db { command } => db::run(&command, &config, &deployment).await,
         Command::Config { command: ConfigCommand::Check(args) } => {
             check::run(args.json, &cli.config, &config, &deployment)
         }
     }
+}
+
+/// Who types, as the audit names him.
+fn user() -> String {
+    let name = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
+    name("SUDO_USER").or_else(|| name("USER")).unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// Opens the store of this vault, beside a running keeper or without one.

@@ -1,6 +1,7 @@
 //! Printing. A reader that went away (`spillway status | head -1`) is no error.
 
 use comfy_table::{Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::{
     fmt::Display,
@@ -33,4 +34,25 @@ pub(super) fn table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(header);
     table
+}
+
+/// How far a long command is; shown on a terminal only. With a length, it tells the time left too.
+pub(super) fn bar(what: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} {msg} ({elapsed})") {
+        bar.set_style(style);
+    }
+    bar.set_message(what);
+    bar
+}
+
+/// So much is done, of so much.
+pub(super) fn advance(bar: &ProgressBar, done: u64, of: u64) {
+    if bar.length() != Some(of) {
+        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos} of {len} {msg}, {eta} left") {
+            bar.set_style(style);
+        }
+        bar.set_length(of);
+    }
+    bar.set_position(done);
 }

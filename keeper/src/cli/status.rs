@@ -11,7 +11,7 @@ use crate::{
         withdrawal::{WithdrawalId, WithdrawalState},
     },
     store::{
-        Store,
+        Context, Store,
         lanes::Lane,
         progress::{BlockMark, Verdict},
     },
@@ -48,6 +48,11 @@ async fn one(store: &Store, id: &str, as_json: bool, deployment: &Deployment) ->
     let Some(withdrawal) = store.withdrawal(&wanted).await? else {
         bail!("no withdrawal has the id or idempotency key '{id}'");
     };
+    // Whose payment it is is personal: the audit says who looked.
+    let detail = json!({ "id": withdrawal.id, "user": super::user() });
+    let mut seen = store.unit(Context::new("cli", "withdrawal.viewed", detail)).await?;
+    seen.note();
+    seen.commit().await?;
     let view = view::load(store, &deployment.assets, withdrawal).await?;
     if as_json {
         return output::json(&view);

@@ -24,11 +24,13 @@ pub enum Account {
     Requests,
     /// Owed to recipients whose push failed.
     Claims,
+    /// Left the vault by no way that there should be, until it is written off.
+    Lost,
 }
 
 impl Account {
-    pub const ALL: [Self; 6] =
-        [Self::Cash, Self::Float, Self::Orders, Self::Depositors, Self::Requests, Self::Claims];
+    pub const ALL: [Self; 7] =
+        [Self::Cash, Self::Float, Self::Orders, Self::Depositors, Self::Requests, Self::Claims, Self::Lost];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -38,6 +40,7 @@ impl Account {
             Self::Depositors => "depositors",
             Self::Requests => "requests",
             Self::Claims => "claims",
+            Self::Lost => "lost",
         }
     }
 
@@ -86,6 +89,10 @@ impl Sides {
     pub const FLOAT_RECEIVED: Self = Self::new(Account::Cash, Account::Float);
     /// Surplus went to cold.
     pub const SWEPT: Self = Self::new(Account::Float, Account::Cash);
+    /// Money left the vault by no way that there should be, and a person books it so.
+    pub const LOST: Self = Self::new(Account::Lost, Account::Cash);
+    /// The float bears what was lost.
+    pub const WRITTEN_OFF: Self = Self::new(Account::Float, Account::Lost);
     /// The chain paid an order that these books do not know (they went back in time).
     pub const UNMATCHED_PAID: Self = Self::new(Account::Float, Account::Cash);
     /// The same, and the push failed.

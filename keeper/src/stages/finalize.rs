@@ -11,7 +11,11 @@ mod tests;
 
 use super::{Line, StageError, Worked};
 use crate::{
-    books::balances::Balances,
+    books::{
+        audit::anchors::FORGOTTEN,
+        balances::Balances,
+        difference::{Class, Difference, Side},
+    },
     chain::{
         Block, ChainError, LaneOnChain, VaultLog,
         abi::IVault::{IVaultEvents, Settled},
@@ -71,12 +75,23 @@ pub async fn is_at(line: &Line, block: Block) -> Result<bool, StageError> {
 
 /// Money that came in without an event: a plain transfer to the vault tops up the float. To be called when the books
 /// are at `block`; what is missing instead is for [`reconcile`](super::reconcile) to report.
-pub async fn receive_float(line: &Line, balances: &mut Balances, block: Block) -> Result<(), StageError> {
+/// Says what came.
+pub async fn receive_float(
+    line: &Line,
+    balances: &mut Balances,
+    block: Block,
+) -> Result<Vec<Difference>, StageError> {
+    let mut came = Vec::new();
     balances.catch_up(&line.store).await?;
     for asset in line.assets.iter() {
         let held = line.chain.vault_balance(asset.address, block.number).await?;
-        let more = held.saturating_sub(balances.cash(asset.address));
+        let more = balances.beyond(asset.address, held);
         if more.is_zero() {
+            continue;
+        }
+        let owed = line.chain.liabilities(asset.address, block.number).await?;
+        if owed != balances.liabilities(asset.address) {
+            tracing::error!(asset = %asset.symbol, amount = %asset.show(more), "the vault has more, and owes more or less than the books say: it is not taken for a gift");
             continue;
         }
         let detail =
@@ -85,9 +100,12 @@ pub async fn receive_float(line: &Line, balances: &mut Balances, block: Block) -
         unit.post(asset.address, Sides::FLOAT_RECEIVED, more).await?;
         unit.commit().await?;
         tracing::info!(amount = %asset.show(more), block = block.number, "float received");
+        let what = format!("{} came in by block {}, and is float now", asset.show(more), block.number);
+        let subject = format!("asset {}", asset.symbol);
+        came.push(Difference::new(Class::Donation, Side::Chain, subject, what).of(asset).healed());
     }
     balances.catch_up(&line.store).await?;
-    Ok(())
+    Ok(came)
 }
 
 /// A settlement's transaction.
@@ -142,6 +160,15 @@ impl Range {
         calldata.ok_or_else(|| ChainError::Missing(format!("calldata of transaction {tx}")).into())
     }
 
+    /// A settlement of a past that these books lost carries a head of their audit that they do not know any more. The
+    /// audit says so itself, so that whoever checks it knows why.
+    fn forgotten(&self, unit: &mut Unit, tx: B256) -> Result<(), StageError> {
+        if let Some(head) = calldata::audit_head(self.calldata(tx)?) {
+            unit.list(FORGOTTEN, serde_json::json!(head));
+        }
+        Ok(())
+    }
+
     async fn apply(&self, line: &Line, unit: &mut Unit) -> Result<(), StageError> {
         let mut requested = Vec::new();
         for log in &self.logs {
@@ -177,8 +204,9 @@ impl Range {
             }
             IVaultEvents::RequestsSettled(_) => {
                 requests::settled(self, unit, log).await?;
-                if let Some(batch) = unit.batch_by_attempt(log.tx).await? {
-                    self.close(unit, &batch, log).await?;
+                match unit.batch_by_attempt(log.tx).await? {
+                    Some(batch) => self.close(unit, &batch, log).await?,
+                    None => self.forgotten(unit, log.tx)?,
                 }
             }
             IVaultEvents::Settled(e) => {
@@ -243,7 +271,7 @@ impl Range {
 }
 
 /// What a payout became.
-fn outcome(failed: bool) -> WithdrawalState {
+pub(super) fn outcome(failed: bool) -> WithdrawalState {
     if failed { WithdrawalState::Claimable } else { WithdrawalState::Paid }
 }
 

@@ -32,8 +32,13 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
     }
     let tip = line.chain.tip().await?;
     let mut worked = review_held(line, tip).await?;
+    let paused = line.store.asset_pauses().await?;
     for batch in line.store.batches_in(&[BatchState::Priced]).await? {
         if batch.retry_at > now_ms() {
+            continue;
+        }
+        if let Some(pause) = paused.iter().find(|p| p.asset == batch.asset) {
+            wait(line, &batch, &format!("its asset is not settled: {}", pause.reason)).await?;
             continue;
         }
         let Some(lane) = pick_lane(line, tip).await? else {
@@ -81,9 +86,15 @@ async fn pick_lane(line: &Line, tip: Block) -> Result<Option<Lane>, StageError> 
 
 /// A batch that waits for a lane says so, where that is not the usual wait behind others.
 async fn tell_why_no_lane(line: &Line, batch: &Batch) -> Result<(), StageError> {
-    let reason = "every lane with room is short of money for gas; send it the chain's coin";
-    let aside = line.store.lanes().await?.iter().any(|l| l.gas_needed.is_some());
-    if aside && batch.reason.as_deref() != Some(reason) {
+    if line.store.lanes().await?.iter().any(|l| l.gas_needed.is_some()) {
+        wait(line, batch, "every lane with room is short of money for gas; send it the chain's coin").await?;
+    }
+    Ok(())
+}
+
+/// A batch waits, and says why.
+async fn wait(line: &Line, batch: &Batch, reason: &str) -> Result<(), StageError> {
+    if batch.reason.as_deref() != Some(reason) {
         let detail = serde_json::json!({ "batch": batch.row, "reason": reason });
         let mut unit = line.unit("fund", "batch.delayed", detail).await?;
         unit.delay_batch(batch.row, 0, reason).await?;

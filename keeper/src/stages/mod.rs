@@ -78,7 +78,7 @@ pub struct Line {
 }
 
 /// The stages that decide for all lanes.
-const LED: [&str; 6] = ["deadline", "policy", "batch", "price", "fund", "finalize"];
+const LED: [&str; 7] = ["deadline", "policy", "batch", "price", "fund", "finalize", "reconcile"];
 
 /// Whether a step found something to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -183,7 +183,7 @@ impl Store {
     }
 
     /// What the store holds that a restore would replace; none when it is as good as new.
-    async fn holds(&self) -> Result<Option<String>, StoreError> {
+    pub async fn holds(&self) -> Result<Option<String>, StoreError> {
         if self.schema().await?.is_none() {
             return Ok(None);
         }

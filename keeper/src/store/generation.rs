@@ -242,11 +242,7 @@ impl Store {
 
     /// The server's identity as it was when it was last known to be the right one.
     async fn stored_server(&self) -> Result<Option<String>, StoreError> {
-        let found = sqlx::query("SELECT value FROM meta WHERE name = $1")
-            .bind(SERVER)
-            .fetch_optional(&self.writer)
-            .await?;
-        found.map(|row| row.text("value")).transpose()
+        self.meta(SERVER).await
     }
 
     /// What tells the database apart from its copies, as far as the server says: the cluster's identifier, its
@@ -285,13 +281,7 @@ impl Unit {
     /// The past is known, or fenced off: from now on this keeper runs. Its generation goes above both the database's
     /// and `at_least`. After the commit the file must follow before anything is sent.
     pub async fn start_generation(&mut self, at_least: u64, server: &str) -> Result<u64, StoreError> {
-        sqlx::query(
-            "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        )
-        .bind(SERVER)
-        .bind(server)
-        .execute(self.connection())
-        .await?;
+        self.set_meta(SERVER, server).await?;
         let tenure = self.tenure.clone().ok_or(StoreError::WentBack)?;
         let row = sqlx::query(
             "UPDATE keepers SET running = 1, retired = 0, \

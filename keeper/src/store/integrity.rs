@@ -2,22 +2,15 @@
 //! whether states, transitions and postings tell the same story. All at one moment, beside a running keeper.
 
 use super::{
-    Engine, Store, StoreError, progress,
+    Engine, Store, StoreError, history, progress,
     sql::{self, Columns},
 };
 use crate::{
-    books::{
-        audit::{Digest, Entry},
-        balances::{self, Sums},
-    },
+    books::balances::{self, Sums},
     domain::{amount::Amount, ledger::Account},
 };
-use alloy::primitives::B256;
 use sqlx::{AnyConnection, AssertSqlSafe};
 use std::collections::BTreeMap;
-
-/// How many changes are computed at a time.
-const PAGE: i64 = 500;
 
 /// What the check found.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -31,7 +24,7 @@ pub struct Integrity {
 }
 
 /// Questions whose every answer is a contradiction: what it means, and the question for one such row.
-const CONTRADICTIONS: [(&str, &str); 7] = [
+const CONTRADICTIONS: [(&str, &str); 6] = [
     (
         "withdrawal {} stands elsewhere than its last transition says",
         "SELECT w.id AS what FROM withdrawals w WHERE w.state <> coalesce((SELECT t.to_state FROM transitions t \
@@ -62,11 +55,6 @@ const CONTRADICTIONS: [(&str, &str); 7] = [
         "batch {} does not hold as many withdrawals as it counts",
         "SELECT CAST(b.row_id AS TEXT) AS what FROM batches b WHERE b.kind <> 'void' AND b.state <> 'dissolved' AND \
          b.count <> (SELECT count(*) FROM withdrawals w WHERE w.batch = b.row_id) LIMIT 1",
-    ),
-    (
-        "a posting names change {}, which is not in the audit",
-        "SELECT CAST(p.audit AS TEXT) AS what FROM postings p LEFT JOIN audit a ON a.seq = p.audit \
-         WHERE a.seq IS NULL LIMIT 1",
     ),
 ];
 
@@ -148,92 +136,9 @@ async fn check_chain(
     found: &mut Integrity,
     progress: impl Fn(u64, u64),
 ) -> Result<(), StoreError> {
-    let head = sqlx::query("SELECT seq, hash FROM audit_head WHERE id = 1").fetch_one(&mut *tx).await?;
-    let (last, head): (i64, B256) = (head.int("seq")?, head.fixed("hash")?);
-    let mut prev = B256::ZERO;
-    let mut from = 1;
-    while from <= last {
-        let to = last.min(from + PAGE - 1);
-        let mut digests = digests(tx, from, to).await?;
-        let entries = sqlx::query(
-            "SELECT seq, at, actor, action, detail, digest, hash FROM audit WHERE seq >= $1 AND seq <= $2 ORDER BY seq",
-        )
-        .bind(from)
-        .bind(to)
-        .fetch_all(&mut *tx)
-        .await?;
-        for (row, expected) in entries.iter().zip(from..) {
-            let seq = row.int("seq")?;
-            if seq != expected {
-                found.broken.push(format!("change {expected} is missing in the audit"));
-                return Ok(());
-            }
-            let digest: B256 = row.fixed("digest")?;
-            if digests.remove(&seq).unwrap_or_default().finish() != digest {
-                found.broken.push(format!(
-                    "the transitions or postings of change {seq} are not those that were made"
-                ));
-                return Ok(());
-            }
-            let (actor, action, detail) = (row.text("actor")?, row.text("action")?, row.text("detail")?);
-            let entry =
-                Entry { seq, at: row.int("at")?, actor: &actor, action: &action, detail: &detail, digest };
-            let hash: B256 = row.fixed("hash")?;
-            if entry.hash(prev) != hash {
-                found.broken.push(format!("change {seq} is not the one that was made: its hash differs"));
-                return Ok(());
-            }
-            prev = hash;
-            found.changes += 1;
-        }
-        if entries.len() as i64 != to - from + 1 {
-            found.broken.push(format!("change {} is missing in the audit", from + entries.len() as i64));
-            return Ok(());
-        }
-        progress(found.changes, u64::try_from(last).unwrap_or(0));
-        from = to + 1;
-    }
-    if prev != head {
-        found.broken.push("the audit's head is not the hash of its last change".to_owned());
-    }
+    let followed = history::follow(tx, progress, |_| found.changes += 1).await?;
+    found.broken.extend(followed.err().map(|broken| broken.to_string()));
     Ok(())
-}
-
-/// What was made by each change of a range.
-async fn digests(tx: &mut AnyConnection, from: i64, to: i64) -> Result<BTreeMap<i64, Digest>, StoreError> {
-    let mut digests: BTreeMap<i64, Digest> = BTreeMap::new();
-    let transitions = sqlx::query(
-        "SELECT audit, withdrawal, batch, from_state, to_state, reason FROM transitions \
-         WHERE audit >= $1 AND audit <= $2 ORDER BY row_id",
-    );
-    for row in transitions.bind(from).bind(to).fetch_all(&mut *tx).await? {
-        let (subject, id) = match row.int_opt("withdrawal")? {
-            Some(id) => ("withdrawal", id),
-            None => ("batch", row.int("batch")?),
-        };
-        let (before, reason) = (row.text_opt("from_state")?, row.text_opt("reason")?);
-        digests.entry(row.int("audit")?).or_default().transition(
-            subject,
-            id,
-            before.as_deref(),
-            &row.text("to_state")?,
-            reason.as_deref(),
-        );
-    }
-    let postings = sqlx::query(
-        "SELECT audit, withdrawal, asset, debit, credit, amount FROM postings \
-         WHERE audit >= $1 AND audit <= $2 ORDER BY row_id",
-    );
-    for row in postings.bind(from).bind(to).fetch_all(&mut *tx).await? {
-        digests.entry(row.int("audit")?).or_default().posting(
-            row.int_opt("withdrawal")?,
-            &row.text("asset")?,
-            &row.text("debit")?,
-            &row.text("credit")?,
-            &row.text("amount")?,
-        );
-    }
-    Ok(digests)
 }
 
 /// What the postings say is owed to open withdrawals is what the open withdrawals add up to, for each asset.

@@ -9,17 +9,23 @@
 //! - [`leases`]: which of several keepers does what
 //! - [`generation`]: noticing that the store went back in time
 //! - [`holder`]: one keeper per SQLite file, and per generation file
-//! - [`schema`], [`integrity`], [`backup`]: what `spillway db` does
+//! - [`history`]: the audit chain, read back; [`compare`]: what a comparison with the chain asks
+//! - [`pauses`]: assets that are not settled
+//! - [`schema`], [`integrity`], [`backup`], [`grants`]: what `spillway db` does
 
 pub mod backup;
 pub mod batches;
+pub mod compare;
 pub mod estimates;
 pub mod generation;
+pub mod grants;
+mod history;
 pub mod holder;
 pub mod integrity;
 pub mod lanes;
 pub mod leases;
 pub mod oracle;
+pub mod pauses;
 pub mod progress;
 pub mod schema;
 pub mod slots;
@@ -73,6 +79,10 @@ pub enum StoreError {
     NotEmpty(String),
     #[error("keeper {0} runs on this store; stop it first")]
     InUse(String),
+    #[error(
+        "SQLite has no roles; whoever may write its file may write all of it, and its triggers refuse what changes history"
+    )]
+    NoRoles,
     #[error("{path}: {source}")]
     File { path: String, source: std::io::Error },
     #[error(
@@ -243,6 +253,12 @@ impl Store {
             .bind(name)
             .fetch_one(&self.writer)
             .await?)
+    }
+
+    /// What is kept under a name.
+    pub async fn meta(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let found = sqlx::query_scalar("SELECT value FROM meta WHERE name = $1").bind(name);
+        Ok(found.fetch_optional(&self.writer).await?)
     }
 
     /// A reader's transaction that sees one moment, however long it takes.

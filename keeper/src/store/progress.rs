@@ -5,7 +5,10 @@ use super::{
     sql::{self, Columns, pieces, placeholders},
 };
 use crate::{
-    books::balances::{Sum, Sums},
+    books::{
+        balances::{Sum, Sums},
+        difference::Difference,
+    },
     domain::{
         amount::Amount,
         ledger::Account,
@@ -46,7 +49,7 @@ pub struct Verdict {
     /// Unix milliseconds.
     pub at: i64,
     pub ok: bool,
-    pub differences: Vec<String>,
+    pub differences: Vec<Difference>,
 }
 
 /// A posting without what it belongs to.
@@ -70,6 +73,38 @@ pub(super) fn read_posting(row: &AnyRow) -> Result<Posting, StoreError> {
     })
 }
 
+/// The mark of the last final block that is in the books.
+pub(super) const FINAL: &str = "final";
+
+pub(super) async fn mark(
+    executor: impl sqlx::Executor<'_, Database = sqlx::Any>,
+    name: &str,
+) -> Result<Option<BlockMark>, StoreError> {
+    sqlx::query("SELECT block, hash FROM scan_cursor WHERE name = $1")
+        .bind(name)
+        .fetch_optional(executor)
+        .await?
+        .map(|r| Ok(BlockMark { number: r.uint("block")?, hash: r.fixed("hash")? }))
+        .transpose()
+}
+
+pub(super) async fn put_mark(
+    executor: impl sqlx::Executor<'_, Database = sqlx::Any>,
+    name: &str,
+    mark: BlockMark,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO scan_cursor (name, block, hash) VALUES ($1, $2, $3) \
+         ON CONFLICT (name) DO UPDATE SET block = excluded.block, hash = excluded.hash",
+    )
+    .bind(name)
+    .bind(sql::int(mark.number))
+    .bind(sql::hex(mark.hash))
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
 /// See [`Store::kept_balances`].
 pub(super) async fn kept_balances(
     executor: impl sqlx::Executor<'_, Database = sqlx::Any>,
@@ -89,11 +124,7 @@ pub(super) async fn kept_balances(
 impl Store {
     /// The last final block that is in the books; none in a new store.
     pub async fn cursor(&self) -> Result<Option<BlockMark>, StoreError> {
-        sqlx::query("SELECT block, hash FROM scan_cursor WHERE name = 'final'")
-            .fetch_optional(&self.reader)
-            .await?
-            .map(|r| Ok(BlockMark { number: r.uint("block")?, hash: r.fixed("hash")? }))
-            .transpose()
+        mark(&self.reader, FINAL).await
     }
 
     pub async fn last_verdict(&self) -> Result<Option<Verdict>, StoreError> {
@@ -107,7 +138,8 @@ impl Store {
                 block: r.uint("block")?,
                 at: r.int("at")?,
                 ok: r.int("ok")? != 0,
-                differences: r.parsed("differences", |s| serde_json::from_str(s).ok())?,
+                // Older keepers wrote sentences.
+                differences: r.parsed("differences", |s| serde_json::from_str(s).ok()).unwrap_or_default(),
             })
         })
         .transpose()
@@ -173,14 +205,7 @@ impl Unit {
     /// Only the line's keeper may.
     pub async fn set_cursor(&mut self, mark: BlockMark) -> Result<(), StoreError> {
         self.require_line().await?;
-        sqlx::query(
-            "INSERT INTO scan_cursor (name, block, hash) VALUES ('final', $1, $2) \
-             ON CONFLICT (name) DO UPDATE SET block = excluded.block, hash = excluded.hash",
-        )
-        .bind(sql::int(mark.number))
-        .bind(sql::hex(mark.hash))
-        .execute(self.connection())
-        .await?;
+        put_mark(self.connection(), FINAL, mark).await?;
         self.note();
         Ok(())
     }
@@ -279,7 +304,7 @@ impl Unit {
     }
 }
 
-fn read_found(row: &AnyRow) -> Result<FoundPayout, StoreError> {
+pub(super) fn read_found(row: &AnyRow) -> Result<FoundPayout, StoreError> {
     Ok(FoundPayout {
         lane: row.address("lane")?,
         number: row.uint("number")?,

@@ -108,11 +108,33 @@ impl Unit {
         self.noted = true;
     }
 
+    /// Adds to a list in the detail of the audit entry.
+    pub fn list(&mut self, key: &str, value: serde_json::Value) {
+        if let Some(detail) = self.context.detail.as_object_mut()
+            && let Some(list) = detail.entry(key).or_insert_with(|| serde_json::json!([])).as_array_mut()
+        {
+            list.push(value);
+        }
+    }
+
     /// Adds to the detail of the audit entry.
     pub fn describe(&mut self, key: &str, value: serde_json::Value) {
         if let Some(detail) = self.context.detail.as_object_mut() {
             detail.insert(key.to_owned(), value);
         }
+    }
+
+    /// Keeps a value under a name.
+    pub async fn set_meta(&mut self, name: &str, value: &str) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .bind(name)
+        .bind(value)
+        .execute(&mut *self.tx)
+        .await?;
+        self.note();
+        Ok(())
     }
 
     /// Moves withdrawals that all stand at the same state. Ending ones get their postings here, so that no caller
@@ -271,6 +293,11 @@ impl Unit {
                 .await?;
         }
         Ok(())
+    }
+
+    /// Puts the terms of withdrawals that were accepted, in the order of their rows, into what the change's hash covers.
+    pub(super) fn cover(&mut self, accepted: &[Withdrawal]) {
+        accepted.iter().for_each(|w| self.digest.accepted(w));
     }
 
     /// Appends the transitions of `rows`.

@@ -124,6 +124,7 @@ impl Unit {
         }
 
         stored.sort_by_key(|w| w.row);
+        self.cover(&stored);
         self.post_for(&stored, Sides::received, WithdrawalState::Received).await?;
         let rows: Vec<i64> = stored.iter().map(|w| w.row).collect();
         self.record(Subject::Withdrawal, &rows, None, WithdrawalState::Received.as_str(), None).await?;

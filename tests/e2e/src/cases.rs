@@ -65,6 +65,8 @@ pub async fn check_paid(
     assert_eq!(outcome.missing.len(), released.len(), "released and paid: {outcome:?}");
     let verdict = setup.json(&["reconcile"])?;
     assert_eq!(verdict["ok"], true, "{verdict}");
+    let audit = setup.json(&["audit", "verify"])?;
+    assert_eq!(audit["ok"], true, "{audit}");
     Ok(())
 }
 

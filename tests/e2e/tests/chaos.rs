@@ -322,6 +322,8 @@ impl Run {
         let verdict = verdict.await;
         let verdict = verdict.wrap_err_with(|| format!("{refused:#}"))?;
         ensure!(verdict["ok"] == true, "chain and books differ: {verdict}");
+        let audit = self.setup.json(&["audit", "verify"])?;
+        ensure!(audit["ok"] == true, "the audit is broken: {audit}");
         println!(
             "{} paid, {} claims, {requests} requests, went back {} of {} times, {} calls to send",
             outcome.paid,

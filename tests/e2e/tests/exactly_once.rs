@@ -50,6 +50,8 @@ async fn check(world: &World, setup: &Setup, orders: &[Expected]) -> eyre::Resul
     assert_eq!(outcome.paid + outcome.claims, orders.len() as u64);
     let verdict = setup.json(&["reconcile"])?;
     assert_eq!(verdict["ok"], true, "{verdict}");
+    let audit = setup.json(&["audit", "verify"])?;
+    assert_eq!(audit["ok"], true, "{audit}");
     Ok(())
 }
 

@@ -49,6 +49,7 @@ async fn heal(range: &Range, unit: &mut Unit, log: &VaultLog, event: &Settled) -
         tracing::error!(tx = %log.tx, lane = %event.lane, "a settlement that cannot be read: not sent by a keeper");
         return Ok(());
     };
+    range.forgotten(unit, log.tx)?;
     let failed = range.failed(log.tx, event.lane);
     let references: Vec<_> = payouts.iter().map(|p| p.reference).collect();
     let known = unit.withdrawals_by_reference(&references).await?;

@@ -1,0 +1,504 @@
+//! Goes through the chain's final blocks and holds each payout against the records.
+//!
+//! What must be remembered from block to block is kept by batch and by asset, not by payout, so that the memory stays
+//! what it is however long the chain becomes. It is JSON, so that an interrupted walk goes on where it was.
+
+use super::outflows::Outflows;
+use crate::{
+    books::difference::{Class, Difference, Side},
+    chain::{
+        Chain, ChainError, VaultLog,
+        abi::IVault::{IVaultEvents, Requested, Settled},
+        calldata::{self, Payout},
+    },
+    domain::{
+        amount::Amount,
+        asset::Assets,
+        lane::{Head, LanePosition},
+        withdrawal::{Door, Reference, WithdrawalState},
+    },
+    stages::{StageError, finalize::outcome},
+    store::{
+        compare::{BatchRecord, Moment, Record},
+        progress::FoundPayout,
+    },
+};
+use alloy::primitives::{Address, B256, Bytes, U256};
+use futures::{StreamExt, TryStreamExt, stream};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// How many settlements' calldata are asked for at once.
+const AT_ONCE: usize = 8;
+
+/// What moved of one asset, by the vault's events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flow {
+    pub deposited: U256,
+    pub refilled: U256,
+    pub swept: U256,
+    pub claimed: U256,
+    /// By orders and by requests; without what became claims.
+    pub paid_orders: U256,
+    pub paid_requests: U256,
+    /// Orders whose push failed: the float owes them no more, the vault does.
+    pub kept_orders: U256,
+}
+
+/// A run of a lane's numbers that the chain settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    pub count: u64,
+    /// The batch here that it was; none when these books do not know it.
+    pub batch: Option<i64>,
+}
+
+/// A walk under way.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Walk {
+    pub payouts: u64,
+    pub flows: BTreeMap<Address, Flow>,
+    pub runs: BTreeMap<Address, BTreeMap<u64, Run>>,
+    /// Numbers that each lane gave up or used, and so its next.
+    pub next: BTreeMap<Address, u64>,
+    /// Requests that the chain saw the end of.
+    pub ended: BTreeSet<u64>,
+    /// Unclaimed, by asset and recipient.
+    pub claims: BTreeMap<Address, BTreeMap<Address, U256>>,
+    /// Records that a difference is about already.
+    pub odd: BTreeSet<i64>,
+    /// Transfers out of the vault that nobody ordered, by asset, in their order: the subject of their difference, and
+    /// how much left.
+    pub unordered: BTreeMap<Address, Vec<(String, U256)>>,
+    pub differences: Vec<Difference>,
+    /// How records ended that are still open here, by the subject of their difference.
+    pub late: BTreeMap<String, WithdrawalState>,
+}
+
+/// What the chain says that a record must say.
+struct Said {
+    asset: Address,
+    recipient: Address,
+    amount: Amount,
+    state: WithdrawalState,
+}
+
+impl Walk {
+    /// Reads blocks `from..=to` and compares.
+    pub async fn range(
+        &mut self,
+        chain: &Chain,
+        assets: &Assets,
+        moment: &mut Moment,
+        from: u64,
+        to: u64,
+    ) -> Result<(), StageError> {
+        let logs = chain.vault_logs(from, to).await?;
+        let range = Range::read(chain, moment, logs).await?;
+        let mut outflows = Outflows::default();
+        for log in &range.logs {
+            self.take(&range, moment, &mut outflows, log).await?;
+        }
+        for asset in assets.iter().filter(|a| !a.is_native()) {
+            let transfers = chain.transfers_from_vault(asset.address, from, to).await?;
+            let found = outflows.compare(asset, &transfers);
+            self.unordered.entry(asset.address).or_default().extend(found.unordered);
+            self.differences.extend(found.differences);
+        }
+        Ok(())
+    }
+
+    async fn take(
+        &mut self,
+        range: &Range,
+        moment: &mut Moment,
+        outflows: &mut Outflows,
+        log: &VaultLog,
+    ) -> Result<(), StageError> {
+        match &log.event {
+            IVaultEvents::Deposited(e) => add(&mut self.flow(e.asset).deposited, e.amount),
+            IVaultEvents::Refilled(e) => add(&mut self.flow(e.asset).refilled, e.amount),
+            IVaultEvents::Swept(e) => {
+                add(&mut self.flow(e.asset).swept, e.amount);
+                outflows.expect(e.asset, log.tx, e.cold, e.amount);
+            }
+            IVaultEvents::Claimed(e) => {
+                add(&mut self.flow(e.asset).claimed, e.amount);
+                outflows.expect(e.asset, log.tx, e.to, e.amount);
+                let claim = self.claims.entry(e.asset).or_default().entry(e.recipient).or_default();
+                *claim = claim.saturating_sub(e.amount);
+            }
+            IVaultEvents::PayoutFailed(e) => {
+                add(self.claims.entry(e.asset).or_default().entry(e.recipient).or_default(), e.amount);
+            }
+            IVaultEvents::LaneEnabled(e) => {
+                self.next.entry(e.lane).or_insert(e.next);
+            }
+            IVaultEvents::Voided(e) => {
+                self.next.insert(e.lane, e.first + e.count);
+            }
+            IVaultEvents::Settled(e) => self.settled(range, moment, outflows, log, e).await?,
+            IVaultEvents::Requested(e) => self.requested(range, e),
+            IVaultEvents::RequestCancelled(e) => {
+                self.request_ended(range, e.id, WithdrawalState::Cancelled);
+            }
+            IVaultEvents::RequestForced(e) => {
+                let failed = range.failed(log.tx, Address::ZERO);
+                let outcome = outcome(failed.contains(&e.id));
+                let recipient = range.requests.get(&e.id).map(|r| r.recipient);
+                self.request_paid(outflows, log, e.asset, recipient, e.amount, outcome);
+                self.request_ended(range, e.id, outcome);
+            }
+            IVaultEvents::RequestsSettled(e) => {
+                let named = calldata::requests(range.calldata(log.tx)?).unwrap_or_default();
+                let (failed, skipped) = (range.failed(log.tx, Address::ZERO), range.skipped(log.tx));
+                for request in named.iter().filter(|r| !skipped.contains(&r.id)) {
+                    let outcome = outcome(failed.contains(&request.id));
+                    let recipient = Some(request.recipient);
+                    self.request_paid(outflows, log, e.asset, recipient, request.amount, outcome);
+                    self.request_ended(range, request.id, outcome);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn settled(
+        &mut self,
+        range: &Range,
+        moment: &mut Moment,
+        outflows: &mut Outflows,
+        log: &VaultLog,
+        event: &Settled,
+    ) -> Result<(), StageError> {
+        let bytes = range.calldata(log.tx)?;
+        let Some(payouts) = calldata::payouts(bytes) else {
+            let what = "a settlement that cannot be read: no keeper sent it";
+            self.say(Class::UnknownOutflow, Side::Chain, format!("transaction {}", log.tx), what);
+            return Ok(());
+        };
+        let head = LanePosition { next: event.first, head: Head::ZERO }.after(0, bytes).head;
+        let batch = moment.settled_batch(event.lane, event.first, head).await?;
+        let run = Run { count: event.count, batch: batch.as_ref().map(|b| b.row) };
+        self.runs.entry(event.lane).or_default().insert(event.first, run);
+        self.next.insert(event.lane, event.first + event.count);
+        let failed = range.failed(log.tx, event.lane);
+        let mut records = Records::load(moment, batch.as_ref(), event, &payouts).await?;
+        let odd_before = self.differences.len();
+        for (payout, number) in payouts.iter().zip(event.first..).filter(|(p, _)| !p.amount.is_zero()) {
+            self.payouts += 1;
+            let outcome = outcome(failed.contains(&number));
+            let flow = self.flow(event.asset);
+            if outcome == WithdrawalState::Paid {
+                add(&mut flow.paid_orders, payout.amount.0);
+                outflows.expect(event.asset, log.tx, payout.recipient, payout.amount.0);
+            } else {
+                add(&mut flow.kept_orders, payout.amount.0);
+            }
+            let said = Said {
+                asset: event.asset,
+                recipient: payout.recipient,
+                amount: payout.amount,
+                state: outcome,
+            };
+            match records.take(payout, number) {
+                Known::Record(record) => self.hold(&record, &said),
+                Known::Found => {}
+                Known::FoundOtherwise(class, what) => {
+                    self.say(class, Side::Records, place(event.lane, number), what);
+                }
+                Known::Nowhere => {
+                    let what = format!(
+                        "the chain paid {} of {} to {} in transaction {}, and no record has the reference {}",
+                        payout.amount, event.asset, payout.recipient, log.tx, payout.reference
+                    );
+                    self.say(Class::MissingInDatabase, Side::Records, place(event.lane, number), what);
+                }
+            }
+        }
+        for record in records.left() {
+            self.not_on_chain(&record);
+        }
+        if let Some(batch) = batch.filter(|_| self.differences.len() == odd_before) {
+            self.hold_batch(&batch, event, head, &payouts);
+        }
+        Ok(())
+    }
+
+    /// What a batch says of itself, where all its records are right.
+    fn hold_batch(&mut self, batch: &BatchRecord, event: &Settled, head: Head, payouts: &[Payout]) {
+        let total: Amount = payouts.iter().map(|p| p.amount).sum();
+        let subject = format!("batch {}", batch.row);
+        let differs = |chain: &dyn std::fmt::Display, here: &dyn std::fmt::Display| {
+            format!("the chain has {chain}, the batch {here}")
+        };
+        let (class, what) = if batch.asset != event.asset {
+            (Class::Asset, differs(&event.asset, &batch.asset))
+        } else if batch.total != total {
+            (Class::Amount, differs(&total, &batch.total))
+        } else if batch.count != event.count {
+            (Class::Amount, differs(&event.count, &batch.count))
+        } else if batch.first != event.first {
+            (Class::State, differs(&event.first, &batch.first))
+        } else if batch.head_after != head {
+            (Class::State, differs(&head, &batch.head_after))
+        } else if batch.state != "final" {
+            (Class::Late, differs(&"it as settled", &batch.state))
+        } else {
+            return;
+        };
+        self.say(class, Side::Records, subject, what);
+    }
+
+    fn requested(&mut self, range: &Range, event: &Requested) {
+        let Some(record) = range.requests.get(&event.id) else {
+            let what =
+                format!("the chain has it: {} of {} to {}", event.amount, event.asset, event.recipient);
+            self.say(Class::MissingInDatabase, Side::Records, format!("request {}", event.id), what);
+            return;
+        };
+        let said = Said {
+            asset: event.asset,
+            recipient: event.recipient,
+            amount: Amount(event.amount),
+            state: record.state,
+        };
+        self.hold(record, &said);
+    }
+
+    fn request_paid(
+        &mut self,
+        outflows: &mut Outflows,
+        log: &VaultLog,
+        asset: Address,
+        recipient: Option<Address>,
+        amount: U256,
+        outcome: WithdrawalState,
+    ) {
+        self.payouts += 1;
+        if outcome == WithdrawalState::Paid {
+            add(&mut self.flow(asset).paid_requests, amount);
+            if let Some(recipient) = recipient {
+                outflows.expect(asset, log.tx, recipient, amount);
+            }
+        }
+    }
+
+    fn request_ended(&mut self, range: &Range, id: u64, state: WithdrawalState) {
+        self.ended.insert(id);
+        if let Some(record) = range.requests.get(&id) {
+            let said =
+                Said { asset: record.asset, recipient: record.recipient, amount: record.amount, state };
+            self.hold(record, &said);
+        }
+    }
+
+    /// Holds a record against what the chain says of it. One difference is enough: it names the record.
+    fn hold(&mut self, record: &Record, said: &Said) {
+        if self.odd.contains(&record.row) {
+            return;
+        }
+        let (class, what) = if record.asset != said.asset {
+            (Class::Asset, format!("the chain has {}, the record {}", said.asset, record.asset))
+        } else if record.recipient != said.recipient {
+            (Class::Recipient, format!("the chain has {}, the record {}", said.recipient, record.recipient))
+        } else if record.amount != said.amount {
+            (Class::Amount, format!("the chain has {}, the record {}", said.amount, record.amount))
+        } else if record.state == said.state {
+            return;
+        } else {
+            let class = if record.state.is_terminal() { Class::State } else { Class::Late };
+            (class, format!("the chain has it {}, the record {}", said.state, record.state))
+        };
+        self.odd.insert(record.row);
+        let subject = format!("withdrawal {}", record.id);
+        if class == Class::Late {
+            self.late.insert(subject.clone(), said.state);
+        }
+        self.say(class, Side::Records, subject, what);
+    }
+
+    /// The database says that a record was paid, and the chain does not.
+    pub(super) fn not_on_chain(&mut self, record: &Record) {
+        if !self.odd.insert(record.row) {
+            return;
+        }
+        let what = format!(
+            "the record is {}, no settlement pays {} to {}",
+            record.state, record.amount, record.recipient
+        );
+        self.say(Class::MissingOnChain, Side::Records, format!("withdrawal {}", record.id), what);
+    }
+
+    pub(super) fn say(&mut self, class: Class, side: Side, subject: String, what: impl Into<String>) {
+        self.differences.push(Difference::new(class, side, subject, what));
+    }
+
+    fn flow(&mut self, asset: Address) -> &mut Flow {
+        self.flows.entry(asset).or_default()
+    }
+}
+
+fn place(lane: Address, number: u64) -> String {
+    format!("payout {lane}/{number}")
+}
+
+/// Amounts that one vault held fit 256 bits together; a lying node's need not.
+fn add(sum: &mut U256, amount: U256) {
+    *sum = sum.saturating_add(amount);
+}
+
+/// What these books have for the payouts of one settlement.
+struct Records {
+    by_reference: HashMap<Reference, Record>,
+    found: BTreeMap<u64, (FoundPayout, Option<i64>)>,
+    /// Of the batch alone: records that no payout took are left.
+    of_batch: HashSet<i64>,
+}
+
+enum Known {
+    Record(Record),
+    /// Found on chain before, and kept with the same terms.
+    Found,
+    FoundOtherwise(Class, String),
+    Nowhere,
+}
+
+impl Records {
+    async fn load(
+        moment: &mut Moment,
+        batch: Option<&BatchRecord>,
+        event: &Settled,
+        payouts: &[Payout],
+    ) -> Result<Self, StageError> {
+        let records = match batch {
+            Some(batch) => moment.records_of(batch.row).await?,
+            None => Vec::new(),
+        };
+        let of_batch = records.iter().map(|r| r.row).collect();
+        let mut by_reference: HashMap<_, _> = records.into_iter().map(|r| (r.reference, r)).collect();
+        let others: Vec<_> = payouts
+            .iter()
+            .filter(|p| !p.amount.is_zero() && !by_reference.contains_key(&p.reference))
+            .map(|p| p.reference)
+            .collect();
+        let mut found = BTreeMap::new();
+        if batch.is_none() {
+            found = moment.found(event.lane, event.first, event.count).await?;
+        }
+        if !others.is_empty() {
+            let more = moment.records_by_reference(&others).await?;
+            // One that another batch pays is not this payout's.
+            by_reference.extend(more.into_iter().filter(|(_, r)| batch.is_none() || r.batch.is_none()));
+        }
+        Ok(Self { by_reference, found, of_batch })
+    }
+
+    fn take(&mut self, payout: &Payout, number: u64) -> Known {
+        let record = self.by_reference.remove(&payout.reference);
+        if let Some((found, withdrawal)) = self.found.remove(&number) {
+            let differs = if found.amount != payout.amount {
+                Some((
+                    Class::Amount,
+                    format!("the chain has {}, the books found {}", payout.amount, found.amount),
+                ))
+            } else if found.recipient != payout.recipient {
+                let what = format!("the chain has {}, the books found {}", payout.recipient, found.recipient);
+                Some((Class::Recipient, what))
+            } else if found.reference != payout.reference {
+                Some((
+                    Class::State,
+                    format!("the chain has {}, the books found {}", payout.reference, found.reference),
+                ))
+            } else {
+                None
+            };
+            if let Some((class, what)) = differs {
+                return Known::FoundOtherwise(class, what);
+            }
+            // Paid twice by mistake of a person: the record stands for another payment.
+            return match record.filter(|r| Some(r.row) == withdrawal) {
+                Some(record) => Known::Record(record),
+                None => Known::Found,
+            };
+        }
+        match record {
+            Some(record) => {
+                self.of_batch.remove(&record.row);
+                Known::Record(record)
+            }
+            None => Known::Nowhere,
+        }
+    }
+
+    /// Records of the batch that none of its payouts is.
+    fn left(self) -> Vec<Record> {
+        let of_batch = self.of_batch;
+        let mut left: Vec<_> =
+            self.by_reference.into_values().filter(|r| of_batch.contains(&r.row)).collect();
+        left.sort_by_key(|r| r.row);
+        left
+    }
+}
+
+/// A range's events, with what belongs to them.
+struct Range {
+    logs: Vec<VaultLog>,
+    calldata: HashMap<B256, Bytes>,
+    requests: HashMap<u64, Record>,
+}
+
+impl Range {
+    async fn read(chain: &Chain, moment: &mut Moment, logs: Vec<VaultLog>) -> Result<Self, StageError> {
+        let settlements: BTreeSet<B256> = logs
+            .iter()
+            .filter(|l| matches!(l.event, IVaultEvents::Settled(_) | IVaultEvents::RequestsSettled(_)))
+            .map(|l| l.tx)
+            .collect();
+        let calldata: HashMap<B256, Bytes> = stream::iter(settlements)
+            .map(|tx| async move { Ok::<_, ChainError>((tx, chain.calldata(tx).await?)) })
+            .buffer_unordered(AT_ONCE)
+            .try_collect()
+            .await?;
+        let mut ids = BTreeSet::new();
+        for log in &logs {
+            match &log.event {
+                IVaultEvents::Requested(e) => drop(ids.insert(e.id)),
+                IVaultEvents::RequestCancelled(e) => drop(ids.insert(e.id)),
+                IVaultEvents::RequestForced(e) => drop(ids.insert(e.id)),
+                IVaultEvents::RequestsSettled(_) => {
+                    let bytes = calldata.get(&log.tx).map(|b| b.as_ref()).unwrap_or_default();
+                    ids.extend(calldata::requests(bytes).unwrap_or_default().iter().map(|r| r.id));
+                }
+                _ => {}
+            }
+        }
+        let ids: Vec<u64> = ids.into_iter().collect();
+        let mut requests = moment.records_by_request(&ids).await?;
+        requests.retain(|_, record| record.door == Door::Request);
+        Ok(Self { logs, calldata, requests })
+    }
+
+    fn calldata(&self, tx: B256) -> Result<&Bytes, StageError> {
+        let calldata = self.calldata.get(&tx);
+        calldata.ok_or_else(|| ChainError::Missing(format!("calldata of transaction {tx}")).into())
+    }
+
+    /// The numbers of failed pushes in a transaction: of a lane's orders, or of requests (lane zero).
+    fn failed(&self, tx: B256, lane: Address) -> HashSet<u64> {
+        let failed = |log: &VaultLog| match &log.event {
+            IVaultEvents::PayoutFailed(e) if log.tx == tx && e.lane == lane => Some(e.number),
+            _ => None,
+        };
+        self.logs.iter().filter_map(failed).collect()
+    }
+
+    fn skipped(&self, tx: B256) -> HashSet<u64> {
+        let skipped = |log: &VaultLog| match &log.event {
+            IVaultEvents::RequestSkipped(e) if log.tx == tx => Some(e.id),
+            _ => None,
+        };
+        self.logs.iter().filter_map(skipped).collect()
+    }
+}

@@ -1,0 +1,268 @@
+//! The audit chain: nobody changes it in the database, and whoever does so elsewhere is found at the first change.
+
+// All of this file is a test, its helpers too.
+#![allow(clippy::unwrap_used)]
+
+use alloy::primitives::B256;
+use eyre::ensure;
+use serde_json::Value;
+use spillway::books::audit::Entry;
+use spillway_e2e::{
+    cases::{orders_of, submit},
+    keeper::{Database, Keeper, Setup},
+    world::World,
+};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection};
+use std::{path::Path, process::Command, time::Duration};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
+const FAST: &str = "[batch]\nwindow = \"200ms\"\n";
+
+/// A keeper that paid orders of all assets and a request, and stopped.
+async fn paid(database: Database, world: &World) -> eyre::Result<Setup> {
+    let setup = Setup::over(database, world, Path::new(PROGRAM), 2, FAST)?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    pay(world, &setup, "first").await?;
+    keeper.stop()?;
+    Ok(setup)
+}
+
+async fn pay(world: &World, setup: &Setup, name: &str) -> eyre::Result<()> {
+    let orders: Vec<_> = ["ETH", "TUSD"].iter().flat_map(|asset| orders_of(world, asset, name, 4)).collect();
+    // Keys are of the name and the number.
+    let orders: Vec<_> = orders
+        .into_iter()
+        .enumerate()
+        .map(|(i, order)| spillway_e2e::chain_audit::Expected { key: format!("{name}-{i}"), ..order })
+        .collect();
+    submit(world, setup, &orders)?;
+    setup.settled(Duration::from_secs(60)).await
+}
+
+/// What a person without configuration and store is told of a file.
+fn verify(file: &Path, world: &World) -> eyre::Result<Value> {
+    let elsewhere = tempfile::tempdir()?;
+    let output = Command::new(PROGRAM)
+        .current_dir(elsewhere.path())
+        .args(["audit", "verify", "--json", "--rpc", &world.anvil.url(), "--export"])
+        .arg(file)
+        .output()?;
+    let said = serde_json::from_slice(&output.stdout);
+    let said: Value = said.map_err(|_| eyre::eyre!("{}", String::from_utf8_lossy(&output.stderr)))?;
+    ensure!(output.status.code() == Some(if said["ok"] == true { 0 } else { 4 }), "{said}");
+    Ok(said)
+}
+
+/// Computes the hashes of all changes from `from` on again, as a forger would who has the whole file.
+fn forge_on(lines: &mut [String], from: usize) -> eyre::Result<()> {
+    let hash_of = |line: &str| -> eyre::Result<B256> {
+        Ok(serde_json::from_str::<Value>(line)?["hash"].as_str().unwrap().parse()?)
+    };
+    let mut prev = if from > 1 { hash_of(&lines[from - 1])? } else { B256::ZERO };
+    let end = lines.len() - 1;
+    for line in &mut lines[from..end] {
+        let mut change: Value = serde_json::from_str(line)?;
+        let text = |key: &str| change[key].as_str().unwrap().to_owned();
+        let (actor, action, detail) = (text("actor"), text("action"), text("detail"));
+        let entry = Entry {
+            seq: change["seq"].as_i64().unwrap(),
+            at: change["at"].as_i64().unwrap(),
+            actor: &actor,
+            action: &action,
+            detail: &detail,
+            digest: text("digest").parse()?,
+        };
+        prev = entry.hash(prev);
+        change["hash"] = prev.to_string().into();
+        *line = change.to_string();
+    }
+    let mut last: Value = serde_json::from_str(&lines[end])?;
+    last["head"] = prev.to_string().into();
+    lines[end] = last.to_string();
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_is_verified_with_nothing_but_an_endpoint() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let setup = paid(Database::Sqlite, &world).await?;
+    let file = setup.dir.join("audit.jsonl");
+    let exported = setup.json(&["audit", "export", &file.to_string_lossy()])?;
+    let whole = verify(&file, &world)?;
+    assert_eq!((&whole["ok"], &whole["changes"]), (&Value::Bool(true), &exported["changes"]), "{whole}");
+    assert!(whole["chain"]["settlements"].as_u64().unwrap() >= 2, "{whole}");
+    let confirmed = usize::try_from(whole["chain"]["up_to_change"].as_u64().unwrap())?;
+    assert!(confirmed > 2, "{whole}");
+    assert_eq!(setup.json(&["audit", "verify"])?["ok"], true);
+
+    // Line n holds change n: the header is line 0.
+    let lines: Vec<String> = std::fs::read_to_string(&file)?.lines().map(str::to_owned).collect();
+    let tampered = setup.dir.join("tampered.jsonl");
+    for at in 1..lines.len() - 1 {
+        let mut changed = lines.clone();
+        changed[at] = changed[at].replacen("\"at\":1", "\"at\":2", 1);
+        std::fs::write(&tampered, changed.join("\n") + "\n")?;
+        let said = verify(&tampered, &world)?;
+        assert_eq!(said["broken"]["change"], at, "{said}");
+        let mut fewer = lines.clone();
+        fewer.remove(at);
+        std::fs::write(&tampered, fewer.join("\n") + "\n")?;
+        let said = verify(&tampered, &world)?;
+        assert_eq!(said["broken"]["change"], at, "{said}");
+    }
+    let cut = &lines[..lines.len() - 1];
+    std::fs::write(&tampered, cut.join("\n") + "\n")?;
+    assert!(verify(&tampered, &world)?["broken"]["what"].as_str().unwrap().contains("cut off"));
+
+    // Whoever writes all of history anew cannot write the chain anew.
+    let mut forged = lines.clone();
+    forged[confirmed] = forged[confirmed].replacen("\"at\":1", "\"at\":2", 1);
+    forge_on(&mut forged, confirmed)?;
+    std::fs::write(&tampered, forged.join("\n") + "\n")?;
+    let said = verify(&tampered, &world)?;
+    assert!(said["broken"]["what"].as_str().unwrap().contains("written anew"), "{said}");
+    assert!(said["broken"]["change"].as_u64().unwrap() <= confirmed as u64, "{said}");
+    Ok(())
+}
+
+async fn a_past_that_a_restore_lost_is_told_apart(database: Database) -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let setup = paid(database, &world).await?;
+    setup.back_up().await?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    pay(&world, &setup, "second").await?;
+    keeper.stop()?;
+    setup.restore().await?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    pay(&world, &setup, "third").await?;
+    keeper.stop()?;
+    let said = setup.json(&["audit", "verify"])?;
+    assert_eq!(said["ok"], true, "{said}");
+    assert!(said["chain"]["forgotten"].as_u64().unwrap() >= 1, "{said}");
+    Ok(())
+}
+
+/// Whoever has the database tries; each statement must fail or change nothing.
+async fn tried(url: &str, statements: &[&str]) -> eyre::Result<()> {
+    sqlx::any::install_default_drivers();
+    for statement in statements {
+        let mut connection = AnyConnection::connect(url).await?;
+        let count = "SELECT (SELECT count(*) FROM audit) + (SELECT count(*) FROM transitions) * 1000 + \
+                     (SELECT count(*) FROM postings) * 1000000 + (SELECT count(*) FROM withdrawals) * 1000000000";
+        let before: i64 = sqlx::query_scalar(count).fetch_one(&mut connection).await?;
+        let refused = sqlx::raw_sql(AssertSqlSafe(*statement)).execute(&mut connection).await;
+        let after: i64 = sqlx::query_scalar(count).fetch_one(&mut connection).await?;
+        let changed = refused.as_ref().map_or(0, |done| done.rows_affected());
+        assert!(refused.is_err() || changed == 0, "{statement}: done");
+        assert_eq!(before, after, "{statement}");
+    }
+    Ok(())
+}
+
+const REWRITES: [&str; 15] = [
+    "UPDATE audit SET actor = 'me'",
+    "UPDATE audit SET hash = '0x00' WHERE seq = 2",
+    "DELETE FROM audit WHERE seq = (SELECT max(seq) FROM audit)",
+    "INSERT INTO audit SELECT seq + 2, at, actor, action, detail, digest, hash FROM audit WHERE seq = \
+     (SELECT max(seq) FROM audit)",
+    "INSERT INTO audit SELECT -1, at, actor, action, detail, digest, hash FROM audit WHERE seq = 1",
+    "UPDATE transitions SET reason = 'x'",
+    "DELETE FROM transitions",
+    "UPDATE postings SET amount = replace(amount, '0', '1')",
+    "DELETE FROM postings WHERE row_id = 1",
+    "DELETE FROM withdrawals",
+    "UPDATE withdrawals SET amount = replace(amount, '0', '1')",
+    "UPDATE withdrawals SET recipient = '0x0000000000000000000000000000000000000001'",
+    "UPDATE withdrawals SET id = 'wd_00000000000000000000000000000000' WHERE row_id = 1",
+    "UPDATE withdrawals SET idempotency_key = 'other'",
+    "UPDATE withdrawals SET state = 'received' WHERE state = 'paid' AND row_id = 999999",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_refuses_to_change_history() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let setup = paid(Database::Sqlite, &world).await?;
+    let url = format!("sqlite://{}/spillway.db", setup.dir.display());
+    tried(&url, &REWRITES).await?;
+    let replacing = [
+        "REPLACE INTO audit SELECT seq, at, 'me', action, detail, digest, hash FROM audit WHERE seq = 2",
+        "INSERT OR REPLACE INTO postings SELECT row_id, audit, withdrawal, to_state, asset, debit, credit, \
+         replace(amount, '0', '1'), at FROM postings WHERE row_id = 1",
+        "REPLACE INTO transitions SELECT row_id, audit, withdrawal, batch, from_state, 'paid', reason, at \
+         FROM transitions WHERE row_id = 1",
+        "UPDATE OR REPLACE withdrawals SET id = (SELECT id FROM withdrawals WHERE row_id = 2) WHERE row_id = 1",
+    ];
+    tried(&url, &replacing).await?;
+    // It is skipped, not refused: an order that is handed in again looks the same.
+    let again = "REPLACE INTO withdrawals (row_id, id, reference, door, idempotency_key, asset, recipient, amount, \
+                 state, trace_id, received_at, updated_at) SELECT row_id + 1000, id, reference, door, \
+                 idempotency_key, asset, recipient, amount, 'received', trace_id, 1, 1 FROM withdrawals";
+    tried(&url, &[again]).await?;
+    assert_eq!(setup.json(&["db", "check"])?["ok"], true);
+    Ok(())
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod over_postgres {
+    use super::*;
+    use spillway_e2e::{cases::reconfigure, postgres::Postgres};
+    use std::sync::Arc;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn postgres_refuses_to_change_history_and_the_keepers_role_cannot_take_the_refusal_away()
+    -> eyre::Result<()> {
+        let world = World::start(0.5).await?;
+        let server = Arc::new(Postgres::start().await?);
+        let setup = paid(Database::Postgres(server.clone()), &world).await?;
+        let emptying = [
+            "TRUNCATE audit",
+            "TRUNCATE postings",
+            "TRUNCATE transitions",
+            "TRUNCATE withdrawals CASCADE",
+            "TRUNCATE batches CASCADE",
+        ];
+        tried(&server.url("keeper"), &REWRITES).await?;
+        tried(&server.url("keeper"), &emptying).await?;
+
+        // A role of its own pays as before, and can do none of this, nor take away what refuses it.
+        server.execute("CREATE ROLE payer LOGIN").await?;
+        assert_eq!(setup.json(&["db", "grant", "payer"])?["role"], "payer");
+        let own = server.url("keeper").replace("spillway@", "payer@");
+        reconfigure(&setup, &server.url("keeper"), &own)?;
+        let keeper = Keeper::start_ready(&setup).await?;
+        pay(&world, &setup, "by its own role").await?;
+        keeper.stop()?;
+        tried(&own, &REWRITES).await?;
+        tried(&own, &emptying).await?;
+        let taking_away = [
+            "ALTER TABLE audit DISABLE TRIGGER ALL",
+            "DROP TRIGGER audit_append_only ON audit",
+            "DROP TABLE postings CASCADE",
+            "SET session_replication_role = replica",
+            "CREATE OR REPLACE FUNCTION append_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN OLD; END $$",
+            "UPDATE withdrawals SET received_at = 1",
+        ];
+        tried(&own, &taking_away).await?;
+        assert_eq!(setup.json(&["db", "check"])?["ok"], true);
+        assert_eq!(setup.json(&["audit", "verify"])?["ok"], true);
+        assert_eq!(setup.json(&["reconcile"])?["ok"], true);
+        Ok(())
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_past_that_a_restore_lost_is_told_apart() -> eyre::Result<()> {
+        super::a_past_that_a_restore_lost_is_told_apart(Database::Postgres(Arc::new(
+            Postgres::start().await?,
+        )))
+        .await
+    }
+}
+
+mod over_sqlite {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_past_that_a_restore_lost_is_told_apart() -> eyre::Result<()> {
+        super::a_past_that_a_restore_lost_is_told_apart(Database::Sqlite).await
+    }
+}

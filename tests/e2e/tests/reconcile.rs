@@ -1,0 +1,276 @@
+//! Reconciliation: what differs between intake, ledger and chain is found and called what it is, and nothing else is.
+//!
+//! `SPILLWAY_CORRUPTIONS=5000` makes more than 500; `SPILLWAY_CORRUPTION_SEED=7` replays a run.
+
+// All of this file is a test, its helpers too.
+#![allow(clippy::unwrap_used)]
+
+mod corruption;
+
+use alloy::{
+    primitives::{Address, Bytes, U256, keccak256},
+    providers::{Provider, ext::AnvilApi},
+    sol_types::SolCall,
+};
+use corruption::{Corruption, Found, Ground};
+use eyre::ensure;
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use spillway::{
+    books::difference::Class,
+    chain::abi::IVault,
+    config::Config,
+    deployment::Deployment,
+    domain::asset::NATIVE,
+    keeper::{self, Scope},
+    stages::reconcile::Report,
+};
+use spillway_e2e::{
+    anvil::Options,
+    cases::{orders_of, submit},
+    chain_audit::Expected,
+    eventually,
+    keeper::{Database, Keeper, Setup},
+    world::{DEPLOYER, TestToken, World, send},
+};
+use std::{path::Path, time::Duration};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
+const FAST: &str = "[batch]\nwindow = \"200ms\"\n";
+
+/// Orders of all assets, some to recipients that take no money, some that can never be paid, and requests; two lanes.
+async fn filled() -> eyre::Result<(World, Setup)> {
+    // Every block keeps its state: the books are compared at an older one.
+    let world = World::start_with(Options { block_time: Some(0.5), ..Options::default() }).await?;
+    let setup = Setup::over(Database::Sqlite, &world, Path::new(PROGRAM), 2, FAST)?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    for round in 0..4 {
+        let mut orders = Vec::new();
+        for asset in ["ETH", "TUSD", "TDAI"] {
+            orders.extend(orders_of(&world, asset, &format!("{asset}-{round}"), 9));
+            let recipient = world.recipients[if asset == "TUSD" { "blocked" } else { "reverter" }];
+            orders.push(Expected {
+                key: format!("hostile-{asset}-{round}"),
+                asset: world.asset(asset).address,
+                recipient: if asset == "TDAI" { Address::repeat_byte(0x77) } else { recipient },
+                amount: U256::from(5_000_000 + round),
+            });
+        }
+        submit(&world, &setup, &orders)?;
+        let tusd = world.asset("TUSD").address;
+        let depositor = Address::from_slice(&keccak256(format!("depositor {round}"))[..20]);
+        let recipient = Address::from_slice(&keccak256(format!("for depositor {round}"))[..20]);
+        world.request(tusd, depositor, recipient, U256::from(20_000_000 + round)).await?;
+        if round == 3 {
+            corruption::copy(&setup.dir.join("spillway.db"), &setup.dir.join("older.db")).await?;
+        }
+        setup.settled(Duration::from_secs(60)).await?;
+    }
+    keeper.stop()?;
+    Ok((world, setup))
+}
+
+/// Reads what the command would print. The store of `setup` is compared, or another in its place.
+async fn reconcile(setup: &Setup, store: Option<&str>, deep: bool) -> eyre::Result<Report> {
+    let mut config = Config::load(&setup.config)?;
+    if let Some(url) = store {
+        config.store.url = url.to_owned();
+        config.store.generation_file = Some(setup.dir.join("other.generation"));
+    }
+    let deployment = Deployment::load(&config.deployment)?;
+    keeper::reconcile_once(&config, &deployment, Scope { deep, from: None }, |_, _| {}).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn random_corruptions_of_the_database_are_each_found_and_called_what_they_are() -> eyre::Result<()> {
+    let number = |name: &str, otherwise: u64| {
+        std::env::var(name).ok().map_or(Ok(otherwise), |n| n.parse::<u64>()).map_err(eyre::Report::from)
+    };
+    let wanted = number("SPILLWAY_CORRUPTIONS", 500)?;
+    let seed = number("SPILLWAY_CORRUPTION_SEED", rand::rng().random())?;
+    println!("SPILLWAY_CORRUPTION_SEED={seed}");
+    let (world, setup) = filled().await?;
+    let clean = reconcile(&setup, None, true).await?;
+    ensure!(clean.ok && clean.differences.is_empty(), "not clean to begin with: {clean:?}");
+    ensure!(clean.payouts.is_some_and(|n| n > 120), "{clean:?}");
+    // No block comes any more: the same chain is compared each time.
+    world.provider().anvil_set_interval_mining(0).await?;
+    let ground = Ground::of(&setup).await?;
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut by_kind = std::collections::BTreeMap::<String, u64>::new();
+    for n in 0..wanted {
+        let corruption = Corruption::draw(&ground, &mut rng).await?;
+        let copy = ground.corrupted(&corruption).await?;
+        let report = reconcile(&setup, Some(&copy.url), true).await?;
+        let audit = copy.audit().await?;
+        let found = Found { report, audit };
+        corruption.check(&found).map_err(|error| eyre::eyre!("seed {seed}, corruption {n}: {error:#}"))?;
+        *by_kind.entry(corruption.kind().to_owned()).or_default() += 1;
+    }
+    println!("{wanted} corruptions, each found and rightly classified, none else reported: {by_kind:?}");
+    Ok(())
+}
+
+/// Money and blocks that come and go on chain, at random.
+#[tokio::test(flavor = "multi_thread")]
+async fn random_corruptions_of_the_chain_are_each_found_and_called_what_they_are() -> eyre::Result<()> {
+    let seed: u64 = rand::rng().random();
+    println!("seed {seed}");
+    let mut rng = StdRng::seed_from_u64(seed);
+    let (world, setup) = filled().await?;
+    let chain = world.provider();
+    let vault = world.vault();
+    chain.anvil_set_interval_mining(0).await?;
+    for n in 0..24 {
+        let asset = world.asset(["ETH", "TUSD", "TDAI"][rng.random_range(0..3)]).clone();
+        let amount = U256::from(rng.random_range(1..1_000_000_u64));
+        let stranger = Address::from_slice(&keccak256(format!("{seed} {n}"))[..20]);
+        let outflow = rng.random();
+        let (from, to) = if outflow { (vault, stranger) } else { (stranger, vault) };
+        let gas = U256::from(10).pow(U256::from(18));
+        if !outflow {
+            chain.anvil_set_balance(stranger, gas).await?;
+        }
+        let before = reconcile(&setup, None, true).await?;
+        ensure!(before.ok, "seed {seed}, {n}: {before:?}");
+        let native = asset.is_native();
+        if !native && !outflow {
+            let mint = TestToken::mintCall { to: stranger, amount }.abi_encode();
+            let minted = send(chain, DEPLOYER, asset.address, U256::ZERO, mint.into()).await?;
+            chain.anvil_mine(Some(1), None).await?;
+            ensure!(minted.get_receipt().await?.status(), "nothing was minted");
+        }
+        // What a stolen key of a broken vault could do.
+        if native && outflow {
+            let left = world.balance(asset.address, vault).await? - amount;
+            chain.anvil_set_balance(vault, left).await?;
+        } else if native {
+            let sent = send(chain, from, to, amount, Bytes::new()).await?;
+            chain.anvil_mine(Some(1), None).await?;
+            ensure!(sent.get_receipt().await?.status(), "the transfer reverted");
+        } else {
+            if outflow {
+                // The vault has no key: it is impersonated, and its gas costs nothing.
+                chain.anvil_set_next_block_base_fee_per_gas(0).await?;
+            }
+            let transfer = TestToken::transferCall { to, amount }.abi_encode();
+            let request = alloy::rpc::types::TransactionRequest::default()
+                .from(from)
+                .to(asset.address)
+                .input(Bytes::from(transfer).into())
+                .gas_limit(200_000)
+                .max_fee_per_gas(if outflow { 0 } else { 100_000_000_000 })
+                .max_priority_fee_per_gas(0);
+            let sent = chain.send_transaction(request).await?;
+            chain.anvil_mine(Some(1), None).await?;
+            ensure!(sent.get_receipt().await?.status(), "the transfer reverted");
+        }
+        chain.anvil_mine(Some(8), None).await?;
+        let report = reconcile(&setup, None, true).await?;
+        let found: Vec<_> = report.differences.iter().map(|d| (d.class, d.asset.clone(), d.healed)).collect();
+        let symbol = Some(asset.symbol.clone());
+        if !outflow {
+            ensure!(found == [(Class::Donation, symbol, true)], "seed {seed}, {n}: {report:?}");
+            continue;
+        }
+        ensure!(!report.ok, "seed {seed}, {n}: {report:?}");
+        ensure!(found == [(Class::UnknownOutflow, symbol, false)], "seed {seed}, {n}: {report:?}");
+        let booked =
+            setup.json(&["reconcile", "--write-off", &asset.symbol, "--reason", "a test took it"])?;
+        ensure!(booked["lost"] == amount.to_string(), "seed {seed}, {n}: {booked}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outflow_that_nothing_explains_stops_the_asset_alone() -> eyre::Result<()> {
+    let (world, setup) = filled().await?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    let eth = world.balance(NATIVE, world.vault()).await?;
+    world.provider().anvil_set_balance(world.vault(), eth - U256::from(7)).await?;
+    eventually("the asset is stopped", Duration::from_secs(30), || async {
+        Ok(setup.logged().contains("the asset is not settled any more").then_some(()))
+    })
+    .await?;
+    submit(&world, &setup, &orders_of(&world, "ETH", "stopped", 3))?;
+    submit(&world, &setup, &orders_of(&world, "TUSD", "goes on", 3))?;
+    eventually("the other asset is paid", Duration::from_secs(30), || async {
+        Ok((setup.open()? == 3).then_some(()))
+    })
+    .await?;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(setup.open()?, 3, "the stopped asset waits");
+    keeper.stop()?;
+    let output = setup.run(&["reconcile"])?;
+    assert_eq!(output.status.code(), Some(4));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("unknown_outflow") && said.contains("security:"), "{said}");
+
+    let booked = setup.json(&["reconcile", "--write-off", "ETH", "--reason", "known"])?;
+    assert_eq!(booked["lost"], "7");
+    let keeper = Keeper::start_ready(&setup).await?;
+    setup.settled(Duration::from_secs(60)).await?;
+    keeper.stop()?;
+    assert_eq!(setup.json(&["reconcile", "--deep"])?["ok"], true);
+    assert_eq!(setup.json(&["audit", "verify"])?["ok"], true);
+    Ok(())
+}
+
+/// Blocks that were final are gone: chain.finality was too low for this chain.
+#[tokio::test(flavor = "multi_thread")]
+async fn final_blocks_that_are_gone_are_called_reorged() -> eyre::Result<()> {
+    let (world, setup) = filled().await?;
+    let tip = world.provider().get_block_number().await?;
+    let settled = alloy::rpc::types::Filter::new()
+        .address(world.vault())
+        .event_signature(<IVault::Settled as alloy::sol_types::SolEvent>::SIGNATURE_HASH)
+        .from_block(world.deployment.block);
+    let last = world.provider().get_logs(&settled).await?.pop().unwrap();
+    let depth = tip + 1 - last.block_number.unwrap();
+    let gone = eventually("the chain goes back", Duration::from_secs(20), || async {
+        Ok(world.anvil.reorg(depth + 1).await?.then_some(()))
+    });
+    gone.await?;
+    let report = reconcile(&setup, None, true).await?;
+    ensure!(!report.ok && report.differences.len() > 1, "{report:?}");
+    ensure!(report.differences.iter().all(|d| d.class == Class::Reorged), "{report:?}");
+    // Without a walk there is nothing to say but that the books cannot follow.
+    let error = format!("{:#}", reconcile(&setup, None, false).await.unwrap_err());
+    ensure!(error.contains("final"), "{error}");
+    Ok(())
+}
+
+/// A store that is built from the chain alone has all that the chain knows, and pays on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_rebuilt_from_the_chain_is_the_original_in_all_that_the_chain_knows() -> eyre::Result<()> {
+    let (world, setup) = filled().await?;
+    reconcile(&setup, None, false).await?;
+    let other = format!("sqlite://{}/lost.db", setup.dir.display());
+    let full = setup.run(&["recover", "--from-chain"])?;
+    assert!(!full.status.success(), "a store that holds something is left alone");
+    for file in ["spillway.db", "spillway.db-wal", "spillway.db-shm"] {
+        let _ = std::fs::rename(setup.dir.join(file), setup.dir.join(file.replace("spillway", "lost")));
+    }
+    let said = setup.json(&["recover", "--from-chain", "--compare", &other])?;
+    println!("{said}");
+    assert_eq!(said["ok"], true, "{said}");
+    let compared = &said["recovered"]["compared"];
+    assert_eq!(compared["same"], 124, "{said}");
+    assert_eq!(
+        (&compared["only_rebuilt"], &compared["only_other"]),
+        (&serde_json::json!([]), &serde_json::json!([]))
+    );
+    assert_eq!(said["recovered"]["requests"], 4);
+
+    // Clients repeat their keys: nothing is paid twice, and what is new is paid.
+    let orders = orders_of(&world, "TUSD", "TUSD-0", 9);
+    submit(&world, &setup, &orders)?;
+    let new = orders_of(&world, "TUSD", "new", 5);
+    submit(&world, &setup, &new)?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    setup.settled(Duration::from_secs(60)).await?;
+    keeper.stop()?;
+    let all: Vec<_> = orders.into_iter().chain(new).collect();
+    spillway_e2e::cases::check_paid(&world, &setup, &all, &[]).await?;
+    assert_eq!(setup.json(&["reconcile", "--deep"])?["ok"], true);
+    Ok(())
+}
