@@ -3,11 +3,14 @@
 //! What must be remembered from block to block is kept by batch and by asset, not by payout, so that the memory stays
 //! what it is however long the chain becomes. It is JSON, so that an interrupted walk goes on where it was.
 
+mod range;
+mod records;
+
 use super::outflows::Outflows;
 use crate::{
     books::difference::{Class, Difference, Side},
     chain::{
-        Chain, ChainError, VaultLog,
+        Chain, VaultLog,
         abi::IVault::{IVaultEvents, Requested, Settled},
         calldata::{self, Payout},
     },
@@ -15,21 +18,16 @@ use crate::{
         amount::Amount,
         asset::Assets,
         lane::{Head, LanePosition},
-        withdrawal::{Door, Reference, WithdrawalState},
+        withdrawal::WithdrawalState,
     },
     stages::{StageError, finalize::outcome},
-    store::{
-        compare::{BatchRecord, Moment, Record},
-        progress::FoundPayout,
-    },
+    store::compare::{BatchRecord, Moment, Record},
 };
-use alloy::primitives::{Address, B256, Bytes, U256};
-use futures::{StreamExt, TryStreamExt, stream};
+use alloy::primitives::{Address, U256};
+use range::Range;
+use records::{Known, Records};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-
-/// How many settlements' calldata are asked for at once.
-const AT_ONCE: usize = 8;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What moved of one asset, by the vault's events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -347,158 +345,4 @@ fn place(lane: Address, number: u64) -> String {
 /// Amounts that one vault held fit 256 bits together; a lying node's need not.
 fn add(sum: &mut U256, amount: U256) {
     *sum = sum.saturating_add(amount);
-}
-
-/// What these books have for the payouts of one settlement.
-struct Records {
-    by_reference: HashMap<Reference, Record>,
-    found: BTreeMap<u64, (FoundPayout, Option<i64>)>,
-    /// Of the batch alone: records that no payout took are left.
-    of_batch: HashSet<i64>,
-}
-
-enum Known {
-    Record(Record),
-    /// Found on chain before, and kept with the same terms.
-    Found,
-    FoundOtherwise(Class, String),
-    Nowhere,
-}
-
-impl Records {
-    async fn load(
-        moment: &mut Moment,
-        batch: Option<&BatchRecord>,
-        event: &Settled,
-        payouts: &[Payout],
-    ) -> Result<Self, StageError> {
-        let records = match batch {
-            Some(batch) => moment.records_of(batch.row).await?,
-            None => Vec::new(),
-        };
-        let of_batch = records.iter().map(|r| r.row).collect();
-        let mut by_reference: HashMap<_, _> = records.into_iter().map(|r| (r.reference, r)).collect();
-        let others: Vec<_> = payouts
-            .iter()
-            .filter(|p| !p.amount.is_zero() && !by_reference.contains_key(&p.reference))
-            .map(|p| p.reference)
-            .collect();
-        let mut found = BTreeMap::new();
-        if batch.is_none() {
-            found = moment.found(event.lane, event.first, event.count).await?;
-        }
-        if !others.is_empty() {
-            let more = moment.records_by_reference(&others).await?;
-            // One that another batch pays is not this payout's.
-            by_reference.extend(more.into_iter().filter(|(_, r)| batch.is_none() || r.batch.is_none()));
-        }
-        Ok(Self { by_reference, found, of_batch })
-    }
-
-    fn take(&mut self, payout: &Payout, number: u64) -> Known {
-        let record = self.by_reference.remove(&payout.reference);
-        if let Some((found, withdrawal)) = self.found.remove(&number) {
-            let differs = if found.amount != payout.amount {
-                Some((
-                    Class::Amount,
-                    format!("the chain has {}, the books found {}", payout.amount, found.amount),
-                ))
-            } else if found.recipient != payout.recipient {
-                let what = format!("the chain has {}, the books found {}", payout.recipient, found.recipient);
-                Some((Class::Recipient, what))
-            } else if found.reference != payout.reference {
-                Some((
-                    Class::State,
-                    format!("the chain has {}, the books found {}", payout.reference, found.reference),
-                ))
-            } else {
-                None
-            };
-            if let Some((class, what)) = differs {
-                return Known::FoundOtherwise(class, what);
-            }
-            // Paid twice by mistake of a person: the record stands for another payment.
-            return match record.filter(|r| Some(r.row) == withdrawal) {
-                Some(record) => Known::Record(record),
-                None => Known::Found,
-            };
-        }
-        match record {
-            Some(record) => {
-                self.of_batch.remove(&record.row);
-                Known::Record(record)
-            }
-            None => Known::Nowhere,
-        }
-    }
-
-    /// Records of the batch that none of its payouts is.
-    fn left(self) -> Vec<Record> {
-        let of_batch = self.of_batch;
-        let mut left: Vec<_> =
-            self.by_reference.into_values().filter(|r| of_batch.contains(&r.row)).collect();
-        left.sort_by_key(|r| r.row);
-        left
-    }
-}
-
-/// A range's events, with what belongs to them.
-struct Range {
-    logs: Vec<VaultLog>,
-    calldata: HashMap<B256, Bytes>,
-    requests: HashMap<u64, Record>,
-}
-
-impl Range {
-    async fn read(chain: &Chain, moment: &mut Moment, logs: Vec<VaultLog>) -> Result<Self, StageError> {
-        let settlements: BTreeSet<B256> = logs
-            .iter()
-            .filter(|l| matches!(l.event, IVaultEvents::Settled(_) | IVaultEvents::RequestsSettled(_)))
-            .map(|l| l.tx)
-            .collect();
-        let calldata: HashMap<B256, Bytes> = stream::iter(settlements)
-            .map(|tx| async move { Ok::<_, ChainError>((tx, chain.calldata(tx).await?)) })
-            .buffer_unordered(AT_ONCE)
-            .try_collect()
-            .await?;
-        let mut ids = BTreeSet::new();
-        for log in &logs {
-            match &log.event {
-                IVaultEvents::Requested(e) => drop(ids.insert(e.id)),
-                IVaultEvents::RequestCancelled(e) => drop(ids.insert(e.id)),
-                IVaultEvents::RequestForced(e) => drop(ids.insert(e.id)),
-                IVaultEvents::RequestsSettled(_) => {
-                    let bytes = calldata.get(&log.tx).map(|b| b.as_ref()).unwrap_or_default();
-                    ids.extend(calldata::requests(bytes).unwrap_or_default().iter().map(|r| r.id));
-                }
-                _ => {}
-            }
-        }
-        let ids: Vec<u64> = ids.into_iter().collect();
-        let mut requests = moment.records_by_request(&ids).await?;
-        requests.retain(|_, record| record.door == Door::Request);
-        Ok(Self { logs, calldata, requests })
-    }
-
-    fn calldata(&self, tx: B256) -> Result<&Bytes, StageError> {
-        let calldata = self.calldata.get(&tx);
-        calldata.ok_or_else(|| ChainError::Missing(format!("calldata of transaction {tx}")).into())
-    }
-
-    /// The numbers of failed pushes in a transaction: of a lane's orders, or of requests (lane zero).
-    fn failed(&self, tx: B256, lane: Address) -> HashSet<u64> {
-        let failed = |log: &VaultLog| match &log.event {
-            IVaultEvents::PayoutFailed(e) if log.tx == tx && e.lane == lane => Some(e.number),
-            _ => None,
-        };
-        self.logs.iter().filter_map(failed).collect()
-    }
-
-    fn skipped(&self, tx: B256) -> HashSet<u64> {
-        let skipped = |log: &VaultLog| match &log.event {
-            IVaultEvents::RequestSkipped(e) if log.tx == tx => Some(e.id),
-            _ => None,
-        };
-        self.logs.iter().filter_map(skipped).collect()
-    }
 }
