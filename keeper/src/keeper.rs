@@ -1,7 +1,7 @@
 //! The running keeper: start-up checks, the stages as tasks, and an orderly end.
 
 use crate::{
-    api::{self, ApiState, Readiness},
+    api::{self, ApiState, Readiness, reader::Terms},
     books::balances::Balances,
     chain::{Chain, ChainError, signer::Signers},
     config::Config,
@@ -58,7 +58,15 @@ pub async fn run(config: Config, deployment: Deployment) -> eyre::Result<()> {
         format!("api.listen = {}: cannot be opened; choose another port", config.api.listen)
     })?;
     let intake = Intake::spawn(line.store.clone(), wake.clone(), stop.clone());
-    let state = ApiState::new(line.store.clone(), deployment.clone(), intake, ready, &config.api);
+    let state = ApiState::from(api::Parts {
+        store: line.store.clone(),
+        deployment: deployment.clone(),
+        intake,
+        readiness: ready,
+        chain: line.chain.clone(),
+        terms: Terms::new(&config.batch, &config.policy, &config.fees),
+        config: &config.api,
+    });
     tracing::info!(listen = %listener.local_addr()?, vault = %deployment.vault, chain = deployment.chain_id, "keeper starts");
     tasks.spawn(api::serve(state, listener, stop.clone()));
 

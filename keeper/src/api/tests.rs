@@ -1,11 +1,15 @@
+mod access;
+mod lists;
+
 use super::*;
 use crate::{
-    config::Token,
+    config::{BatchConfig, FeesConfig, PolicyConfig, Token},
     domain::{amount::Amount, ledger::Sides, withdrawal::WithdrawalId, withdrawal::WithdrawalState},
     stages::intake::testing::{self, RECIPIENT, TUSD, TestStore},
     store::{Context, progress::FoundPayout},
 };
 use alloy::primitives::{Address, B256};
+use axum::routing::get;
 use axum::{
     body::{Body, Bytes, to_bytes},
     http::{Request, StatusCode, header},
@@ -46,7 +50,17 @@ impl Api {
         change(&mut config);
         let (readiness, ready) = watch::channel(Readiness::not_yet("starting"));
         let intake = Intake::spawn(test.store.clone(), Arc::new(Notify::new()), CancellationToken::new());
-        let state = ApiState::new(test.store.clone(), testing::deployment(), intake, ready, &config);
+        // Nothing listens there: what needs the chain says so.
+        let chain = toml::from_str("rpc_urls = [\"http://127.0.0.1:9\"]\nchain_id = 31337").unwrap();
+        let state = ApiState::from(Parts {
+            store: test.store.clone(),
+            deployment: testing::deployment(),
+            intake,
+            readiness: ready,
+            chain: Chain::connect(&chain, testing::deployment().vault).unwrap(),
+            terms: Terms::new(&BatchConfig::default(), &PolicyConfig::default(), &FeesConfig::default()),
+            config: &config,
+        });
         let bodies = state.bodies.clone();
         Self { app: router(state), store: test.store.clone(), readiness, bodies, _store: test }
     }

@@ -3,7 +3,8 @@
 //! Results go to standard output, logs and progress to standard error. With `--json` a result is one JSON document.
 //!
 //! - [`args`] holds the commands, their help and examples
-//! - [`submit`], [`status`], [`reconcile`], [`check`], [`oracle`] and [`db`] are a command each; `run` is [`crate::keeper`]
+//! - [`submit`], [`status`], [`reconcile`], [`check`], [`oracle`], [`keys`], [`manual`] and [`db`] are commands; `run` is
+//!   [`crate::keeper`]
 //! - [`exit`] holds the exit codes
 //! - [`output`] prints
 
@@ -11,6 +12,8 @@ pub mod args;
 mod check;
 mod db;
 mod exit;
+mod keys;
+mod manual;
 mod oracle;
 mod output;
 mod reconcile;
@@ -38,8 +41,13 @@ pub fn main() -> ExitCode {
 }
 
 async fn act(cli: Cli) -> eyre::Result<Exit> {
-    if let Command::Oracle { command: OracleCommand::Replay(args) } = &cli.command {
-        return oracle::replay(args);
+    // What needs no configuration.
+    match &cli.command {
+        Command::Oracle { command: OracleCommand::Replay(args) } => return oracle::replay(args),
+        Command::Openapi => return manual::openapi(),
+        Command::Completions(args) => return manual::completions(args.shell),
+        Command::Man => return manual::man(),
+        _ => {}
     }
     let config = Config::load(&cli.config)?;
     observe::init(&config);
@@ -52,8 +60,12 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
         Command::Oracle { command: OracleCommand::Check(args) } => {
             oracle::check(&args, &config, &deployment).await
         }
-        // Done above, because it needs no configuration.
-        Command::Oracle { command: OracleCommand::Replay(args) } => oracle::replay(&args),
+        Command::Keys { command } => keys::run(&command, &config, &deployment).await,
+        // Done above.
+        Command::Oracle { command: OracleCommand::Replay(_) }
+        | Command::Openapi
+        | Command::Completions(_)
+        | Command::Man => Ok(Exit::Done),
         Command::Db { command } => db::run(&command, &config, &deployment).await,
         Command::Config { command: ConfigCommand::Check(args) } => {
             check::run(args.json, &cli.config, &config, &deployment)

@@ -2,7 +2,10 @@
 
 use super::{args::StatusArgs, exit::Exit, open_store, output};
 use crate::{
-    api::view::{self, WithdrawalView},
+    api::{
+        reader::{Reader, Terms},
+        view::WithdrawalView,
+    },
     config::Config,
     deployment::Deployment,
     domain::{
@@ -24,7 +27,11 @@ pub(super) async fn run(args: &StatusArgs, config: &Config, deployment: &Deploym
     require_store(&config.store.url)?;
     let store = open_store(config, deployment).await?;
     match &args.id {
-        Some(id) => one(&store, id, args.json, deployment).await?,
+        Some(id) => {
+            let terms = Terms::new(&config.batch, &config.policy, &config.fees);
+            let reader = Reader::new(store.clone(), deployment.assets.clone(), terms);
+            one(&store, &reader, id, args.json).await?;
+        }
         None => all(&store, args.json, deployment).await?,
     }
     store.close().await;
@@ -43,12 +50,12 @@ pub(super) fn require_store(url: &str) -> eyre::Result<()> {
     Ok(())
 }
 
-async fn one(store: &Store, id: &str, as_json: bool, deployment: &Deployment) -> eyre::Result<()> {
+async fn one(store: &Store, reader: &Reader, id: &str, as_json: bool) -> eyre::Result<()> {
     let wanted = WithdrawalId::parse(id).unwrap_or_else(|| WithdrawalId::from_key(id));
     let Some(withdrawal) = store.withdrawal(&wanted).await? else {
         bail!("no withdrawal has the id or idempotency key '{id}'");
     };
-    let view = view::load(store, &deployment.assets, withdrawal).await?;
+    let view = reader.load(withdrawal).await?;
     if as_json {
         return output::json(&view);
     }
@@ -69,6 +76,12 @@ fn tell_one(view: &WithdrawalView) {
     }
     if let Some(fee) = &view.fee {
         output::line(format!("network fee at most {} for {} gas: {}", fee.cost, fee.gas, fee.reason));
+    }
+    if let Some(next) = &view.next {
+        output::line(format!("next, at {}: {}", next.at, next.what));
+    }
+    if let Some(estimate) = &view.estimate {
+        output::line(format!("paid by {} as a rule, by {} nine times of ten", estimate.p50, estimate.p90));
     }
     if let Some(paid) = &view.transaction {
         output::line(format!("transaction {} in block {}", paid.hash, paid.block));

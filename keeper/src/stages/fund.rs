@@ -81,7 +81,7 @@ async fn pick_lane(line: &Line, tip: Block) -> Result<Option<Lane>, StageError> 
 
 /// A batch that waits for a lane says so, where that is not the usual wait behind others.
 async fn tell_why_no_lane(line: &Line, batch: &Batch) -> Result<(), StageError> {
-    let reason = "every lane with room is short of money for gas; send it the chain's coin";
+    let reason = "lane_out_of_gas: every lane with room is short of money for gas; send it the chain's coin";
     let aside = line.store.lanes().await?.iter().any(|l| l.gas_needed.is_some());
     if aside && batch.reason.as_deref() != Some(reason) {
         let detail = serde_json::json!({ "batch": batch.row, "reason": reason });
