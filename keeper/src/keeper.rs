@@ -1,7 +1,7 @@
 //! The running keeper: start-up checks, the stages as tasks, and an orderly end.
 
 use crate::{
-    api::{self, ApiState, Readiness, reader::Terms},
+    api::{self, ApiState, Readiness},
     books::balances::Balances,
     chain::{Chain, ChainError, signer::Signers},
     config::Config,
@@ -64,7 +64,9 @@ pub async fn run(config: Config, deployment: Deployment) -> eyre::Result<()> {
         intake,
         readiness: ready,
         chain: line.chain.clone(),
-        terms: Terms::new(&config.batch, &config.policy, &config.fees),
+        batch: &config.batch,
+        policy: &config.policy,
+        fees: &config.fees,
         config: &config.api,
     });
     tracing::info!(listen = %listener.local_addr()?, vault = %deployment.vault, chain = deployment.chain_id, "keeper starts");

@@ -26,7 +26,11 @@ pub mod view;
 pub mod withdrawals;
 
 use crate::{
-    chain::Chain, config::ApiConfig, deployment::Deployment, domain::access::Scope, stages::intake::Intake,
+    chain::Chain,
+    config::{ApiConfig, BatchConfig, FeesConfig, PolicyConfig},
+    deployment::Deployment,
+    domain::access::Scope,
+    stages::intake::Intake,
     store::Store,
 };
 use axum::{Router, middleware, serve::ListenerExt};
@@ -53,6 +57,7 @@ pub struct ApiState {
     chain: Chain,
     vault: Arc<vault::Kept>,
     reader: Reader,
+    fees: FeesConfig,
     keys: Keys,
     /// Bytes.
     max_body: usize,
@@ -68,17 +73,21 @@ pub struct Parts<'a> {
     pub intake: Intake,
     pub readiness: watch::Receiver<Readiness>,
     pub chain: Chain,
-    pub terms: Terms,
+    pub batch: &'a BatchConfig,
+    pub policy: &'a PolicyConfig,
+    pub fees: &'a FeesConfig,
     pub config: &'a ApiConfig,
 }
 
 impl From<Parts<'_>> for ApiState {
     fn from(parts: Parts<'_>) -> Self {
-        let Parts { store, deployment, intake, readiness, chain, terms, config } = parts;
+        let Parts { store, deployment, intake, readiness, chain, batch, policy, fees, config } = parts;
+        let terms = Terms::new(batch, policy, fees);
         Self {
             vault: Arc::default(),
             reader: Reader::new(store.clone(), deployment.assets.clone(), terms),
             keys: Keys::new(store.clone(), config.token.clone(), config.require_key),
+            fees: fees.clone(),
             max_body: config.max_body,
             bodies: Arc::new(Semaphore::new(body::ROOM_KIB as usize)),
             deployment: Arc::new(deployment),
@@ -117,6 +126,7 @@ fn groups() -> [(Option<Scope>, OpenApiRouter<ApiState>); 4] {
             new()
                 .routes(routes!(list::list))
                 .routes(routes!(withdrawals::read))
+                .routes(routes!(withdrawals::explain))
                 .routes(routes!(vault::read))
                 .routes(routes!(oracle::judgements)),
         ),

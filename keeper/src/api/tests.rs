@@ -3,7 +3,7 @@ mod lists;
 
 use super::*;
 use crate::{
-    config::{BatchConfig, FeesConfig, PolicyConfig, Token},
+    config::Token,
     domain::{amount::Amount, ledger::Sides, withdrawal::WithdrawalId, withdrawal::WithdrawalState},
     stages::intake::testing::{self, RECIPIENT, TUSD, TestStore},
     store::{Context, progress::FoundPayout},
@@ -58,7 +58,9 @@ impl Api {
             intake,
             readiness: ready,
             chain: Chain::connect(&chain, testing::deployment().vault).unwrap(),
-            terms: Terms::new(&BatchConfig::default(), &PolicyConfig::default(), &FeesConfig::default()),
+            batch: &BatchConfig::default(),
+            policy: &PolicyConfig::default(),
+            fees: &FeesConfig::default(),
             config: &config,
         });
         let bodies = state.bodies.clone();

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     domain::withdrawal::{Order, Withdrawal, WithdrawalId},
+    explain::{Explainer, Explanation},
     stages::intake::{Answer, FieldError, Rule, check},
     store::withdrawals::NewWithdrawal,
     trace,
@@ -45,6 +46,7 @@ pub struct Receipt {
 /// A withdrawal to be paid.
 #[derive(ToSchema)]
 #[schema(as = Order)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes what `Members` reads member by member")]
 pub struct OrderBody {
     /// Symbol or address of an asset of the vault.
@@ -128,14 +130,23 @@ fn receipt(state: &ApiState, withdrawal: &Withdrawal) -> Receipt {
 /// A row of a bulk: a withdrawal with its idempotency key.
 #[derive(ToSchema)]
 #[schema(as = BulkRow)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes what `Members` reads member by member")]
 pub struct RowBody {
     /// One of the caller's own for each withdrawal.
     #[schema(min_length = 1, max_length = 128)]
     idempotency_key: String,
-    #[serde(flatten)]
-    #[schema(inline)]
-    order: OrderBody,
+    /// Symbol or address of an asset of the vault.
+    asset: String,
+    /// Where it is paid to: an address, with its checksum or in one case.
+    #[schema(pattern = "^0x([0-9a-f]{40}|[0-9a-fA-F]{40})$")]
+    recipient: String,
+    /// A decimal number such as `12.5`, in whole tokens: more than zero, with at most the asset's decimals.
+    #[schema(pattern = "^[0-9]{1,60}([.][0-9]{1,18})?$")]
+    amount: String,
+    /// Past this it is released instead of paid.
+    #[schema(required = false, nullable = false, format = DateTime)]
+    deadline: Option<String>,
 }
 
 /// The body of a bulk.
@@ -270,6 +281,27 @@ pub async fn read(
     let id = parse_id(&id)?;
     let withdrawal = state.store.withdrawal(&id).await?.ok_or_else(|| no_withdrawal(&id))?;
     Ok(Json(state.reader.load(withdrawal).await?))
+}
+
+/// Where a withdrawal hangs, why, and what would free it: asked of store and chain now.
+#[utoipa::path(
+    get, path = "/v1/withdrawals/{id}/explain", tag = "withdrawals",
+    params(("id" = String, Path, description = "The id of the receipt.")),
+    responses((status = 200, body = Explanation))
+)]
+pub async fn explain(
+    State(state): State<ApiState>,
+    Path(id): Path<String>,
+) -> Result<Json<Explanation>, Problem> {
+    let id = parse_id(&id)?;
+    let withdrawal = state.store.withdrawal(&id).await?.ok_or_else(|| no_withdrawal(&id))?;
+    let explainer = Explainer {
+        store: state.store.clone(),
+        chain: state.chain.clone(),
+        assets: state.deployment.assets.clone(),
+        fees: state.fees.clone(),
+    };
+    Ok(Json(explainer.explain(&withdrawal).await?))
 }
 
 /// An id as it stands in an address.

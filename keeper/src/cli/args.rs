@@ -1,6 +1,6 @@
 //! The commands, with their help.
 
-use crate::domain::access::Scope;
+use crate::domain::{access::Scope, reason::Language};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -59,6 +59,16 @@ Examples:
   spillway status wd_0123456789abcdef0123456789abcdef
   spillway status invoice-7 --json")]
     Status(StatusArgs),
+    /// Say where one withdrawal hangs, why, and what would free it
+    #[command(after_help = "\
+Examples:
+  spillway explain invoice-7
+  spillway explain wd_0123456789abcdef0123456789abcdef --language zh
+  spillway explain invoice-7 --json
+
+Follows it through request, policy, batch, signature, broadcast, chain and books, and asks store and chain why it is where
+it is now. Changes nothing; a keeper need not run.")]
+    Explain(ExplainArgs),
     /// Compare chain and books at the last final block
     #[command(after_help = "\
 Examples:
@@ -315,6 +325,18 @@ pub struct SubmitArgs {
     /// Store the good rows although others are bad
     #[arg(long)]
     pub skip_invalid: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// A withdrawal's id, or its idempotency key
+    pub id: String,
+    /// The language of the sentence
+    #[arg(long, value_enum, default_value_t)]
+    pub language: Language,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,

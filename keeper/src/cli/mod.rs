@@ -3,7 +3,7 @@
 //! Results go to standard output, logs and progress to standard error. With `--json` a result is one JSON document.
 //!
 //! - [`args`] holds the commands, their help and examples
-//! - [`submit`], [`status`], [`reconcile`], [`check`], [`oracle`], [`keys`], [`manual`] and [`db`] are commands; `run` is
+//! - [`submit`], [`status`], [`explain`], [`reconcile`], [`check`], [`oracle`], [`keys`], [`manual`] and [`db`] are commands; `run` is
 //!   [`crate::keeper`]
 //! - [`exit`] holds the exit codes
 //! - [`output`] prints
@@ -12,6 +12,7 @@ pub mod args;
 mod check;
 mod db;
 mod exit;
+mod explain;
 mod keys;
 mod manual;
 mod oracle;
@@ -55,6 +56,7 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
     match cli.command {
         Command::Run => keeper::run(config, deployment).await.map(|()| Exit::Done),
         Command::Submit(args) => submit::run(&args, &config, &deployment).await,
+        Command::Explain(args) => explain::run(&args, &config, &deployment).await,
         Command::Status(args) => status::run(&args, &config, &deployment).await,
         Command::Reconcile(args) => reconcile::run(args.json, &config, &deployment).await,
         Command::Oracle { command: OracleCommand::Check(args) } => {

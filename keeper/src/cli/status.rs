@@ -11,7 +11,7 @@ use crate::{
     domain::{
         asset::Assets,
         batch::{Batch, BatchKind, BatchState},
-        withdrawal::{WithdrawalId, WithdrawalState},
+        withdrawal::{Withdrawal, WithdrawalId, WithdrawalState},
     },
     store::{
         Store,
@@ -50,12 +50,17 @@ pub(super) fn require_store(url: &str) -> eyre::Result<()> {
     Ok(())
 }
 
+/// The withdrawal that a person names.
+pub(super) async fn find(store: &Store, id_or_key: &str) -> eyre::Result<Withdrawal> {
+    let wanted = WithdrawalId::parse(id_or_key).unwrap_or_else(|| WithdrawalId::from_key(id_or_key));
+    match store.withdrawal(&wanted).await? {
+        Some(withdrawal) => Ok(withdrawal),
+        None => bail!("no withdrawal has the id or idempotency key '{id_or_key}'"),
+    }
+}
+
 async fn one(store: &Store, reader: &Reader, id: &str, as_json: bool) -> eyre::Result<()> {
-    let wanted = WithdrawalId::parse(id).unwrap_or_else(|| WithdrawalId::from_key(id));
-    let Some(withdrawal) = store.withdrawal(&wanted).await? else {
-        bail!("no withdrawal has the id or idempotency key '{id}'");
-    };
-    let view = reader.load(withdrawal).await?;
+    let view = reader.load(find(store, id).await?).await?;
     if as_json {
         return output::json(&view);
     }

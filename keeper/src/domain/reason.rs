@@ -185,6 +185,16 @@ catalogue! {
         "No node of the chain answers the keeper now. It is tried again each second and sent when one does.",
         "目前没有链节点响应 keeper。系统会持续重试，恢复后立即发送。"
     }
+    /// No keeper runs that could do the next step.
+    KeeperDown "keeper_down" {
+        "No keeper runs that could do the next step. It goes on where it was as soon as the operator starts one.",
+        "目前没有可执行下一步的 keeper 在运行。运营方启动后会从原处继续。"
+    }
+    /// The store may have gone back in time: what is in flight is voided first.
+    Fenced "fenced" {
+        "The keeper first makes sure that nothing sent before can still be paid. That ends by itself after some final blocks.",
+        "keeper 正在确认此前发送的付款不会再生效。若干最终区块之后会自动继续。"
+    }
     /// It was accepted and is judged next.
     AwaitsPolicy "awaits_policy" {
         "It is accepted and checked next.",

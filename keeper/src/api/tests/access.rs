@@ -8,13 +8,14 @@ use crate::{
 use axum::http::Method;
 
 /// Every route, and what it asks for. A route that is not here fails the test, and so does one that is no more.
-const ROUTES: [(Method, &str, Option<Scope>); 12] = [
+const ROUTES: [(Method, &str, Option<Scope>); 13] = [
     (Method::POST, "/v1/withdrawals", Some(Scope::Submit)),
     (Method::POST, "/v1/withdrawals/bulk", Some(Scope::Submit)),
     (Method::POST, "/v1/withdrawals/{id}/cancel", Some(Scope::Submit)),
     (Method::GET, "/v1/estimate", Some(Scope::Submit)),
     (Method::GET, "/v1/withdrawals", Some(Scope::Read)),
     (Method::GET, "/v1/withdrawals/{id}", Some(Scope::Read)),
+    (Method::GET, "/v1/withdrawals/{id}/explain", Some(Scope::Read)),
     (Method::GET, "/v1/vault", Some(Scope::Read)),
     (Method::GET, "/v1/oracle", Some(Scope::Read)),
     (Method::GET, "/metrics", Some(Scope::Operate)),
