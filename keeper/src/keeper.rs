@@ -68,6 +68,7 @@ pub async fn run(config: Config, deployment: Deployment) -> eyre::Result<()> {
         policy: &config.policy,
         fees: &config.fees,
         config: &config.api,
+        stop: stop.clone(),
     });
     tracing::info!(listen = %listener.local_addr()?, vault = %deployment.vault, chain = deployment.chain_id, "keeper starts");
     tasks.spawn(api::serve(state, listener, stop.clone()));

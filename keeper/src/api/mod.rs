@@ -3,6 +3,7 @@
 //! Every answer that is no success is a problem document (RFC 9457) with a stable code and the next step.
 //!
 //! - [`withdrawals`], [`list`]: submit one, submit many, read one, list, take back
+//! - [`events`]: what changes, as it changes
 //! - [`vault`]: the vault's state, and an estimate before submitting
 //! - [`oracle`]: what is thought of prices
 //! - [`health`], [`metrics`]: alive, ready with causes, and figures
@@ -12,6 +13,7 @@
 //! - [`problem`], [`body`]: errors, and reading bodies within limits
 
 pub mod body;
+pub mod events;
 pub mod guard;
 pub mod health;
 pub mod keys;
@@ -34,6 +36,7 @@ use crate::{
     store::Store,
 };
 use axum::{Router, middleware, serve::ListenerExt};
+use events::Feed;
 use keys::Keys;
 use reader::{Reader, Terms};
 use std::sync::Arc;
@@ -58,6 +61,7 @@ pub struct ApiState {
     vault: Arc<vault::Kept>,
     reader: Reader,
     fees: FeesConfig,
+    events: Feed,
     keys: Keys,
     /// Bytes.
     max_body: usize,
@@ -77,17 +81,20 @@ pub struct Parts<'a> {
     pub policy: &'a PolicyConfig,
     pub fees: &'a FeesConfig,
     pub config: &'a ApiConfig,
+    /// Ends what has no end of its own.
+    pub stop: CancellationToken,
 }
 
 impl From<Parts<'_>> for ApiState {
     fn from(parts: Parts<'_>) -> Self {
-        let Parts { store, deployment, intake, readiness, chain, batch, policy, fees, config } = parts;
+        let Parts { store, deployment, intake, readiness, chain, batch, policy, fees, config, stop } = parts;
         let terms = Terms::new(batch, policy, fees);
         Self {
             vault: Arc::default(),
             reader: Reader::new(store.clone(), deployment.assets.clone(), terms),
             keys: Keys::new(store.clone(), config.token.clone(), config.require_key),
             fees: fees.clone(),
+            events: Feed::spawn(store.clone(), stop),
             max_body: config.max_body,
             bodies: Arc::new(Semaphore::new(body::ROOM_KIB as usize)),
             deployment: Arc::new(deployment),
@@ -127,6 +134,7 @@ fn groups() -> [(Option<Scope>, OpenApiRouter<ApiState>); 4] {
                 .routes(routes!(list::list))
                 .routes(routes!(withdrawals::read))
                 .routes(routes!(withdrawals::explain))
+                .routes(routes!(events::read))
                 .routes(routes!(vault::read))
                 .routes(routes!(oracle::judgements)),
         ),

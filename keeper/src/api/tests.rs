@@ -1,4 +1,5 @@
 mod access;
+mod events;
 mod lists;
 
 use super::*;
@@ -62,6 +63,7 @@ impl Api {
             policy: &PolicyConfig::default(),
             fees: &FeesConfig::default(),
             config: &config,
+            stop: CancellationToken::new(),
         });
         let bodies = state.bodies.clone();
         Self { app: router(state), store: test.store.clone(), readiness, bodies, _store: test }

@@ -6,7 +6,7 @@
 //!
 //! - [`unit`]: the unit of change, the audit chain, moves of withdrawals and batches
 //! - [`withdrawals`], [`batches`], [`lanes`], [`slots`], [`estimates`], [`progress`]: the questions that the stages ask
-//! - [`listing`], [`cancel`], [`api_keys`]: what the API asks for beside those
+//! - [`listing`], [`changes`], [`cancel`], [`api_keys`]: what the API asks for beside those
 //! - [`leases`]: which of several keepers does what
 //! - [`generation`]: noticing that the store went back in time
 //! - [`holder`]: one keeper per SQLite file, and per generation file
@@ -16,6 +16,7 @@ pub mod api_keys;
 pub mod backup;
 pub mod batches;
 pub mod cancel;
+pub mod changes;
 pub mod estimates;
 pub mod generation;
 pub mod holder;

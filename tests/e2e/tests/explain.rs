@@ -108,8 +108,8 @@ async fn what_may_leave_in_a_day() -> eyre::Result<()> {
     let world = World::start(0.5).await?;
     let (setup, keeper) = running(&world, FAST).await?;
     lower(&world, |limits| {
-        limits.instantPerPayout = U256::from(2_000_000);
-        limits.instantPerDay = U256::from(2_000_000);
+        limits.instantPerPayout = U256::from(1_500_000);
+        limits.instantPerDay = U256::from(1_500_000);
     })
     .await?;
     let orders = orders_of(&world, "TUSD", "limit", 2);
@@ -177,9 +177,17 @@ async fn no_block_then_a_fee_above_the_ceiling_then_no_final_block() -> eyre::Re
     let dear = hangs(&setup, "chain-0", "chain", "fee_ceiling").await?;
     assert!(dear["cause"]["frees"].as_str().unwrap().contains("fees.max_fee_gwei = 3"), "{dear}");
 
-    world.provider().anvil_set_next_block_base_fee_per_gas(GWEI / 2).await?;
-    world.provider().evm_mine(None).await?;
-    let mined = hangs(&setup, "chain-0", "books", "awaits_finality").await?;
+    let mined = eventually("a cheap block holds it", Duration::from_secs(30), || async {
+        let now = setup.json(&["explain", "chain-0"])?;
+        if now["cause"]["code"] == "awaits_finality" {
+            return Ok(Some(now));
+        }
+        world.provider().anvil_set_next_block_base_fee_per_gas(GWEI / 2).await?;
+        world.provider().evm_mine(None).await?;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        Ok(None)
+    })
+    .await?;
     assert!(mined["cause"]["found"].as_str().unwrap().contains("it is in block"), "{mined}");
     world.provider().anvil_mine(Some(10), None).await?;
     setup.settled(Duration::from_secs(30)).await?;

@@ -8,7 +8,7 @@ use crate::{
 use axum::http::Method;
 
 /// Every route, and what it asks for. A route that is not here fails the test, and so does one that is no more.
-const ROUTES: [(Method, &str, Option<Scope>); 13] = [
+const ROUTES: [(Method, &str, Option<Scope>); 14] = [
     (Method::POST, "/v1/withdrawals", Some(Scope::Submit)),
     (Method::POST, "/v1/withdrawals/bulk", Some(Scope::Submit)),
     (Method::POST, "/v1/withdrawals/{id}/cancel", Some(Scope::Submit)),
@@ -16,6 +16,7 @@ const ROUTES: [(Method, &str, Option<Scope>); 13] = [
     (Method::GET, "/v1/withdrawals", Some(Scope::Read)),
     (Method::GET, "/v1/withdrawals/{id}", Some(Scope::Read)),
     (Method::GET, "/v1/withdrawals/{id}/explain", Some(Scope::Read)),
+    (Method::GET, "/v1/events", Some(Scope::Read)),
     (Method::GET, "/v1/vault", Some(Scope::Read)),
     (Method::GET, "/v1/oracle", Some(Scope::Read)),
     (Method::GET, "/metrics", Some(Scope::Operate)),
