@@ -22,7 +22,13 @@ test: setup ## Contracts, keeper, and end to end on a real anvil
 	node tests/vectors/margin/generate.mjs
 	forge test
 	cargo test --workspace
-	@echo "Left out: the long random runs (make test-long), mutants (make mutation), Slither (make lint)."
+	@echo "Left out: generated API calls (make test-all), the long random runs (make test-long), mutants (make mutation), Slither (make lint)."
+
+test-all: test ## The same, and calls generated from the API's description: Python 3.10, EXAMPLES=100 per operation
+	@$(or $(PYTHON),python3) -m venv cache/schemathesis
+	@cache/schemathesis/bin/pip install --quiet --requirement script/api/requirements.txt
+	SPILLWAY_SCHEMATHESIS=$(CURDIR)/cache/schemathesis/bin/st SPILLWAY_API_EXAMPLES=$(or $(EXAMPLES),100) \
+		cargo test --workspace --test api_properties -- --ignored --nocapture
 
 test-long: setup ## Millions of random calls on the contracts, hundreds of kills of the keeper, 200 seeds of chaos, ten million prices
 	SPILLWAY_ORACLE_CASES=10000000 SPILLWAY_ORACLE_SEED=$$(date +%s) cargo test --release -p oracle-guard --test differential -- --nocapture
@@ -76,4 +82,4 @@ fmt: setup ## Format everything
 clean: ## Remove what was built
 	rm -rf target out cache node_modules
 
-.PHONY: help setup demo test test-long mutation coverage bench bench-gas bench-margin bench-keeper bench-oracle lint slither fmt clean bench-books
+.PHONY: help setup demo test test-long mutation coverage bench bench-gas bench-margin bench-keeper bench-oracle lint slither fmt clean bench-books test-all

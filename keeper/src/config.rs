@@ -211,13 +211,20 @@ pub struct ApiConfig {
     pub listen: SocketAddr,
     /// What callers send as `Authorization: Bearer ...`; none asks for nothing, on a loopback address only.
     pub token: Option<Token>,
+    /// Nobody comes in without a key, even before the first one is made.
+    pub require_key: bool,
     /// Bytes that a request's body may have.
     pub max_body: usize,
 }
 
 impl Default for ApiConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), token: None, max_body: 16 << 20 }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            token: None,
+            require_key: false,
+            max_body: 16 << 20,
+        }
     }
 }
 

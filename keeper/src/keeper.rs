@@ -64,7 +64,18 @@ pub async fn run(config: Config, deployment: Deployment) -> eyre::Result<()> {
         format!("api.listen = {}: cannot be opened; choose another port", config.api.listen)
     })?;
     let intake = Intake::spawn(line.store.clone(), wake.clone(), stop.clone());
-    let state = ApiState::new(line.store.clone(), deployment.clone(), intake, ready, &config.api);
+    let state = ApiState::from(api::Parts {
+        store: line.store.clone(),
+        deployment: deployment.clone(),
+        intake,
+        readiness: ready,
+        chain: line.chain.clone(),
+        batch: &config.batch,
+        policy: &config.policy,
+        fees: &config.fees,
+        config: &config.api,
+        stop: stop.clone(),
+    });
     tracing::info!(listen = %listener.local_addr()?, vault = %deployment.vault, chain = deployment.chain_id, "keeper starts");
     tasks.spawn(api::serve(state, listener, stop.clone()));
 

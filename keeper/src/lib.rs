@@ -9,6 +9,7 @@ pub mod config;
 pub mod crash;
 pub mod deployment;
 pub mod domain;
+pub mod explain;
 pub mod keeper;
 pub mod observe;
 pub mod stages;

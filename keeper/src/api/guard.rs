@@ -1,10 +1,10 @@
 //! What stands before each handler: the log, the time limit, and who may come in.
 
-use super::{ApiState, problem::Problem};
-use crate::trace;
+use super::{keys::Keys, problem::Problem};
+use crate::{domain::access::Scope, trace};
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, header},
+    http::HeaderMap,
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -54,20 +54,10 @@ pub async fn limit_time(request: Request, next: Next) -> Response {
         .unwrap_or_else(|_| Problem::timeout(TIME_LIMIT.as_secs()).into_response())
 }
 
-/// Lets callers with the token pass; everybody when there is none (then the API listens on loopback only).
-pub async fn authorize(State(state): State<ApiState>, request: Request, next: Next) -> Response {
-    let Some(token) = &state.token else {
-        return next.run(request).await;
-    };
-    match bearer(request.headers()) {
-        Some(presented) if token.matches(presented) => next.run(request).await,
-        Some(_) => Problem::unauthorized("the token is not the right one").into_response(),
-        None => Problem::unauthorized("the request has no bearer token").into_response(),
+/// Lets callers pass whose key has the scope.
+pub async fn require(State((keys, scope)): State<(Keys, Scope)>, request: Request, next: Next) -> Response {
+    match keys.allow(scope, request.headers()).await {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
     }
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

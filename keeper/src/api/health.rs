@@ -4,9 +4,10 @@ use super::ApiState;
 use crate::chain::EndpointHealth;
 use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Whether withdrawals are being paid, and if not, why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Readiness {
     pub ready: bool,
     /// Empty when ready.
@@ -36,12 +37,23 @@ impl Readiness {
     }
 }
 
-/// `GET /v1/health/live`: the process answers.
-pub async fn live() -> impl IntoResponse {
-    Json(serde_json::json!({ "live": true }))
+/// That the process answers.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Live {
+    live: bool,
 }
 
-/// `GET /v1/health/ready`: 200 while withdrawals are being paid, otherwise 503 with the causes.
+/// Whether the process answers.
+#[utoipa::path(get, path = "/v1/health/live", tag = "health", responses((status = 200, body = Live)))]
+pub async fn live() -> Json<Live> {
+    Json(Live { live: true })
+}
+
+/// Whether withdrawals are being paid; 503 with the causes when not.
+#[utoipa::path(
+    get, path = "/v1/health/ready", tag = "health",
+    responses((status = 200, body = Readiness), (status = 503, body = Readiness, description = "Not ready."))
+)]
 pub async fn ready(State(state): State<ApiState>) -> impl IntoResponse {
     let readiness = state.readiness.borrow().clone();
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

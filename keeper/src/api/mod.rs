@@ -2,31 +2,43 @@
 //!
 //! Every answer that is no success is a problem document (RFC 9457) with a stable code and the next step.
 //!
-//! - [`withdrawals`]: submit one, submit many, read one
-//! - [`health`]: alive, and ready with causes
-//! - [`oracle`]: what is thought of prices, also as metrics
-//! - [`view`]: a withdrawal as readers see it, in JSON here and in the command line
-//! - [`problem`], [`body`], [`guard`]: errors, reading bodies within limits, and what stands before each handler
+//! - [`withdrawals`], [`list`]: submit one, submit many, read one, list, take back
+//! - [`events`]: what changes, as it changes
+//! - [`vault`]: the vault's state, and an estimate before submitting
+//! - [`oracle`]: what is thought of prices
+//! - [`health`], [`metrics`]: alive, ready with causes, and figures
+//! - [`reader`], [`view`]: a withdrawal as readers see it, in JSON here and in the command line
+//! - [`openapi`]: the description of all this, made from the handlers
+//! - [`keys`], [`guard`]: who may do what, and what stands before each handler
+//! - [`problem`], [`body`]: errors, and reading bodies within limits
 
 pub mod body;
+pub mod events;
 pub mod guard;
 pub mod health;
+pub mod keys;
+pub mod list;
+pub mod metrics;
+pub mod openapi;
 pub mod oracle;
 pub mod problem;
+pub mod reader;
+pub mod vault;
 pub mod view;
 pub mod withdrawals;
 
 use crate::{
-    config::{ApiConfig, Token},
+    chain::Chain,
+    config::{ApiConfig, BatchConfig, FeesConfig, PolicyConfig},
     deployment::Deployment,
+    domain::access::Scope,
     stages::intake::Intake,
     store::Store,
 };
-use axum::{
-    Router, middleware,
-    routing::{get, post},
-    serve::ListenerExt,
-};
+use axum::{Router, middleware, serve::ListenerExt};
+use events::Feed;
+use keys::Keys;
+use reader::{Reader, Terms};
 use std::sync::Arc;
 use tokio::{
     net::TcpListener,
@@ -34,6 +46,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use health::Readiness;
 
@@ -44,24 +57,52 @@ pub struct ApiState {
     deployment: Arc<Deployment>,
     intake: Intake,
     readiness: watch::Receiver<Readiness>,
-    token: Option<Token>,
+    chain: Chain,
+    vault: Arc<vault::Kept>,
+    reader: Reader,
+    fees: FeesConfig,
+    events: Feed,
+    keys: Keys,
     /// Bytes.
     max_body: usize,
     /// Room for bodies that are being read.
     bodies: Arc<Semaphore>,
 }
 
-impl ApiState {
-    pub fn new(
-        store: Store,
-        deployment: Deployment,
-        intake: Intake,
-        readiness: watch::Receiver<Readiness>,
-        config: &ApiConfig,
-    ) -> Self {
-        let (token, max_body) = (config.token.clone(), config.max_body);
-        let bodies = Arc::new(Semaphore::new(body::ROOM_KIB as usize));
-        Self { store, deployment: Arc::new(deployment), intake, readiness, token, max_body, bodies }
+/// What [`ApiState`] is made of.
+#[derive(Debug)]
+pub struct Parts<'a> {
+    pub store: Store,
+    pub deployment: Deployment,
+    pub intake: Intake,
+    pub readiness: watch::Receiver<Readiness>,
+    pub chain: Chain,
+    pub batch: &'a BatchConfig,
+    pub policy: &'a PolicyConfig,
+    pub fees: &'a FeesConfig,
+    pub config: &'a ApiConfig,
+    /// Ends what has no end of its own.
+    pub stop: CancellationToken,
+}
+
+impl From<Parts<'_>> for ApiState {
+    fn from(parts: Parts<'_>) -> Self {
+        let Parts { store, deployment, intake, readiness, chain, batch, policy, fees, config, stop } = parts;
+        let terms = Terms::new(batch, policy, fees);
+        Self {
+            vault: Arc::default(),
+            reader: Reader::new(store.clone(), deployment.assets.clone(), terms),
+            keys: Keys::new(store.clone(), config.token.clone(), config.require_key),
+            fees: fees.clone(),
+            events: Feed::spawn(store.clone(), stop),
+            max_body: config.max_body,
+            bodies: Arc::new(Semaphore::new(body::ROOM_KIB as usize)),
+            deployment: Arc::new(deployment),
+            store,
+            intake,
+            readiness,
+            chain,
+        }
     }
 }
 
@@ -75,19 +116,50 @@ pub async fn serve(state: ApiState, listener: TcpListener, stop: CancellationTok
     }
 }
 
+/// All routes by the scope that they need; none is for everybody. A route belongs here, so that it is described and guarded.
+fn groups() -> [(Option<Scope>, OpenApiRouter<ApiState>); 4] {
+    let new = OpenApiRouter::new;
+    [
+        (
+            Some(Scope::Submit),
+            new()
+                .routes(routes!(withdrawals::submit))
+                .routes(routes!(withdrawals::submit_bulk))
+                .routes(routes!(list::cancel))
+                .routes(routes!(vault::estimate)),
+        ),
+        (
+            Some(Scope::Read),
+            new()
+                .routes(routes!(list::list))
+                .routes(routes!(withdrawals::read))
+                .routes(routes!(withdrawals::explain))
+                .routes(routes!(events::read))
+                .routes(routes!(vault::read))
+                .routes(routes!(oracle::judgements)),
+        ),
+        (Some(Scope::Operate), new().routes(routes!(metrics::read))),
+        (
+            None,
+            new().routes(routes!(health::live)).routes(routes!(health::ready)).routes(routes!(openapi::read)),
+        ),
+    ]
+}
+
 /// All routes, and what stands before them: the outermost is the last one added.
 pub fn router(state: ApiState) -> Router {
-    let withdrawals = Router::new()
-        .route("/v1/withdrawals", post(withdrawals::submit))
-        .route("/v1/withdrawals/bulk", post(withdrawals::submit_bulk))
-        .route("/v1/withdrawals/{id}", get(withdrawals::read))
-        .route_layer(middleware::from_fn_with_state(state.clone(), guard::authorize));
-    Router::new()
-        .merge(withdrawals)
-        .route("/v1/health/live", get(health::live))
-        .route("/v1/health/ready", get(health::ready))
-        .route("/v1/oracle", get(oracle::judgements))
-        .route("/metrics", get(oracle::metrics))
+    let mut routes = openapi::page();
+    for (scope, group) in groups() {
+        let group = Router::from(group);
+        routes = routes.merge(match scope {
+            Some(scope) => {
+                let keys = (state.keys.clone(), scope);
+                group.route_layer(middleware::from_fn_with_state(keys, guard::require))
+            }
+            None => group,
+        });
+    }
+    routes
         .method_not_allowed_fallback(problem::method_not_allowed)
         .fallback(problem::no_such_route)
         .layer(middleware::from_fn(guard::limit_time))

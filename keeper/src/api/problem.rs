@@ -1,6 +1,8 @@
 //! Problem documents (RFC 9457): what went wrong, under which stable code, and what to do.
 
 use crate::{
+    chain::ChainError,
+    domain::access::Scope,
     stages::intake::{FieldError, IntakeError},
     store::StoreError,
 };
@@ -10,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use std::any::Any;
+use std::{any::Any, time::Duration};
 
 /// An answer that is no success.
 #[derive(Clone, Debug)]
@@ -26,7 +28,7 @@ pub struct Problem {
 }
 
 /// One error of a body: of a field, and in a bulk of a row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct RowError {
     /// Counted from 1; only in a bulk.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,17 +37,24 @@ pub struct RowError {
     pub error: FieldError,
 }
 
-/// The document as it is sent.
-#[derive(Serialize)]
-struct Document<'a> {
+/// Every answer that is no success (RFC 9457).
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct Document<'a> {
+    /// `urn:spillway:problem:` and the code.
     r#type: String,
     title: &'a str,
     status: u16,
+    /// For machines; does not change.
     code: &'a str,
+    /// What was wrong this time.
     detail: &'a str,
+    /// What to do about it.
     next_step: &'a str,
+    /// The first row that is wrong, counted from 1; only of a bulk.
     #[serde(skip_serializing_if = "Option::is_none")]
     row: Option<usize>,
+    /// The first field that is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -128,7 +137,40 @@ impl Problem {
             "unauthorized",
             "The caller is not known",
             detail,
-            "Send the header `Authorization: Bearer TOKEN` with the token of api.token.",
+            "Send the header `Authorization: Bearer KEY`, with a key that `spillway keys create` showed, or the token of api.token.",
+        )
+    }
+
+    pub fn forbidden(wanted: Scope, has: &[Scope]) -> Self {
+        let has: Vec<_> = has.iter().map(|scope| scope.as_str()).collect();
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            "The key is not for this",
+            format!("this needs the scope {wanted}; the key has {}", has.join(", ")),
+            "Use a key with that scope; `spillway keys create` makes one.",
+        )
+    }
+
+    pub fn rate_limited(per_minute: u32, wait: Duration) -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "rate_limited",
+            "The key asks too often",
+            format!("this key may ask {per_minute} times a minute"),
+            "Ask again after the time in Retry-After; nothing was done.",
+        )
+        .retry_after(wait.as_secs() + 1)
+    }
+
+    /// A parameter of the address that cannot be read.
+    pub fn bad_parameter(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "bad_parameter",
+            "A parameter of the address cannot be read",
+            detail,
+            "Correct the parameter that `detail` names; /v1/openapi.json says what each may be.",
         )
     }
 
@@ -166,11 +208,32 @@ impl From<StoreError> for Problem {
     }
 }
 
+impl From<ChainError> for Problem {
+    /// The cause is in the log: it may name hosts.
+    fn from(error: ChainError) -> Self {
+        tracing::warn!(%error, "the chain did not answer a reader");
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "chain_unavailable",
+            "The chain does not answer",
+            "no endpoint of the chain answers now; the operator's log has the cause",
+            "Ask again after the time in Retry-After.",
+        )
+        .retry_after(2)
+    }
+}
+
 impl Problem {
     /// More comes in than can be taken.
     pub(super) fn busy(detail: impl Into<String>) -> Self {
         let title = "Too many withdrawals at once";
         Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", title, detail, NOTHING_STORED).retry_after(1)
+    }
+
+    /// It can be done later.
+    pub(super) fn unavailable(code: &'static str, title: &'static str, detail: &'static str) -> Self {
+        let next_step = "Ask again after the time in Retry-After; nothing was changed.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, title, detail, next_step).retry_after(5)
     }
 
     /// The cause is in the log: a caller has no use for it, and it may name hosts.
@@ -219,7 +282,7 @@ pub async fn no_such_route(uri: Uri) -> Problem {
     let path: String = uri.path().chars().take(80).collect();
     Problem::not_found(
         format!("there is no {path}"),
-        "Use /v1/withdrawals, /v1/withdrawals/bulk, /v1/withdrawals/{id}, /v1/health/live or /v1/health/ready.",
+        "/v1/openapi.json lists what there is, /docs/ shows it.",
     )
 }
 

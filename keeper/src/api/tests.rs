@@ -1,3 +1,7 @@
+mod access;
+mod events;
+mod lists;
+
 use super::*;
 use crate::{
     config::Token,
@@ -6,6 +10,7 @@ use crate::{
     store::{Context, progress::FoundPayout},
 };
 use alloy::primitives::{Address, B256};
+use axum::routing::get;
 use axum::{
     body::{Body, Bytes, to_bytes},
     http::{Request, StatusCode, header},
@@ -46,7 +51,20 @@ impl Api {
         change(&mut config);
         let (readiness, ready) = watch::channel(Readiness::not_yet("starting"));
         let intake = Intake::spawn(test.store.clone(), Arc::new(Notify::new()), CancellationToken::new());
-        let state = ApiState::new(test.store.clone(), testing::deployment(), intake, ready, &config);
+        // Nothing listens there: what needs the chain says so.
+        let chain = toml::from_str("rpc_urls = [\"http://127.0.0.1:9\"]\nchain_id = 31337").unwrap();
+        let state = ApiState::from(Parts {
+            store: test.store.clone(),
+            deployment: testing::deployment(),
+            intake,
+            readiness: ready,
+            chain: Chain::connect(&chain, testing::deployment().vault).unwrap(),
+            batch: &BatchConfig::default(),
+            policy: &PolicyConfig::default(),
+            fees: &FeesConfig::default(),
+            config: &config,
+            stop: CancellationToken::new(),
+        });
         let bodies = state.bodies.clone();
         Self { app: router(state), store: test.store.clone(), readiness, bodies, _store: test }
     }

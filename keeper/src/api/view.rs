@@ -1,23 +1,23 @@
 //! A withdrawal as readers see it: in JSON, and in words.
 
 use crate::{
-    clock::now_ms,
     domain::{
         amount::Amount,
-        asset::Assets,
+        asset::{Asset, Assets},
         batch::BatchState,
         fees::FeeEstimate,
-        reason::Code,
+        reason::{Code, Language},
         withdrawal::{Door, Withdrawal, WithdrawalState},
     },
-    store::{Store, StoreError, estimates::KeptEstimate, withdrawals::Move},
+    store::{estimates::KeptEstimate, withdrawals::Move},
 };
 use alloy::primitives::{Address, B256};
 use serde::Serialize;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use utoipa::ToSchema;
 
 /// All that is known of a withdrawal.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct WithdrawalView {
     pub id: String,
     pub idempotency_key: String,
@@ -28,10 +28,17 @@ pub struct WithdrawalView {
     pub stage: Option<String>,
     /// Nothing follows.
     pub is_final: bool,
-    /// Why it waits or ended so.
+    /// Why it waits or ended so; none once it is paid as usual.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<ReasonView>,
+    /// What happens next and when, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<NextView>,
+    /// When it will be paid, as others lately were; none when too few were, or none took so long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<EstimateView>,
     pub asset: AssetView,
+    #[schema(value_type = String)]
     pub recipient: Address,
     /// Decimal, in whole tokens.
     pub amount: String,
@@ -54,15 +61,42 @@ pub struct WithdrawalView {
     pub history: Vec<MoveView>,
 }
 
-/// A code for machines, a sentence for people.
-#[derive(Clone, Debug, Serialize)]
+/// A code for machines, a sentence for people in each language.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ReasonView {
     pub code: Code,
     pub message: &'static str,
+    pub message_zh: &'static str,
+    /// The cause with its numbers, where there is more to say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+impl ReasonView {
+    pub fn new(code: Code, detail: Option<String>) -> Self {
+        let (message, message_zh) = (code.sentence(Language::En), code.sentence(Language::Zh));
+        Self { code, message, message_zh, detail }
+    }
+}
+
+/// What happens next.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct NextView {
+    pub at: String,
+    pub what: &'static str,
+}
+
+/// When half, and when nine of ten, of such withdrawals were paid.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct EstimateView {
+    pub p50: String,
+    pub p90: String,
+    /// So many withdrawals of the asset it is judged by.
+    pub based_on: usize,
 }
 
 /// What a payout is estimated to cost. The operator pays it, not the recipient.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct FeeView {
     /// Gas of one payout, its share of the batch included.
     pub gas: u64,
@@ -79,12 +113,19 @@ pub struct FeeView {
 }
 
 /// What is paid.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AssetView {
     pub symbol: String,
+    #[schema(value_type = String)]
     pub address: Address,
     #[serde(skip)]
     decimals: u8,
+}
+
+impl From<&Asset> for AssetView {
+    fn from(asset: &Asset) -> Self {
+        Self { symbol: asset.symbol.clone(), address: asset.address, decimals: asset.decimals }
+    }
 }
 
 impl AssetView {
@@ -95,14 +136,15 @@ impl AssetView {
 }
 
 /// The transaction that paid.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct TransactionView {
+    #[schema(value_type = String)]
     pub hash: B256,
     pub block: u64,
 }
 
 /// One step of its way.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct MoveView {
     pub at: String,
     /// The batch that moved; none when the withdrawal itself did.
@@ -116,56 +158,10 @@ pub struct MoveView {
     pub words: String,
 }
 
-/// Collects what the store knows of a withdrawal.
-pub async fn load(
-    store: &Store,
-    assets: &Assets,
-    withdrawal: Withdrawal,
-) -> Result<WithdrawalView, StoreError> {
-    let batch = match withdrawal.batch.filter(|_| withdrawal.state == WithdrawalState::Batched) {
-        Some(batch) => store.batch(batch).await?,
-        None => None,
-    };
-    let stage = batch.as_ref().map(|b| b.state.to_string());
-    let fee = match store.estimate(withdrawal.asset).await? {
-        Some(kept) if !withdrawal.state.is_terminal() => Some(fee(&kept, batch.and_then(|b| b.reason))),
-        _ => None,
-    };
-    let history = store.history(&withdrawal).await?;
-    let transaction = store.payout_of(&withdrawal).await?;
-    let is_final = withdrawal.state.is_terminal();
-    let ended = history.iter().rev().find(|m| m.batch.is_none()).filter(|_| is_final).map(|m| m.at);
-    let elapsed = ended.unwrap_or_else(now_ms) - withdrawal.received_at;
-    let asset = asset(assets, &withdrawal);
-    Ok(WithdrawalView {
-        id: withdrawal.id.to_string(),
-        idempotency_key: withdrawal.idempotency_key,
-        door: withdrawal.door,
-        state: withdrawal.state,
-        stage,
-        is_final,
-        reason: withdrawal.reason.map(|code| ReasonView { code, message: code.sentence() }),
-        amount: asset.decimal(withdrawal.amount),
-        asset,
-        recipient: withdrawal.recipient,
-        units: withdrawal.amount.to_string(),
-        transaction: transaction.map(|(hash, block)| TransactionView { hash, block }),
-        fee,
-        deadline: withdrawal.deadline.map(time),
-        trace_id: withdrawal.trace_id,
-        received_at: time(withdrawal.received_at),
-        seconds: u64::try_from(elapsed).unwrap_or(0) / 1_000,
-        history: history.into_iter().map(MoveView::from).collect(),
-    })
-}
-
-fn fee(kept: &KeptEstimate, waits_for: Option<String>) -> FeeView {
+/// What the network takes for it.
+pub fn fee(kept: &KeptEstimate, waits_for: Option<&str>) -> FeeView {
     let FeeEstimate { fees, base_fee, policy } = kept.estimate;
     let basis = format!("the {} tip of the last blocks over their base fee", policy.as_str());
-    let waits_for = waits_for.map(|why| match Code::parse(&why) {
-        Some(code) => code.sentence().to_owned(),
-        None => format!("waits: {why}"),
-    });
     FeeView {
         gas: kept.gas,
         base_fee: base_fee.to_string(),
@@ -173,22 +169,28 @@ fn fee(kept: &KeptEstimate, waits_for: Option<String>) -> FeeView {
         cost: fees.cost(kept.gas).to_decimal(18),
         policy: policy.as_str(),
         estimated_at: time(kept.at),
-        reason: waits_for.map_or(basis.clone(), |why| format!("{basis}; {why}")),
+        reason: waits_for.map_or(basis.clone(), |why| format!("{basis}; {}", in_words(why))),
     }
+}
+
+/// A stored reason: a code alone is its sentence, anything else speaks for itself.
+fn in_words(reason: &str) -> String {
+    Code::parse(reason).map_or_else(|| reason.to_owned(), |code| code.sentence(Language::En).to_owned())
 }
 
 /// The asset by name; one that is no longer listed by its address, with units as its amounts.
 pub fn asset(assets: &Assets, withdrawal: &Withdrawal) -> AssetView {
     let address = withdrawal.asset;
-    assets.get(address).map_or_else(
-        || AssetView { symbol: address.to_string(), address, decimals: 0 },
-        |a| AssetView { symbol: a.symbol.clone(), address, decimals: a.decimals },
-    )
+    assets
+        .get(address)
+        .map_or_else(|| AssetView { symbol: address.to_string(), address, decimals: 0 }, AssetView::from)
 }
 
 /// RFC 3339 from unix milliseconds.
 pub fn time(at: i64) -> String {
-    let since: SystemTime = UNIX_EPOCH + Duration::from_millis(u64::try_from(at).unwrap_or(0));
+    // The last moment that RFC 3339 can write.
+    let at = u64::try_from(at).unwrap_or(0).min(253_402_300_799_999);
+    let since: SystemTime = UNIX_EPOCH + Duration::from_millis(at);
     humantime::format_rfc3339_millis(since).to_string()
 }
 
@@ -199,10 +201,7 @@ impl From<Move> for MoveView {
             (None, from) => withdrawal_words(from, &step.to).to_owned(),
         };
         if let Some(reason) = step.reason.as_deref() {
-            words = match Code::parse(reason) {
-                Some(code) => format!("{words}. {}", code.sentence()),
-                None => format!("{words}. {reason}"),
-            };
+            words = format!("{words}. {}", in_words(reason));
         }
         Self {
             at: time(step.at),

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     domain::withdrawal::{Order, Withdrawal, WithdrawalId},
+    explain::{Explainer, Explanation},
     stages::intake::{Answer, FieldError, Rule, check},
     store::withdrawals::NewWithdrawal,
     trace,
@@ -20,13 +21,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Rows of one bulk. A commit of so many takes well under the time limit.
 const MAX_ROWS: usize = 10_000;
 
 /// What was accepted. It does not change while the withdrawal goes its way, so that a repeat gets the same answer.
-#[derive(Serialize)]
-struct Receipt {
+#[derive(Serialize, ToSchema)]
+pub struct Receipt {
     id: String,
     idempotency_key: String,
     asset: String,
@@ -41,8 +43,37 @@ struct Receipt {
     status_url: String,
 }
 
-/// `POST /v1/withdrawals`: 201 when it is new, 200 with the same answer when it is repeated, 409 when the key stands
-/// for something else.
+/// A withdrawal to be paid.
+#[derive(ToSchema)]
+#[schema(as = Order)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "describes what `Members` reads member by member")]
+pub struct OrderBody {
+    /// Symbol or address of an asset of the vault.
+    asset: String,
+    /// Where it is paid to: an address, with its checksum or in one case.
+    #[schema(pattern = "^0x([0-9a-f]{40}|[0-9a-fA-F]{40})$")]
+    recipient: String,
+    /// A decimal number such as `12.5`, in whole tokens: more than zero, with at most the asset's decimals.
+    #[schema(pattern = "^[0-9]{1,60}([.][0-9]{1,18})?$")]
+    amount: String,
+    /// Past this it is released instead of paid.
+    #[schema(required = false, nullable = false, format = DateTime)]
+    deadline: Option<String>,
+}
+
+/// Hand in one withdrawal: 201 when it is new, 200 with the same answer when it is repeated, 409 when the key stands for
+/// something else.
+#[utoipa::path(
+    post, path = "/v1/withdrawals", tag = "withdrawals",
+    params(("Idempotency-Key" = String, Header, min_length = 1, max_length = 128, pattern = "^[!-~]([ -~]*[!-~])?$",
+        description = "One of the caller's own for each withdrawal; the same again on a retry.")),
+    request_body = OrderBody,
+    responses(
+        (status = 201, body = Receipt, description = "It is stored.", headers(("Location" = String))),
+        (status = 200, body = Receipt, description = "It was stored before."),
+    )
+)]
 pub async fn submit(
     State(state): State<ApiState>,
     Extension(trace): Extension<Trace>,
@@ -96,25 +127,49 @@ fn receipt(state: &ApiState, withdrawal: &Withdrawal) -> Receipt {
     }
 }
 
+/// A row of a bulk: a withdrawal with its idempotency key.
+#[derive(ToSchema)]
+#[schema(as = BulkRow)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "describes what `Members` reads member by member")]
+pub struct RowBody {
+    /// One of the caller's own for each withdrawal.
+    #[schema(min_length = 1, max_length = 128)]
+    idempotency_key: String,
+    /// Symbol or address of an asset of the vault.
+    asset: String,
+    /// Where it is paid to: an address, with its checksum or in one case.
+    #[schema(pattern = "^0x([0-9a-f]{40}|[0-9a-fA-F]{40})$")]
+    recipient: String,
+    /// A decimal number such as `12.5`, in whole tokens: more than zero, with at most the asset's decimals.
+    #[schema(pattern = "^[0-9]{1,60}([.][0-9]{1,18})?$")]
+    amount: String,
+    /// Past this it is released instead of paid.
+    #[schema(required = false, nullable = false, format = DateTime)]
+    deadline: Option<String>,
+}
+
 /// The body of a bulk.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bulk {
+    #[schema(value_type = Vec<RowBody>, min_items = 1, max_items = 10_000)]
     withdrawals: Vec<Members>,
+    /// Store the good rows although others are bad.
     #[serde(default)]
     skip_invalid: bool,
 }
 
 /// What became of a bulk, row by row in its order.
-#[derive(Serialize)]
-struct BulkAnswer {
+#[derive(Serialize, ToSchema)]
+pub struct BulkAnswer {
     new: usize,
     repeated: usize,
     rejected: usize,
     results: Vec<RowAnswer>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct RowAnswer {
     /// Counted from 1.
     row: usize,
@@ -122,7 +177,7 @@ struct RowAnswer {
     outcome: Outcome,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(tag = "result", rename_all = "snake_case")]
 enum Outcome {
     New(Receipt),
@@ -130,7 +185,11 @@ enum Outcome {
     Rejected { errors: Vec<FieldError> },
 }
 
-/// `POST /v1/withdrawals/bulk`: all or nothing, unless `skip_invalid` lets the good rows through.
+/// Hand in many withdrawals: all or nothing, unless `skip_invalid` lets the good rows through.
+#[utoipa::path(
+    post, path = "/v1/withdrawals/bulk", tag = "withdrawals", request_body = Bulk,
+    responses((status = 200, body = BulkAnswer))
+)]
 pub async fn submit_bulk(
     State(state): State<ApiState>,
     Extension(trace): Extension<Trace>,
@@ -209,19 +268,52 @@ fn wrong_row_count(count: usize) -> Problem {
     )
 }
 
-/// `GET /v1/withdrawals/{id}`: where it stands, why, and how it came there.
+/// Where a withdrawal stands, why, what comes next, and how it came there.
+#[utoipa::path(
+    get, path = "/v1/withdrawals/{id}", tag = "withdrawals",
+    params(("id" = String, Path, description = "The id of the receipt.")),
+    responses((status = 200, body = WithdrawalView))
+)]
 pub async fn read(
     State(state): State<ApiState>,
     Path(id): Path<String>,
 ) -> Result<Json<WithdrawalView>, Problem> {
-    let Some(id) = WithdrawalId::parse(&id) else {
+    let id = parse_id(&id)?;
+    let withdrawal = state.store.withdrawal(&id).await?.ok_or_else(|| no_withdrawal(&id))?;
+    Ok(Json(state.reader.load(withdrawal).await?))
+}
+
+/// Where a withdrawal hangs, why, and what would free it: asked of store and chain now.
+#[utoipa::path(
+    get, path = "/v1/withdrawals/{id}/explain", tag = "withdrawals",
+    params(("id" = String, Path, description = "The id of the receipt.")),
+    responses((status = 200, body = Explanation))
+)]
+pub async fn explain(
+    State(state): State<ApiState>,
+    Path(id): Path<String>,
+) -> Result<Json<Explanation>, Problem> {
+    let id = parse_id(&id)?;
+    let withdrawal = state.store.withdrawal(&id).await?.ok_or_else(|| no_withdrawal(&id))?;
+    let explainer = Explainer {
+        store: state.store.clone(),
+        chain: state.chain.clone(),
+        assets: state.deployment.assets.clone(),
+        fees: state.fees.clone(),
+    };
+    Ok(Json(explainer.explain(&withdrawal).await?))
+}
+
+/// An id as it stands in an address.
+pub(super) fn parse_id(text: &str) -> Result<WithdrawalId, Problem> {
+    WithdrawalId::parse(text).ok_or_else(|| {
         let next_step = "Use the id of the receipt: wd_ and 32 hexadecimal digits.";
-        return Err(Problem::not_found("this is no id of a withdrawal", next_step));
-    };
-    let Some(withdrawal) = state.store.withdrawal(&id).await? else {
-        let next_step =
-            "Check the id. If the receipt is lost, send the withdrawal again with the same idempotency key.";
-        return Err(Problem::not_found(format!("there is no withdrawal {id}"), next_step));
-    };
-    Ok(Json(view::load(&state.store, &state.deployment.assets, withdrawal).await?))
+        Problem::not_found("this is no id of a withdrawal", next_step)
+    })
+}
+
+pub(super) fn no_withdrawal(id: &WithdrawalId) -> Problem {
+    let next_step =
+        "Check the id. If the receipt is lost, send the withdrawal again with the same idempotency key.";
+    Problem::not_found(format!("there is no withdrawal {id}"), next_step)
 }

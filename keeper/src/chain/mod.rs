@@ -5,6 +5,7 @@
 //! - [`fees`]: what recent blocks took for gas
 //! - [`pool`]: several endpoints asked as one
 //! - [`signer`]: the lanes' keys
+//! - [`state`]: the vault for readers
 //! - [`refusal`]: why the vault or a node says no
 
 pub mod abi;
@@ -13,6 +14,7 @@ mod fees;
 mod pool;
 pub mod refusal;
 pub mod signer;
+pub mod state;
 
 use crate::{
     config::{ChainConfig, Finality},

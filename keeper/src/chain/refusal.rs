@@ -10,24 +10,26 @@ use alloy::{
     transports::{RpcError, TransportErrorKind},
 };
 
-/// What the vault said to a call that it would revert.
+/// What the vault said to a call that it would revert. The text begins with a [`Code`](crate::domain::reason::Code).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error("the float holds {available} units, the batch asks for {asked}")]
+    #[error("float_insufficient: the float holds {available} units, the batch asks for {asked}")]
     FloatInsufficient { asked: Amount, available: Amount },
-    #[error("paused until {until} (unix seconds)")]
+    #[error("paused: until {until} (unix seconds)")]
     Paused { until: u64 },
-    #[error("{} {}", above_limit(.retry_at), "the breaker's buckets refill by themselves; a guardian or governance sets them")]
+    #[error("above_limit: {} {}", above_limit(.retry_at), "the breaker's buckets refill by themselves; a guardian or governance sets them")]
     AboveLimit { retry_at: Option<u64> },
-    #[error("a payout is above the {most} units that the keeper pays alone; approvers or governance decide")]
+    #[error(
+        "above_tier: a payout is above the {most} units that the keeper pays alone; approvers or governance decide"
+    )]
     AboveTier { most: Amount },
-    #[error("the lane is disabled on chain; governance enables it")]
+    #[error("lane_disabled: the lane is disabled on chain; governance enables it")]
     LaneDisabled,
-    #[error("the chain has the lane at number {next} with head {head}")]
+    #[error("lane_mismatch: the chain has the lane at number {next} with head {head}")]
     LaneMismatch { next: u64, head: Head },
-    #[error("the batch needs more gas than a transaction may use")]
+    #[error("too_much_gas: the batch needs more gas than a transaction may use")]
     TooMuchGas,
-    #[error("{0}")]
+    #[error("refused: {0}")]
     Other(String),
 }
 
@@ -77,20 +79,21 @@ fn above_limit(retry_at: &Option<u64>) -> String {
     }
 }
 
-/// Why a node did not take a signed transaction.
+/// Why a node did not take a signed transaction. What makes it wait begins with a
+/// [`Code`](crate::domain::reason::Code).
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
     #[error("its nonce was used already")]
     NonceTooLow,
     #[error("another transaction with its nonce offers as much, or the block asks for more: {0}")]
     Underpriced(String),
-    #[error("the lane's account cannot pay for its gas: {0}; send it ETH")]
+    #[error("lane_out_of_gas: the lane's account cannot pay for its gas: {0}; send it ETH")]
     OutOfGasMoney(String),
-    #[error("the node refuses it: {0}")]
+    #[error("refused: the node says {0}")]
     Refused(String),
-    #[error("RPC: {0}")]
+    #[error("chain_unreachable: {0}")]
     Unreachable(RpcError<TransportErrorKind>),
-    #[error("{0}")]
+    #[error("chain_unreachable: {0}")]
     Nobody(String),
 }
 

@@ -1,5 +1,6 @@
 //! The commands, with their help.
 
+use crate::domain::{access::Scope, reason::Language};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -58,6 +59,16 @@ Examples:
   spillway status wd_0123456789abcdef0123456789abcdef
   spillway status invoice-7 --json")]
     Status(StatusArgs),
+    /// Say where one withdrawal hangs, why, and what would free it
+    #[command(after_help = "\
+Examples:
+  spillway explain invoice-7
+  spillway explain wd_0123456789abcdef0123456789abcdef --language zh
+  spillway explain invoice-7 --json
+
+Follows it through request, policy, batch, signature, broadcast, chain and books, and asks store and chain why it is where
+it is now. Changes nothing; a keeper need not run.")]
+    Explain(ExplainArgs),
     /// Compare intake, ledger and chain at the last final block
     #[command(after_help = "\
 Examples:
@@ -93,6 +104,30 @@ the chain knows. Exit code 4 when they, or the chain, differ.")]
         #[command(subcommand)]
         command: OracleCommand,
     },
+    /// Look after the keys of the API
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
+    /// Print the description of the API (OpenAPI 3.1)
+    #[command(after_help = "\
+Example:
+  spillway openapi > openapi.json
+
+Needs no configuration, chain or database. The running keeper serves it at /v1/openapi.json, and as a page at /docs/.")]
+    Openapi,
+    /// Print completions for a shell
+    #[command(after_help = "\
+Examples:
+  spillway completions bash > /etc/bash_completion.d/spillway
+  spillway completions zsh > ~/.zfunc/_spillway
+  spillway completions fish > ~/.config/fish/completions/spillway.fish")]
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    #[command(after_help = "\
+Example:
+  spillway man > /usr/local/share/man/man1/spillway.1")]
+    Man,
     /// Look after the database: schema, integrity, backups
     Db {
         #[command(subcommand)]
@@ -193,6 +228,83 @@ Examples:
 
 Exit code 2 when something is wrong: the error names the key, the value and what would be right.")]
     Check(JsonArg),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Make a key, and show it this once
+    #[command(after_help = "\
+Examples:
+  spillway keys create shop --scope submit --scope read
+  spillway keys create prometheus --scope operate --per-minute 60 --expires 365days
+
+What each scope is for: submit hands in and takes back, read sees withdrawals and the vault, review approves and rejects,
+operate sees figures. Only the key's hash is stored. A running keeper knows the key after a second.")]
+    Create(CreateKeyArgs),
+    /// List the keys, without their secrets
+    #[command(after_help = "\
+Examples:
+  spillway keys list
+  spillway keys list --json")]
+    List(JsonArg),
+    /// Make a key in the place of another; both count until the overlap ends
+    #[command(after_help = "\
+Example:
+  spillway keys rotate 0123456789abcdef --overlap 1day
+
+The new key has the name, scopes and rate of the old one. Give it to its holder before the overlap ends.")]
+    Rotate(RotateKeyArgs),
+    /// End a key now
+    #[command(after_help = "\
+Example:
+  spillway keys revoke 0123456789abcdef
+
+A running keeper refuses it after a second. A backup from before knows nothing of it: revoke again after a restore.")]
+    Revoke(RevokeKeyArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct CreateKeyArgs {
+    /// Whose it is
+    pub name: String,
+    /// What it is for; several times for several
+    #[arg(long, required = true)]
+    pub scope: Vec<Scope>,
+    /// Requests that it may make in a minute; no limit, without
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    pub per_minute: u32,
+    /// How long it counts, such as 90days; for ever, without
+    #[arg(long)]
+    pub expires: Option<humantime::Duration>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RotateKeyArgs {
+    /// The key's id: the part between the underscores
+    pub id: String,
+    /// How long the old one still counts
+    #[arg(long, default_value = "1day")]
+    pub overlap: humantime::Duration,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RevokeKeyArgs {
+    /// The key's id: the part between the underscores
+    pub id: String,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub struct CompletionsArgs {
+    pub shell: clap_complete::Shell,
 }
 
 #[derive(Debug, Subcommand)]
@@ -331,6 +443,18 @@ pub struct SubmitArgs {
     /// Store the good rows although others are bad
     #[arg(long)]
     pub skip_invalid: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// A withdrawal's id, or its idempotency key
+    pub id: String,
+    /// The language of the sentence
+    #[arg(long, value_enum, default_value_t)]
+    pub language: Language,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,

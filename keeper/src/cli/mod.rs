@@ -3,7 +3,8 @@
 //! Results go to standard output, logs and progress to standard error. With `--json` a result is one JSON document.
 //!
 //! - [`args`] holds the commands, their help and examples
-//! - [`submit`], [`status`], [`reconcile`], [`recover`], [`check`], [`oracle`], [`audit`] and [`db`] are a command each; `run` is [`crate::keeper`]
+//! - [`submit`], [`status`], [`explain`], [`reconcile`], [`recover`], [`check`], [`oracle`], [`audit`], [`keys`], [`manual`] and [`db`]
+//!   are a command each; `run` is [`crate::keeper`]
 //! - [`exit`] holds the exit codes
 //! - [`output`] prints
 
@@ -12,6 +13,9 @@ mod audit;
 mod check;
 mod db;
 mod exit;
+mod explain;
+mod keys;
+mod manual;
 mod oracle;
 mod output;
 mod reconcile;
@@ -40,8 +44,13 @@ pub fn main() -> ExitCode {
 }
 
 async fn act(cli: Cli) -> eyre::Result<Exit> {
-    if let Command::Oracle { command: OracleCommand::Replay(args) } = &cli.command {
-        return oracle::replay(args);
+    // What needs no configuration.
+    match &cli.command {
+        Command::Oracle { command: OracleCommand::Replay(args) } => return oracle::replay(args),
+        Command::Openapi => return manual::openapi(),
+        Command::Completions(args) => return manual::completions(args.shell),
+        Command::Man => return manual::man(),
+        _ => {}
     }
     if let Command::Audit { command: AuditCommand::Verify(args) } = &cli.command
         && let (Some(file), Some(rpc)) = (&args.export, &args.rpc)
@@ -54,13 +63,12 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
     match cli.command {
         Command::Run => keeper::run(config, deployment).await.map(|()| Exit::Done),
         Command::Submit(args) => submit::run(&args, &config, &deployment).await,
+        Command::Explain(args) => explain::run(&args, &config, &deployment).await,
         Command::Status(args) => status::run(&args, &config, &deployment).await,
         Command::Reconcile(args) => reconcile::run(&args, &config, &deployment).await,
         Command::Oracle { command: OracleCommand::Check(args) } => {
             oracle::check(&args, &config, &deployment).await
         }
-        // Done above, because it needs no configuration.
-        Command::Oracle { command: OracleCommand::Replay(args) } => oracle::replay(&args),
         Command::Recover(args) => recover::run(&args, &config, &deployment).await,
         Command::Audit { command: AuditCommand::Verify(args) } => {
             audit::verify(&args, &config, &deployment).await
@@ -68,6 +76,12 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
         Command::Audit { command: AuditCommand::Export(args) } => {
             audit::export(&args, &config, &deployment).await
         }
+        Command::Keys { command } => keys::run(&command, &config, &deployment).await,
+        // Done above.
+        Command::Oracle { command: OracleCommand::Replay(_) }
+        | Command::Openapi
+        | Command::Completions(_)
+        | Command::Man => Ok(Exit::Done),
         Command::Db { command } => db::run(&command, &config, &deployment).await,
         Command::Config { command: ConfigCommand::Check(args) } => {
             check::run(args.json, &cli.config, &config, &deployment)

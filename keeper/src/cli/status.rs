@@ -2,13 +2,16 @@
 
 use super::{args::StatusArgs, exit::Exit, open_store, output};
 use crate::{
-    api::view::{self, WithdrawalView},
+    api::{
+        reader::{Reader, Terms},
+        view::WithdrawalView,
+    },
     config::Config,
     deployment::Deployment,
     domain::{
         asset::Assets,
         batch::{Batch, BatchKind, BatchState},
-        withdrawal::{WithdrawalId, WithdrawalState},
+        withdrawal::{Withdrawal, WithdrawalId, WithdrawalState},
     },
     store::{
         Context, Store,
@@ -24,7 +27,11 @@ pub(super) async fn run(args: &StatusArgs, config: &Config, deployment: &Deploym
     require_store(&config.store.url)?;
     let store = open_store(config, deployment).await?;
     match &args.id {
-        Some(id) => one(&store, id, args.json, deployment).await?,
+        Some(id) => {
+            let terms = Terms::new(&config.batch, &config.policy, &config.fees);
+            let reader = Reader::new(store.clone(), deployment.assets.clone(), terms);
+            one(&store, &reader, id, args.json).await?;
+        }
         None => all(&store, args.json, deployment).await?,
     }
     store.close().await;
@@ -43,17 +50,23 @@ pub(super) fn require_store(url: &str) -> eyre::Result<()> {
     Ok(())
 }
 
-async fn one(store: &Store, id: &str, as_json: bool, deployment: &Deployment) -> eyre::Result<()> {
-    let wanted = WithdrawalId::parse(id).unwrap_or_else(|| WithdrawalId::from_key(id));
-    let Some(withdrawal) = store.withdrawal(&wanted).await? else {
-        bail!("no withdrawal has the id or idempotency key '{id}'");
-    };
+/// The withdrawal that a person names.
+pub(super) async fn find(store: &Store, id_or_key: &str) -> eyre::Result<Withdrawal> {
+    let wanted = WithdrawalId::parse(id_or_key).unwrap_or_else(|| WithdrawalId::from_key(id_or_key));
+    match store.withdrawal(&wanted).await? {
+        Some(withdrawal) => Ok(withdrawal),
+        None => bail!("no withdrawal has the id or idempotency key '{id_or_key}'"),
+    }
+}
+
+async fn one(store: &Store, reader: &Reader, id: &str, as_json: bool) -> eyre::Result<()> {
+    let withdrawal = find(store, id).await?;
     // Whose payment it is is personal: the audit says who looked.
     let detail = json!({ "id": withdrawal.id, "user": super::user() });
     let mut seen = store.unit(Context::new("cli", "withdrawal.viewed", detail)).await?;
     seen.note();
     seen.commit().await?;
-    let view = view::load(store, &deployment.assets, withdrawal).await?;
+    let view = reader.load(withdrawal).await?;
     if as_json {
         return output::json(&view);
     }
@@ -74,6 +87,12 @@ fn tell_one(view: &WithdrawalView) {
     }
     if let Some(fee) = &view.fee {
         output::line(format!("network fee at most {} for {} gas: {}", fee.cost, fee.gas, fee.reason));
+    }
+    if let Some(next) = &view.next {
+        output::line(format!("next, at {}: {}", next.at, next.what));
+    }
+    if let Some(estimate) = &view.estimate {
+        output::line(format!("paid by {} as a rule, by {} nine times of ten", estimate.p50, estimate.p90));
     }
     if let Some(paid) = &view.transaction {
         output::line(format!("transaction {} in block {}", paid.hash, paid.block));

@@ -34,8 +34,9 @@ const EXPECTED: &[(&str, &str)] = &[
     ("api.listen", "an address and a port, such as \"127.0.0.1:8080\""),
     (
         "api.token",
-        "a secret of 16 to 256 printable characters without spaces; without one, api.listen must be a loopback address",
+        "a secret of 16 to 256 printable characters without spaces; without one, api.listen must be a loopback address, or api.require_key = true",
     ),
+    ("api.require_key", "true or false"),
     ("api.max_body", "a number of bytes from 1024 to 268435456, such as 16777216"),
     ("lanes", "at least one entry [[lanes]] with private_key_env, or with keystore and password_file"),
     (
@@ -179,7 +180,7 @@ fn check_api(config: &Config, found: &mut Findings) {
         }
         // Whoever reaches the port could order payments.
         None => found.unless(
-            api.listen.ip().is_loopback(),
+            api.listen.ip().is_loopback() || api.require_key,
             "api.token",
             format!("nothing, while api.listen is {}", api.listen),
         ),

@@ -18,13 +18,14 @@ const PREFIX: &str = "SPILLWAY_";
 
 /// Keys that are not text: their variables are read as a TOML value. All others stay as they are written, so that a
 /// token of digits is no number.
-const NOT_TEXT: [&str; 13] = [
+const NOT_TEXT: [&str; 14] = [
     "chain.chain_id",
     "chain.finality",
     "chain.max_log_range",
     "chain.max_requests_per_second",
     "chain.quorum",
     "api.max_body",
+    "api.require_key",
     "batch.max_gas",
     "batch.max_payouts",
     "batch.max_in_flight",

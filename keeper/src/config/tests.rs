@@ -105,7 +105,10 @@ fn an_error_names_the_key_the_value_and_what_would_be_right() {
         (with("api", "listen = \"localhost\""), "api.listen = \"localhost\": expected an address and a port"),
         (with("api", "max_body = 3"), "api.max_body = 3: expected a number of bytes"),
         (with("api", "listen = \"0.0.0.0:80\""), "api.token = nothing, while api.listen is 0.0.0.0:80"),
-        (with("api", "tokne = \"x\""), "api.tokne: no such key; known here: listen, token, max_body"),
+        (
+            with("api", "tokne = \"x\""),
+            "api.tokne: no such key; known here: listen, token, require_key, max_body",
+        ),
         (with("polcy", "x = 1"), "polcy: no such key; known here: deployment, chain"),
         (SMALLEST.replace("chain_id = 31337", ""), "chain.chain_id: missing; expected the chain's number"),
         (SMALLEST.replace("31337\n", "\"one\"\n"), "chain.chain_id = \"one\": expected the chain's number"),

@@ -5,15 +5,19 @@
 //! - [`withdrawal`]: the unit of everything, its identity, its states and the moves between them
 //! - [`batch`]: withdrawals that one transaction settles, and a batch's own states
 //! - [`lane`]: a lane's number and head, and how a settlement moves them
+//! - [`access`]: who may do what by the API
+//! - [`forecast`]: when something will happen
 //! - [`fees`]: what a transaction offers, and what a withdrawal may cost
 //! - [`ledger`]: the accounts, and the two sides of every move of money
 //! - [`nonces`]: which nonces of a lane are spoken for
 //! - [`reason`]: why something waits or failed, and what happens next
 
+pub mod access;
 pub mod amount;
 pub mod asset;
 pub mod batch;
 pub mod fees;
+pub mod forecast;
 pub mod lane;
 pub mod ledger;
 pub mod nonces;

@@ -45,7 +45,7 @@ impl fmt::Display for WithdrawalId {
 }
 
 /// How a withdrawal came in, and so whose money pays it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Door {
     /// The operator accepted it off chain; paid from the float.
@@ -81,9 +81,10 @@ impl Door {
 ///                    (number void, or batch dissolved)
 /// ```
 ///
-/// A request can also end as `cancelled`, from wherever it stands, because its owner can take it back on chain.
+/// A request can also end as `cancelled`, from wherever it stands, because its owner can take it back on chain; an order
+/// as long as it is in no batch, by its caller.
 /// Books that are behind the chain go straight to `paid` or `claimable` when the chain shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WithdrawalState {
     /// Accepted and durable.
@@ -239,7 +240,7 @@ mod tests {
             assert_eq!(WithdrawalState::parse(state.as_str()), Some(state));
         }
         for code in Code::ALL {
-            assert_eq!(Code::parse(code.as_str()), Some(code));
+            assert_eq!(Code::parse(code.as_str()), Some(*code));
         }
     }
 }

@@ -107,7 +107,7 @@ async fn escalate(
         return Ok(true);
     }
     let reason = format!(
-        "offers {} gwei per gas, and fees.max_fee_gwei = {} allows no replacement: it waits for the fee to fall",
+        "fee_ceiling: offers {} gwei per gas, and fees.max_fee_gwei = {} allows no replacement: it waits for the fee to fall",
         stuck.max_fee / 1_000_000_000,
         line.fees.max_fee_gwei
     );

@@ -329,6 +329,13 @@ impl Unit {
         self.require(&[LINE]).await
     }
 
+    /// Refuses the change unless this keeper holds some lease.
+    pub(super) async fn require_any(&mut self) -> Result<(), StoreError> {
+        let names = self.tenure.as_ref().map(|tenure| tenure.names()).unwrap_or_default();
+        let names: Vec<&str> = names.iter().map(String::as_str).chain([LINE]).collect();
+        self.require(&names).await
+    }
+
     async fn require(&mut self, any_of: &[&str]) -> Result<(), StoreError> {
         if any_of.iter().any(|name| self.proven.iter().any(|p| p == name)) {
             return Ok(());

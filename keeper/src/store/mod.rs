@@ -6,6 +6,7 @@
 //!
 //! - [`unit`]: the unit of change, the audit chain, moves of withdrawals and batches
 //! - [`withdrawals`], [`batches`], [`lanes`], [`slots`], [`estimates`], [`progress`]: the questions that the stages ask
+//! - [`listing`], [`changes`], [`cancel`], [`api_keys`]: what the API asks for beside those
 //! - [`leases`]: which of several keepers does what
 //! - [`generation`]: noticing that the store went back in time
 //! - [`holder`]: one keeper per SQLite file, and per generation file
@@ -13,8 +14,11 @@
 //! - [`pauses`]: assets that are not settled
 //! - [`schema`], [`integrity`], [`backup`], [`grants`]: what `spillway db` does
 
+pub mod api_keys;
 pub mod backup;
 pub mod batches;
+pub mod cancel;
+pub mod changes;
 pub mod compare;
 pub mod estimates;
 pub mod generation;
@@ -24,6 +28,7 @@ pub mod holder;
 pub mod integrity;
 pub mod lanes;
 pub mod leases;
+pub mod listing;
 pub mod oracle;
 pub mod pauses;
 pub mod progress;

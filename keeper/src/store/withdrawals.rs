@@ -47,7 +47,7 @@ pub enum Accepted {
 }
 
 /// Every column of a withdrawal.
-const COLUMNS: &str = "row_id, id, door, idempotency_key, asset, recipient, amount, state, reason, batch, \
+pub(super) const COLUMNS: &str = "row_id, id, door, idempotency_key, asset, recipient, amount, state, reason, batch, \
      request_id, request_owner, request_created_at, deadline, trace_id, received_at";
 
 impl Unit {
@@ -318,27 +318,40 @@ impl Store {
             .collect())
     }
 
-    /// Every move of a withdrawal and of the batches that it is in, oldest first.
+    /// Every move of a withdrawal, and of its batches while it was in them, oldest first.
     pub async fn history(&self, withdrawal: &Withdrawal) -> Result<Vec<Move>, StoreError> {
+        // The change that put it into a batch also planned that batch.
         let rows = sqlx::query(
             "SELECT row_id, batch, from_state, to_state, reason, at FROM transitions \
-             WHERE withdrawal = $1 OR batch = $2 ORDER BY row_id",
+             WHERE withdrawal = $1 OR batch IN (SELECT planned.batch FROM transitions mine \
+                JOIN transitions planned ON planned.audit = mine.audit AND planned.batch IS NOT NULL \
+                WHERE mine.withdrawal = $1 AND mine.to_state = 'batched' AND planned.to_state = 'planned') \
+             ORDER BY row_id",
         )
         .bind(withdrawal.row)
-        .bind(withdrawal.batch.unwrap_or(0))
         .fetch_all(&self.reader)
         .await?;
-        rows.iter()
-            .map(|r| {
-                Ok(Move {
-                    batch: r.int_opt("batch")?,
-                    from: r.text_opt("from_state")?,
-                    to: r.text("to_state")?,
-                    reason: r.text_opt("reason")?,
-                    at: r.int("at")?,
-                })
-            })
-            .collect()
+        let mut moves = Vec::with_capacity(rows.len());
+        let (mut is_in, mut current) = (false, None);
+        for row in rows {
+            let step = Move {
+                batch: row.int_opt("batch")?,
+                from: row.text_opt("from_state")?,
+                to: row.text("to_state")?,
+                reason: row.text_opt("reason")?,
+                at: row.int("at")?,
+            };
+            match step.batch {
+                None => is_in = step.to == WithdrawalState::Batched.as_str(),
+                Some(batch) if is_in && step.to == "planned" => current = Some(batch),
+                Some(_) => {}
+            }
+            // Its batch ends with it: that last move comes after its own.
+            if step.batch.is_none() || step.batch == current && (is_in || withdrawal.batch == current) {
+                moves.push(step);
+            }
+        }
+        Ok(moves)
     }
 }
 
@@ -365,7 +378,7 @@ pub(super) async fn of_batch(
     rows.iter().map(read).collect()
 }
 
-fn read(row: &AnyRow) -> Result<Withdrawal, StoreError> {
+pub(super) fn read(row: &AnyRow) -> Result<Withdrawal, StoreError> {
     let request = match row.int_opt("request_id")? {
         None => None,
         Some(_) => Some(RequestTerms {

@@ -21,7 +21,7 @@ const VERIFIED_FOR: Duration = Duration::from_secs(60);
 const LAGGING: u64 = 5;
 
 /// An endpoint as the health document shows it. Of its address only the host, because keys are in the path.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct EndpointHealth {
     pub host: String,
     /// Microseconds, with what errors, lag and disagreements add to it; the lowest is asked first.
@@ -41,7 +41,7 @@ pub struct EndpointHealth {
 }
 
 /// Why an endpoint is not asked now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct SetAside {
     pub cause: String,
     /// Until it is tried again.
@@ -49,7 +49,7 @@ pub struct SetAside {
 }
 
 /// An answer that the quorum did not share.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Disagreement {
     pub what: String,
     pub answer: String,

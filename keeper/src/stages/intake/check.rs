@@ -31,7 +31,7 @@ pub struct RawOrder {
 }
 
 /// What is wrong with one field: a stable code for machines, a sentence with the next step for people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct FieldError {
     pub field: &'static str,
     pub code: &'static str,

@@ -1,0 +1,99 @@
+//! The vault's state for readers: what it holds, what may leave, what is paused.
+
+use super::{
+    Block, Chain, ChainError,
+    abi::IVault::{self, Limit, Scope},
+};
+use crate::domain::amount::Amount;
+use alloy::{eips::BlockId, primitives::Address};
+use futures::future::{try_join_all, try_join3};
+
+/// The vault at one block.
+#[derive(Clone, Debug)]
+pub struct VaultState {
+    pub block: Block,
+    /// Until when each scope is paused, in unix seconds; in the past or 0 when it is not.
+    pub paused: Vec<(Scope, u64)>,
+    /// In USD with 18 decimals; a capacity of 0 is none.
+    pub usd: Bucket,
+    pub assets: Vec<AssetState>,
+}
+
+/// One asset of the vault. Amounts in its units.
+#[derive(Clone, Copy, Debug)]
+pub struct AssetState {
+    pub asset: Address,
+    pub float: Amount,
+    pub liabilities: Amount,
+    pub cold: Amount,
+    /// What a refill should bring.
+    pub shortfall: Amount,
+    /// Unix seconds.
+    pub paused_until: u64,
+    pub bucket: Bucket,
+    /// Of what the keeper pays alone.
+    pub instant: Bucket,
+    /// A larger payout needs approval.
+    pub instant_per_payout: Amount,
+    /// A larger one is announced.
+    pub approved_per_payout: Amount,
+}
+
+/// How much may leave.
+#[derive(Clone, Copy, Debug)]
+pub struct Bucket {
+    pub capacity: Amount,
+    pub left: Amount,
+    /// Unix seconds; in the past when it is full.
+    pub full_at: u64,
+}
+
+impl From<IVault::LimitState> for Bucket {
+    fn from(state: IVault::LimitState) -> Self {
+        let full_at = state.fullAt.try_into().unwrap_or(u64::MAX);
+        Self { capacity: Amount(state.capacity), left: Amount(state.left), full_at }
+    }
+}
+
+/// All scopes, in the order of the contract.
+pub const SCOPES: [(Scope, &str); 5] = [
+    (Scope::Everything, "everything"),
+    (Scope::Deposits, "deposits"),
+    (Scope::Orders, "orders"),
+    (Scope::Requests, "requests"),
+    (Scope::Swaps, "swaps"),
+];
+
+impl Chain {
+    /// The vault's state at `block`, of the assets given. Ordinary reads: nothing is decided by them.
+    pub async fn vault_state(&self, block: Block, assets: &[Address]) -> Result<VaultState, ChainError> {
+        let vault = IVault::new(self.vault, self.provider.clone());
+        let at = BlockId::number(block.number);
+        let paused = SCOPES.map(|(scope, _)| {
+            let call = vault.pausedUntil(scope).block(at);
+            async move { Ok::<_, ChainError>((scope, call.call().await?.to::<u64>())) }
+        });
+        let usd = async { Ok(vault.limitState(Address::ZERO, Limit::Usd).block(at).call().await?.into()) };
+        let assets = assets.iter().map(|asset| self.asset_state(*asset, at));
+        let (paused, usd, assets) = try_join3(try_join_all(paused), usd, try_join_all(assets)).await?;
+        Ok(VaultState { block, paused, usd, assets })
+    }
+
+    async fn asset_state(&self, asset: Address, at: BlockId) -> Result<AssetState, ChainError> {
+        let vault = IVault::new(self.vault, self.provider.clone());
+        let treasury = vault.treasuryOf(asset).block(at).call().await?;
+        let limits = vault.assetLimits(asset).block(at).call().await?;
+        Ok(AssetState {
+            asset,
+            float: Amount(vault.floatOf(asset).block(at).call().await?),
+            liabilities: Amount(vault.liabilitiesOf(asset).block(at).call().await?),
+            cold: Amount(treasury.coldBalance),
+            shortfall: Amount(treasury.shortfall),
+            paused_until: vault.assetPausedUntil(asset).block(at).call().await?.to(),
+            bucket: vault.limitState(asset, Limit::Asset).block(at).call().await?.into(),
+            instant: vault.limitState(asset, Limit::Instant).block(at).call().await?.into(),
+            instant_per_payout: Amount(limits.instantPerPayout),
+            approved_per_payout: Amount::from(limits.approvedPerPayout),
+        })
+    }
+}

@@ -1,0 +1,84 @@
+//! Keys of the API from the command line, against a running keeper.
+
+use eyre::OptionExt;
+use serde_json::Value;
+use spillway_e2e::{
+    eventually,
+    keeper::{Keeper, Setup},
+    world::World,
+};
+use std::{path::Path, time::Duration};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
+
+/// The answer's status for a list of withdrawals.
+async fn list(setup: &Setup, key: &str) -> eyre::Result<u16> {
+    let answer = reqwest::Client::new().get(setup.api("/v1/withdrawals")).bearer_auth(key).send().await?;
+    Ok(answer.status().as_u16())
+}
+
+async fn until(setup: &Setup, key: &str, status: u16) -> eyre::Result<()> {
+    eventually(&format!("the key gets {status}"), Duration::from_secs(5), || async {
+        Ok((list(setup, key).await? == status).then_some(()))
+    })
+    .await
+}
+
+fn text(of: &Value, name: &str) -> eyre::Result<String> {
+    Ok(of[name].as_str().ok_or_eyre("a member is missing")?.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_made_rotated_and_revoked_beside_a_running_keeper() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let setup = Setup::new(&world, Path::new(PROGRAM), 1, "")?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    let made = setup.json(&["keys", "create", "shop", "--scope", "read", "--scope", "submit"])?;
+    let (id, key) = (text(&made, "id")?, text(&made, "key")?);
+    until(&setup, "spk_wrong", 401).await?;
+    until(&setup, &key, 200).await?;
+
+    let next = setup.json(&["keys", "rotate", &id, "--overlap", "3s"])?;
+    let new = text(&next, "key")?;
+    assert_eq!((&next["name"], &next["scopes"]), (&made["name"], &made["scopes"]));
+    until(&setup, &new, 200).await?;
+    assert_eq!(list(&setup, &key).await?, 200, "both count in the overlap");
+    until(&setup, &key, 401).await?;
+    assert_eq!(list(&setup, &new).await?, 200);
+
+    assert!(setup.run(&["keys", "revoke", &text(&next, "id")?])?.status.success());
+    until(&setup, &new, 401).await?;
+    assert!(!setup.run(&["keys", "revoke", &id])?.status.success(), "it ended before");
+    assert!(
+        !setup.run(&["keys", "create", "none"])?.status.success(),
+        "a key without a scope is for nothing"
+    );
+    let listed = setup.json(&["keys", "list"])?;
+    assert_eq!(listed.as_array().map(Vec::len), Some(2));
+    for secret in [&key, &new] {
+        let hidden = secret.rsplit('_').next().ok_or_eyre("a key has parts")?;
+        assert!(!listed.to_string().contains(hidden) && !setup.logged().contains(hidden));
+    }
+    keeper.stop()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watcher_does_not_hold_up_the_end_of_a_keeper() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let setup = Setup::new(&world, Path::new(PROGRAM), 1, "")?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    let watching = reqwest::get(setup.api("/v1/events")).await?;
+    assert_eq!(watching.status().as_u16(), 200);
+    let start = std::time::Instant::now();
+    keeper.stop()?;
+    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
+    Ok(())
+}
+
+#[test]
+fn the_description_needs_no_configuration() -> eyre::Result<()> {
+    let output = std::process::Command::new(PROGRAM).arg("openapi").current_dir("/").output()?;
+    let described: Value = serde_json::from_slice(&output.stdout)?;
+    assert_eq!(described["openapi"], "3.1.0");
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! Calls generated from the API's description, all checks on, against a running keeper on a real chain.
+
+use eyre::WrapErr;
+use spillway_e2e::{
+    keeper::{Keeper, Setup},
+    root,
+    world::World,
+};
+use std::{env, path::Path, process::Command};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs schemathesis: make test-all"]
+async fn no_generated_call_finds_a_mistake() -> eyre::Result<()> {
+    let tool = env::var("SPILLWAY_SCHEMATHESIS").wrap_err("SPILLWAY_SCHEMATHESIS names the program st")?;
+    let examples = env::var("SPILLWAY_API_EXAMPLES").unwrap_or_else(|_| "100".to_owned());
+    let world = World::start(0.5).await?;
+    let setup = Setup::new(&world, Path::new(PROGRAM), 1, "[batch]\nwindow = \"500ms\"\n")?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    let mut create = vec!["keys", "create", "generated"];
+    for scope in ["submit", "read", "review", "operate"] {
+        create.extend(["--scope", scope]);
+    }
+    let key = setup.json(&create)?;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let header = format!("Authorization: Bearer {}", key["key"].as_str().unwrap_or_default());
+    let status = tokio::task::block_in_place(|| {
+        Command::new(&tool)
+            .current_dir(&setup.dir)
+            .arg("--config-file")
+            .arg(root().join("script/api/schemathesis.toml"))
+            .args(["run", &setup.api("/v1/openapi.json"), "--header", &header, "--checks", "all"])
+            .args(["--phases", "coverage,fuzzing,stateful", "--max-examples", &examples])
+            // Its answer has no end.
+            .args(["--exclude-path", "/v1/events", "--request-timeout", "30", "--continue-on-failure"])
+            .status()
+    })?;
+    eyre::ensure!(
+        status.success(),
+        "schemathesis found something; the end of the log:\n{}",
+        setup.log_tail()
+    );
+    keeper.stop()
+}
