@@ -87,7 +87,12 @@ async fn pick_lane(line: &Line, tip: Block) -> Result<Option<Lane>, StageError> 
 /// A batch that waits for a lane says so, where that is not the usual wait behind others.
 async fn tell_why_no_lane(line: &Line, batch: &Batch) -> Result<(), StageError> {
     if line.store.lanes().await?.iter().any(|l| l.gas_needed.is_some()) {
-        wait(line, batch, "lane_out_of_gas: every lane with room is short of money for gas; send it the chain's coin").await?;
+        wait(
+            line,
+            batch,
+            "lane_out_of_gas: every lane with room is short of money for gas; send it the chain's coin",
+        )
+        .await?;
     }
     Ok(())
 }

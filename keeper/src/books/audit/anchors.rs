@@ -2,7 +2,11 @@
 //! calldata, where nobody can change it afterwards.
 
 use super::change::{Broken, Change};
-use crate::chain::{Chain, ChainError, abi::IVault::IVaultEvents, calldata};
+use crate::chain::{
+    Chain, ChainError,
+    abi::IVault::IVaultEvents,
+    calldata::{self, Settled},
+};
 use alloy::primitives::{Address, B256};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -117,7 +121,8 @@ pub async fn read(
                 }
                 IVaultEvents::Voided(e) => move_on(&mut next, e.lane, e.first, e.count, from)?,
                 IVaultEvents::Settled(e) => {
-                    move_on(&mut next, e.lane, e.first, e.count, from)?;
+                    let batch = Settled::from(e);
+                    move_on(&mut next, batch.lane, batch.first, batch.count, from)?;
                     anchors.extend(anchor(chain, log.tx, log.block).await?);
                 }
                 IVaultEvents::RequestsSettled(e) => {

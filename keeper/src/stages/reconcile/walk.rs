@@ -11,8 +11,8 @@ use crate::{
     books::difference::{Class, Difference, Side},
     chain::{
         Chain, VaultLog,
-        abi::IVault::{IVaultEvents, Requested, Settled},
-        calldata::{self, Payout},
+        abi::IVault::{IVaultEvents, Requested},
+        calldata::{self, Payout, Settled},
     },
     domain::{
         amount::Amount,
@@ -135,7 +135,7 @@ impl Walk {
             IVaultEvents::Voided(e) => {
                 self.next.insert(e.lane, e.first + e.count);
             }
-            IVaultEvents::Settled(e) => self.settled(range, moment, outflows, log, e).await?,
+            IVaultEvents::Settled(e) => self.settled(range, moment, outflows, log, e.into()).await?,
             IVaultEvents::Requested(e) => self.requested(range, e),
             IVaultEvents::RequestCancelled(e) => {
                 self.request_ended(range, e.id, WithdrawalState::Cancelled);
@@ -168,10 +168,11 @@ impl Walk {
         moment: &mut Moment,
         outflows: &mut Outflows,
         log: &VaultLog,
-        event: &Settled,
+        event: Settled,
     ) -> Result<(), StageError> {
         let bytes = range.calldata(log.tx)?;
-        let Some(payouts) = calldata::payouts(bytes) else {
+        let payouts = calldata::payouts(bytes).unwrap_or_default();
+        let Some(asset) = payouts.first().map(|payout| payout.asset) else {
             let what = "a settlement that cannot be read: no keeper sent it";
             self.say(Class::UnknownOutflow, Side::Chain, format!("transaction {}", log.tx), what);
             return Ok(());
@@ -187,19 +188,14 @@ impl Walk {
         for (payout, number) in payouts.iter().zip(event.first..).filter(|(p, _)| !p.amount.is_zero()) {
             self.payouts += 1;
             let outcome = outcome(failed.contains(&number));
-            let flow = self.flow(event.asset);
+            let flow = self.flow(asset);
             if outcome == WithdrawalState::Paid {
                 add(&mut flow.paid_orders, payout.amount.0);
-                outflows.expect(event.asset, log.tx, payout.recipient, payout.amount.0);
+                outflows.expect(asset, log.tx, payout.recipient, payout.amount.0);
             } else {
                 add(&mut flow.kept_orders, payout.amount.0);
             }
-            let said = Said {
-                asset: event.asset,
-                recipient: payout.recipient,
-                amount: payout.amount,
-                state: outcome,
-            };
+            let said = Said { asset, recipient: payout.recipient, amount: payout.amount, state: outcome };
             match records.take(payout, number) {
                 Known::Record(record) => self.hold(&record, &said),
                 Known::Found => {}
@@ -209,7 +205,7 @@ impl Walk {
                 Known::Nowhere => {
                     let what = format!(
                         "the chain paid {} of {} to {} in transaction {}, and no record has the reference {}",
-                        payout.amount, event.asset, payout.recipient, log.tx, payout.reference
+                        payout.amount, asset, payout.recipient, log.tx, payout.reference
                     );
                     self.say(Class::MissingInDatabase, Side::Records, place(event.lane, number), what);
                 }
@@ -219,20 +215,27 @@ impl Walk {
             self.not_on_chain(&record);
         }
         if let Some(batch) = batch.filter(|_| self.differences.len() == odd_before) {
-            self.hold_batch(&batch, event, head, &payouts);
+            self.hold_batch(&batch, event, head, asset, &payouts);
         }
         Ok(())
     }
 
     /// What a batch says of itself, where all its records are right.
-    fn hold_batch(&mut self, batch: &BatchRecord, event: &Settled, head: Head, payouts: &[Payout]) {
+    fn hold_batch(
+        &mut self,
+        batch: &BatchRecord,
+        event: Settled,
+        head: Head,
+        asset: Address,
+        payouts: &[Payout],
+    ) {
         let total: Amount = payouts.iter().map(|p| p.amount).sum();
         let subject = format!("batch {}", batch.row);
         let differs = |chain: &dyn std::fmt::Display, here: &dyn std::fmt::Display| {
             format!("the chain has {chain}, the batch {here}")
         };
-        let (class, what) = if batch.asset != event.asset {
-            (Class::Asset, differs(&event.asset, &batch.asset))
+        let (class, what) = if batch.asset != asset {
+            (Class::Asset, differs(&asset, &batch.asset))
         } else if batch.total != total {
             (Class::Amount, differs(&total, &batch.total))
         } else if batch.count != event.count {

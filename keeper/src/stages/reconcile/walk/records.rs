@@ -2,7 +2,7 @@
 
 use crate::{
     books::difference::Class,
-    chain::{abi::IVault::Settled, calldata::Payout},
+    chain::calldata::{Payout, Settled},
     domain::withdrawal::Reference,
     stages::StageError,
     store::{
@@ -32,7 +32,7 @@ impl Records {
     pub(super) async fn load(
         moment: &mut Moment,
         batch: Option<&BatchRecord>,
-        event: &Settled,
+        event: Settled,
         payouts: &[Payout],
     ) -> Result<Self, StageError> {
         let records = match batch {
