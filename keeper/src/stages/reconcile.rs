@@ -54,6 +54,7 @@ impl Report {
 /// Compares the sums, keeps the verdict, and stops assets whose money left. To be called when the books are at `block`
 /// and the float was received.
 pub async fn compare(line: &Line, balances: &mut Balances, block: Block) -> Result<Verdict, StageError> {
+    balances.catch_up(&line.store).await?;
     let mut differences = sums(line, balances, block).await?;
     if !differences.is_empty() && balances.is_from_copy() {
         // The kept sums are a shortcut: before anything is concluded from them, the postings themselves are asked.
