@@ -38,7 +38,7 @@ impl Watching {
                 continue;
             }
             let piece = timeout(Duration::from_secs(5), self.stream.next()).await.expect("an event in time");
-            self.text += &String::from_utf8(piece.unwrap().unwrap().to_vec()).unwrap();
+            self.text += std::str::from_utf8(&piece.unwrap().unwrap()).unwrap();
         }
     }
 }
