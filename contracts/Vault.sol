@@ -8,8 +8,8 @@ import {Orders} from "./vault/Orders.sol";
 
 /// @title Vault
 /// @notice {IVault}, in two contracts because of the size limit of EIP-170. This one holds all that moves people's
-/// money; what governance, guardians and lanes set, and most views, are in {VaultExtension}: a call that is not found
-/// here runs there, on the same storage. Plain transfers to the vault top up the float.
+/// money; what governance, guardians and lanes set, and the views, are in {VaultExtension}: a call that is not found here
+/// runs there, on the same storage. Plain transfers to the vault top up the float.
 contract Vault is Orders, Proxy, Initializable {
     /// @notice The second half of the code, part of this contract's code hash.
     address public immutable EXTENSION;

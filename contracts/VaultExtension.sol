@@ -59,6 +59,31 @@ contract VaultExtension is Treasury {
         return _vault().listed;
     }
 
+    /// @notice See {IVault-balanceOf}.
+    function balanceOf(address asset, address account) external view returns (uint256) {
+        return _vault().balances[asset][account];
+    }
+
+    /// @notice See {IVault-claimOf}.
+    function claimOf(address asset, address recipient) external view returns (uint256) {
+        return _vault().claims[asset][recipient];
+    }
+
+    /// @notice See {IVault-liabilitiesOf}.
+    function liabilitiesOf(address asset) external view returns (uint256) {
+        return _vault().assets[asset].hot.liabilities;
+    }
+
+    /// @notice See {IVault-commitmentOf}.
+    function commitmentOf(uint64 id) external view returns (bytes32) {
+        return _vault().commitments[id];
+    }
+
+    /// @notice See {IVault-lastRequestId}.
+    function lastRequestId() external view returns (uint64) {
+        return _vault().lastRequestId;
+    }
+
     /// @notice See {IVault-exitDelay}.
     function exitDelay() external view returns (uint32) {
         return _vault().exitDelay;

@@ -126,10 +126,12 @@ interface IVault {
     /// @notice A request in a batch was no longer owed (cancelled, forced or paid before): nothing was paid for it.
     event RequestSkipped(uint64 indexed id);
 
-    /// @notice One batch of orders was settled. The rest is in the calldata: recipients, amounts, references, total,
-    /// audit head, and the lane's head after it, which is the hash of the calldata.
-    /// @param first The sequence number of the first payout; the last is `first + count - 1`.
-    event Settled(address indexed lane, address indexed asset, uint64 first, uint64 count);
+    /// @notice One batch of orders was settled. The rest is in the calldata: asset, recipients, amounts, references,
+    /// total, audit head, and the lane's head after it, which is the hash of the calldata.
+    /// @param batch Lane (20 bytes), sequence number of the first payout (7), number of payouts (5), in one word: each
+    /// topic and each word of an event costs a batch more than a hundred comparisons. The last number is
+    /// `first + count - 1`.
+    event Settled(bytes32 batch);
     /// @notice One batch of requests was settled. `count` and `total` leave out the skipped ones.
     event RequestsSettled(
         address indexed lane, address indexed asset, uint64 count, uint256 total, bytes32 auditHead
@@ -290,19 +292,21 @@ interface IVault {
 
     /// @notice Settles a batch of orders of one asset over the caller's lane: all of them, or a revert.
     /// The lane's head becomes `bytes24(keccak256(msg.data))`; `msg.data` holds the head before.
-    /// @dev Only an enabled lane. Reverts while `Everything`, `Orders` or the asset is paused, when `position` is not
-    /// the chain's, or when the float is below `total`. A push that fails becomes a claim.
-    /// @param asset A listed asset.
-    /// @param position Where the keeper's books expect the lane, as its slot holds it: head (24 bytes), next sequence
-    /// number (7 bytes), 1 (enabled).
-    /// @param total The sum of the amounts, checked.
-    /// @param auditHead The head of the keeper's audit ledger.
-    /// @param payouts 40 bytes each: recipient (20), amount (12), the withdrawal's reference (8). Amount 0 settles the
-    /// number as void. Neither more nor less, or `PayoutsLength`.
-    function settle(address asset, bytes32 position, uint256 total, bytes32 auditHead, bytes calldata payouts)
-        external;
+    ///
+    /// The batch follows the selector in packed form, because words of zeros cost gas too:
+    /// - asset (20 bytes), listed; total (12), the sum of the amounts, checked;
+    /// - position (32): where the keeper's books expect the lane, as its slot holds it: head (24), next sequence
+    ///   number (7), 1 (enabled);
+    /// - the head of the keeper's audit ledger (32);
+    /// - the payouts, 40 bytes each: recipient (20), amount (12), the withdrawal's reference (8). Amount 0 settles the
+    ///   number as void. Neither more nor less, or `PayoutsLength`.
+    ///
+    /// So there is one way to write a batch. {settleWide} takes the same by the ABI.
+    /// @dev Only an enabled lane. Reverts while `Everything`, `Orders` or the asset is paused, when the position is not
+    /// the chain's, or when the float is below the total. A push that fails becomes a claim.
+    function settle() external;
 
-    /// @notice {settle} for amounts that need more than 96 bits.
+    /// @notice {settle} for amounts or a total that need more than 96 bits.
     function settleWide(Batch calldata b) external;
 
     /// @notice Settles a batch that approvers have signed: payouts up to `approvedPerPayout`, not counted against

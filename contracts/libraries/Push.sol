@@ -62,11 +62,34 @@ library Push {
     /// @notice Bytes of a packed payout: recipient (20), amount (12), reference (8).
     uint256 internal constant PAYOUT = 40;
 
+    /// @notice The packed batch that follows the selector of this call, see {IVault-settle}. Zeros where there is none.
+    function batch()
+        internal
+        pure
+        returns (address asset, uint256 total, bytes32 position, bytes calldata payouts)
+    {
+        assembly ("memory-safe") {
+            total := calldataload(0x04)
+            asset := shr(96, total)
+            total := and(total, AMOUNT_MASK)
+            position := calldataload(0x24)
+            payouts.offset := 0x64
+            payouts.length := mul(gt(calldatasize(), 0x64), sub(calldatasize(), 0x64))
+        }
+    }
+
     /// @notice Where packed payouts begin and end in calldata.
     function bounds(bytes calldata payouts) internal pure returns (uint256 at, uint256 end) {
         assembly ("memory-safe") {
             at := payouts.offset
             end := add(at, payouts.length)
+        }
+    }
+
+    /// @notice How many `payouts` there are.
+    function count(bytes calldata payouts) internal pure returns (uint256 n) {
+        assembly ("memory-safe") {
+            n := div(payouts.length, PAYOUT)
         }
     }
 

@@ -156,31 +156,4 @@ abstract contract Depositors is Payments {
             if (owed[i]) $.commitments[requests[i].id] = keccak256(abi.encode(requests[i]));
         }
     }
-
-    // ---------------------------------------------------------------------------------------------- views
-
-    /// @notice See {IVault-balanceOf}.
-    function balanceOf(address asset, address account) external view returns (uint256) {
-        return _vault().balances[asset][account];
-    }
-
-    /// @notice See {IVault-claimOf}.
-    function claimOf(address asset, address recipient) external view returns (uint256) {
-        return _vault().claims[asset][recipient];
-    }
-
-    /// @notice See {IVault-liabilitiesOf}.
-    function liabilitiesOf(address asset) external view returns (uint256) {
-        return _vault().assets[asset].hot.liabilities;
-    }
-
-    /// @notice See {IVault-commitmentOf}.
-    function commitmentOf(uint64 id) external view returns (bytes32) {
-        return _vault().commitments[id];
-    }
-
-    /// @notice See {IVault-lastRequestId}.
-    function lastRequestId() external view returns (uint64) {
-        return _vault().lastRequestId;
-    }
 }

@@ -59,128 +59,104 @@ abstract contract Opening is Payments {
     }
 
     /// @dev {_open} of an instant batch of `length` bytes of packed payouts, if nothing at all stands against it;
-    /// otherwise it does nothing and returns an allowance of 0, and {_open} says why. Conditions are gathered, not
-    /// branched on: `ok` decides once, before the first effect. The offsets are those of {Words}.
+    /// otherwise it does nothing and returns an allowance of 0, and {_open} says why. What stands against it is
+    /// gathered, not branched on: `bad` decides once, before the first effect. The offsets are those of {Words}.
     function _openAtOnce(address asset, bytes32 position, uint256 total, uint256 length)
         internal
         returns (uint256 held, uint256 allowance, uint256 most)
     {
         assembly ("memory-safe") {
-            // When a bucket is full after it gave `units`; 0 when it does not hold them. `span` is its window in ticks.
-            function fill(fullAt, units, capacity, span) -> next {
-                let current := shl(16, timestamp())
-                // The later of the two, and the cost rounded up.
-                next := xor(current, mul(xor(current, fullAt), gt(fullAt, current)))
-                next := add(next, div(sub(add(mul(units, span), capacity), 1), capacity))
-                next := mul(next, iszero(or(gt(next, add(current, span)), iszero(capacity))))
+            // When a bucket is full after it gave `units`, and whether it does not hold them. `span` is its window in
+            // ticks. Without units the cost is beyond any span.
+            function fill(fullAt, units, capacity, span) -> next, over {
+                next := shl(16, timestamp())
+                // What is missing already, and the cost rounded up.
+                let missing := mul(sub(fullAt, next), gt(fullAt, next))
+                missing := add(add(div(sub(mul(units, span), 1), capacity), 1), missing)
+                over := or(gt(missing, span), iszero(capacity))
+                next := add(missing, next)
             }
-            let ok := 1
-            switch eq(asset, 0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE)
-            case 1 { held := selfbalance() }
-            default {
+            let bad
+            held := selfbalance()
+            if xor(asset, 0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE) {
                 // balanceOf(address). An address without code returns nothing; a token that takes more gas than any
                 // honest one, and would take it twice, is asked in plain words alone.
                 mstore(0x00, shl(224, 0x70a08231))
                 mstore(0x04, address())
-                ok := staticcall(100000, asset, 0x00, 0x24, 0x00, 0x20)
-                ok := and(ok, gt(returndatasize(), 0x1f))
+                bad := iszero(staticcall(100000, asset, 0x00, 0x24, 0x00, 0x20))
+                bad := or(bad, lt(returndatasize(), 0x20))
                 held := mload(0x00)
             }
             mstore(0x00, caller())
             mstore(0x20, STORAGE)
             // Until the end, for the stack is short: `allowance` is the slot of the lane, `asset` that of its {Hot}, `most`
-            // the quantum; scratch space holds {Gates}, then {Limits}.
+            // the quantum; scratch space holds {Gates} and {Limits}, and free memory the slot of {Gates}. A constant of 32
+            // bytes costs more than to read it again.
             allowance := keccak256(0x00, 0x40)
             mstore(0x00, asset)
-            mstore(0x20, add(STORAGE, 1))
+            mstore(0x20, add(mload(0x20), 1))
             asset := keccak256(0x00, 0x40)
-            ok := and(ok, and(eq(sload(allowance), position), iszero(or(iszero(length), mod(length, 40)))))
-            // The lowest bit of a position is that the lane is enabled. Beyond 160 bits a product could overflow below, and
-            // the sum with what is owed.
-            ok := and(ok, and(position, iszero(or(iszero(total), shr(160, total)))))
+            bad := or(bad, xor(sload(allowance), position))
+            // No bucket holds more than 128 bits; up to there no sum or product below overflows.
+            bad := or(bad, or(shr(128, total), or(iszero(length), mod(length, 40))))
             let hot := sload(asset)
-            mstore(0x00, sload(add(STORAGE, 6)))
+            mstore(mload(0x40), add(mload(0x20), 5))
+            mstore(0x00, sload(mload(mload(0x40))))
             mstore(0x20, sload(add(asset, 1)))
-            // Neither everything, orders nor the asset is paused; the asset is listed; the float is enough.
-            ok := and(
-                ok,
-                iszero(
+            // The lowest bit of a position is that the lane is enabled, that of {Limits} that the asset is listed.
+            bad := or(bad, iszero(and(1, and(position, mload(0x20)))))
+            // Neither everything, orders nor the asset is paused; the float is enough.
+            bad := or(
+                bad,
+                or(
+                    lt(timestamp(), shr(224, hot)),
                     or(
-                        lt(timestamp(), shr(224, hot)),
-                        or(
-                            lt(timestamp(), and(mload(0x00), 0xffffffff)),
-                            lt(timestamp(), and(shr(64, mload(0x00)), 0xffffffff))
-                        )
+                        lt(timestamp(), and(mload(0x00), 0xffffffff)),
+                        lt(timestamp(), and(shr(64, mload(0x00)), 0xffffffff))
                     )
                 )
             )
-            ok := and(ok, iszero(gt(add(total, and(hot, 0xffffffffffffffffffffffffffffffff)), held)))
-            // The lowest bit of {Limits} is that the asset is listed.
-            ok := and(ok, mload(0x20))
-            // No product overflows: 40 bits times at most 10^38. 0x3c0000 ticks are a minute, 0x151800000 a day.
+            bad := or(bad, gt(add(total, shr(128, shl(128, hot))), held))
+            // Limits are 40 bits times at most 10^38. 0x3c0000 ticks are a minute, 0x151800000 a day.
             most := exp(10, and(shr(32, mload(0x20)), 0xff))
+            // A field is replaced by the difference between what it was and what it becomes.
             {
-                let next :=
-                    fill(
-                        and(shr(176, hot), 0xffffffffffff),
-                        total,
-                        mul(and(shr(136, mload(0x20)), 0xffffffffff), most),
-                        0x151800000
-                    )
-                ok := and(ok, iszero(iszero(next)))
-                hot := or(
-                    and(hot, 0xffffffff000000000000ffffffffffffffffffffffffffffffffffffffffffff),
-                    shl(176, next)
-                )
+                let fullAt := and(shr(176, hot), 0xffffffffffff)
+                let next, over :=
+                    fill(fullAt, total, mul(and(shr(136, mload(0x20)), 0xffffffffff), most), 0x151800000)
+                bad := or(bad, over)
+                hot := xor(hot, shl(176, xor(fullAt, next)))
             }
             {
                 let capacity := mul(and(shr(56, mload(0x20)), 0xffffffffff), most)
                 switch lt(timestamp(), shr(224, mload(0x20)))
                 case 0 { capacity := div(mul(capacity, and(shr(176, mload(0x20)), 0xff)), 100) }
                 default {
-                    // In USD times 10^priceDecimals, which are at most 36. The asset's bucket holds 128 bits at most.
-                    let next :=
+                    // In USD times 10^priceDecimals, which are at most 36.
+                    let fullAt := and(shr(160, mload(0x00)), 0xffffffffffff)
+                    let next, over :=
                         fill(
-                            and(shr(160, mload(0x00)), 0xffffffffffff),
-                            mul(
-                                and(total, 0xffffffffffffffffffffffffffffffff),
-                                and(shr(184, mload(0x20)), 0xffffffff)
-                            ),
+                            fullAt,
+                            mul(total, and(shr(184, mload(0x20)), 0xffffffff)),
                             mul(
                                 and(shr(208, mload(0x00)), 0xffffffff),
                                 exp(10, and(shr(216, mload(0x20)), 0xff))
                             ),
                             mul(shr(240, mload(0x00)), 0x3c0000)
                         )
-                    ok := and(ok, iszero(iszero(next)))
-                    mstore(
-                        0x00,
-                        or(
-                            and(
-                                mload(0x00),
-                                0xffffffffffff000000000000ffffffffffffffffffffffffffffffffffffffff
-                            ),
-                            shl(160, next)
-                        )
-                    )
+                    bad := or(bad, over)
+                    mstore(0x00, xor(mload(0x00), shl(160, xor(fullAt, next))))
                 }
-                let next :=
-                    fill(
-                        and(shr(128, hot), 0xffffffffffff),
-                        total,
-                        capacity,
-                        mul(and(shr(40, mload(0x20)), 0xffff), 0x3c0000)
-                    )
-                ok := and(ok, iszero(iszero(next)))
-                hot := or(
-                    and(hot, 0xffffffffffffffffffff000000000000ffffffffffffffffffffffffffffffff),
-                    shl(128, next)
-                )
+                let fullAt := and(shr(128, hot), 0xffffffffffff)
+                let next, over :=
+                    fill(fullAt, total, capacity, mul(and(shr(40, mload(0x20)), 0xffff), 0x3c0000))
+                bad := or(bad, over)
+                hot := xor(hot, shl(128, xor(fullAt, next)))
             }
-            if ok {
+            if iszero(bad) {
                 sstore(asset, hot)
-                sstore(add(STORAGE, 6), mload(0x00))
                 let m := mload(0x40)
+                sstore(mload(m), mload(0x00))
                 calldatacopy(m, 0, calldatasize())
                 sstore(
                     allowance,
@@ -191,7 +167,7 @@ abstract contract Opening is Payments {
                 )
                 most := mul(and(shr(96, mload(0x20)), 0xffffffffff), most)
             }
-            allowance := mul(ok, and(shr(8, mload(0x20)), 0xffffff))
+            allowance := mul(iszero(bad), and(shr(8, mload(0x20)), 0xffffff))
         }
     }
 }

@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 import {IApprovers} from "../interfaces/IApprovers.sol";
 import {IVault} from "../interfaces/IVault.sol";
+import {Assets} from "../libraries/Assets.sol";
 import {Push} from "../libraries/Push.sol";
 import {Announcements} from "./Announcements.sol";
 import {Depositors} from "./Depositors.sol";
@@ -14,16 +15,8 @@ abstract contract Orders is Depositors, Opening, Announcements {
     uint64 private constant MAX_VOID = 65_535;
 
     /// @notice See {IVault-settle}.
-    function settle(
-        address asset,
-        bytes32 position,
-        uint256 total,
-        bytes32, /* auditHead: for whoever reads the calldata */
-        bytes calldata payouts
-    )
-        external
-        nonReentrant
-    {
+    function settle() external nonReentrant {
+        (address asset, uint256 total, bytes32 position, bytes calldata payouts) = Push.batch();
         (uint256 balance, uint256 allowance, uint256 most) =
             _openAtOnce(asset, position, total, payouts.length);
         if (allowance == 0) {
@@ -31,8 +24,22 @@ abstract contract Orders is Depositors, Opening, Announcements {
             (balance, allowance, most) = _open(asset, position, total, payouts.length / Push.PAYOUT, true);
             if (allowance == 0) return;
         }
-        _payPacked(asset, position, total, payouts, balance, allowance, most);
-        emit IVault.Settled(msg.sender, asset, _numberAt(position), uint64(payouts.length / Push.PAYOUT));
+        (uint256 at, uint256 end) = Push.bounds(payouts);
+        uint256 sent;
+        uint256 failed;
+        while (true) {
+            (at, sent) = Push.sendPacked(asset, allowance, most, at, end, sent);
+            if (at == end) break;
+            failed += _keepPacked(asset, allowance, most, at, position, payouts);
+            at += Push.PAYOUT;
+        }
+        // Sums of 96 bits.
+        unchecked {
+            if (sent + failed != total) revert IVault.TotalMismatch(total, sent + failed);
+        }
+        // Of ETH that all arrived there is nothing to book or to check.
+        if (failed != 0 || asset != Assets.NATIVE) _end(asset, balance, sent, failed);
+        _settled(_numberAt(position), Push.count(payouts));
     }
 
     /// @notice See {IVault-settleWide}.
@@ -94,32 +101,6 @@ abstract contract Orders is Depositors, Opening, Announcements {
         (p.asset, p.lane) = (b.asset, msg.sender);
     }
 
-    /// @dev Payout after payout, none above `most`.
-    function _payPacked(
-        address asset,
-        bytes32 position,
-        uint256 total,
-        bytes calldata payouts,
-        uint256 balance,
-        uint256 allowance,
-        uint256 most
-    ) private {
-        (uint256 at, uint256 end) = Push.bounds(payouts);
-        uint256 sent;
-        uint256 failed;
-        while (true) {
-            (at, sent) = Push.sendPacked(asset, allowance, most, at, end, sent);
-            if (at == end) break;
-            failed += _keepPacked(asset, allowance, most, at, position, payouts);
-            at += Push.PAYOUT;
-        }
-        // Sums of 96 bits.
-        unchecked {
-            if (sent + failed != total) revert IVault.TotalMismatch(total, sent + failed);
-        }
-        _end(asset, balance, sent, failed);
-    }
-
     /// @dev The payout at which the run stopped is above the tier, or its push failed.
     function _keepPacked(
         address asset,
@@ -146,7 +127,16 @@ abstract contract Orders is Depositors, Opening, Announcements {
         }
         if (sum != b.total) revert IVault.TotalMismatch(b.total, sum);
         _end(p);
-        emit IVault.Settled(p.lane, p.asset, b.first, uint64(b.payouts.length));
+        _settled(b.first, b.payouts.length);
+    }
+
+    /// @dev A lane reaches no number beyond 56 bits, and no transaction holds 2^40 payouts.
+    function _settled(uint256 first, uint256 count) private {
+        bytes32 topic = IVault.Settled.selector;
+        assembly ("memory-safe") {
+            mstore(0x00, or(shl(96, caller()), or(shl(40, first), count)))
+            log1(0x00, 0x20, topic)
+        }
     }
 
     /// @notice See {IVault-settleRequests}.

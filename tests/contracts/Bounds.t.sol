@@ -229,7 +229,7 @@ contract BoundsTest is Fixture {
         (, uint64 next, bytes24 head) = vault.laneOf(LANE);
         vm.expectRevert();
         vm.prank(LANE);
-        vault.settle(address(dai), positionAt(next, head), 1, 0, one(ALICE, 1));
+        settle(address(dai), positionAt(next, head), 1, 0, one(ALICE, 1));
         vm.warp(end);
         settleOne(address(dai), ALICE, 1);
         vm.expectPartialRevert(IVault.GuardianCoolingDown.selector);

@@ -73,11 +73,11 @@ contract BreakerTest is Fixture {
         (, uint64 next, bytes24 head) = vault.laneOf(LANE);
         _refused(IVault.Limit.Asset, 600e18, 400e18, at);
         vm.prank(LANE);
-        vault.settle(address(dai), positionAt(next, head), 600e18, 0, one(ALICE, 600e18));
+        settle(address(dai), positionAt(next, head), 600e18, 0, one(ALICE, 600e18));
         vm.warp(at - 1);
         _refused(IVault.Limit.Asset, 600e18, _left(), at);
         vm.prank(LANE);
-        vault.settle(address(dai), positionAt(next, head), 600e18, 0, one(ALICE, 600e18));
+        settle(address(dai), positionAt(next, head), 600e18, 0, one(ALICE, 600e18));
         vm.warp(at);
         settleOne(address(dai), ALICE, 600e18);
         assertEq(dai.balanceOf(ALICE), 1200e18);
@@ -121,7 +121,7 @@ contract BreakerTest is Fixture {
         vault.setLimits(address(dai), none);
         (, uint64 next, bytes24 head) = vault.laneOf(LANE);
         vm.prank(LANE);
-        vault.settle(address(dai), positionAt(next, head), 1, 0, one(ALICE, 1));
+        settle(address(dai), positionAt(next, head), 1, 0, one(ALICE, 1));
         assertEq(dai.balanceOf(ALICE), 0, "tripped");
     }
 
@@ -135,7 +135,7 @@ contract BreakerTest is Fixture {
             IVault.Limit.Asset, address(dai), IVault.Scope.Orders, 2001e18, CAPACITY, until, LANE
         );
         vm.prank(LANE);
-        vault.settle(address(dai), positionAt(next, head), 2001e18, 0, one(ALICE, 2001e18));
+        settle(address(dai), positionAt(next, head), 2001e18, 0, one(ALICE, 2001e18));
 
         assertEq(dai.balanceOf(ALICE), 0);
         assertEq(_left(), CAPACITY);
@@ -145,7 +145,7 @@ contract BreakerTest is Fixture {
         assertEq(vault.assetPausedUntil(address(dai)), until);
         vm.expectRevert(abi.encodeWithSelector(IVault.AssetIsPaused.selector, address(dai), until));
         vm.prank(LANE);
-        vault.settle(address(dai), positionAt(next, head), 1, 0, one(ALICE, 1));
+        settle(address(dai), positionAt(next, head), 1, 0, one(ALICE, 1));
         settleOne(Assets.NATIVE, ALICE, 1);
         vm.warp(until);
         settleOne(address(dai), ALICE, 1);
@@ -155,13 +155,13 @@ contract BreakerTest is Fixture {
         (, uint64 next, bytes24 head) = vault.laneOf(LANE);
         _refused(IVault.Limit.Asset, 2000e18, CAPACITY, type(uint256).max);
         vm.prank(LANE);
-        vault.settle(address(dai), positionAt(next, head), 2000e18, 0, one(ALICE, 2000e18));
+        settle(address(dai), positionAt(next, head), 2000e18, 0, one(ALICE, 2000e18));
     }
 
     function test_governance_resets_a_trip() public {
         (, uint64 next, bytes24 head) = vault.laneOf(LANE);
         vm.prank(LANE);
-        vault.settle(address(dai), positionAt(next, head), 2001e18, 0, one(ALICE, 2001e18));
+        settle(address(dai), positionAt(next, head), 2001e18, 0, one(ALICE, 2001e18));
         vm.prank(GOVERNANCE);
         vault.unpauseAsset(address(dai));
         settleOne(address(dai), ALICE, 1e18);
@@ -172,15 +172,15 @@ contract BreakerTest is Fixture {
         uint256 start = block.timestamp;
         (, uint64 next, bytes24 head) = vault.laneOf(LANE);
         vm.prank(LANE);
-        vault.settle(address(dai), positionAt(next, head), 2001e18, 0, one(ALICE, 2001e18));
+        settle(address(dai), positionAt(next, head), 2001e18, 0, one(ALICE, 2001e18));
         vm.warp(start + MAX_PAUSE);
         _refused(IVault.Limit.Asset, 2001e18, CAPACITY, type(uint256).max);
         vm.prank(LANE);
-        vault.settle(address(dai), positionAt(next, head), 2001e18, 0, one(ALICE, 2001e18));
+        settle(address(dai), positionAt(next, head), 2001e18, 0, one(ALICE, 2001e18));
         assertEq(vault.assetPausedUntil(address(dai)), start + MAX_PAUSE);
         vm.warp(start + MAX_PAUSE + PAUSE_COOLDOWN);
         vm.prank(LANE);
-        vault.settle(address(dai), positionAt(next, head), 2001e18, 0, one(ALICE, 2001e18));
+        settle(address(dai), positionAt(next, head), 2001e18, 0, one(ALICE, 2001e18));
         assertEq(vault.assetPausedUntil(address(dai)), block.timestamp + MAX_PAUSE);
     }
 
@@ -223,7 +223,7 @@ contract BreakerTest is Fixture {
         assertEq(at, block.timestamp + 1 hours);
         _refused(IVault.Limit.Usd, 300e18, state.left, at);
         vm.prank(LANE);
-        vault.settle(address(dai), positionAt(next, head), 300e18, 0, one(ALICE, 300e18));
+        settle(address(dai), positionAt(next, head), 300e18, 0, one(ALICE, 300e18));
         vm.warp(at);
         vm.prank(LANE);
         vault.poke(address(dai));
@@ -245,7 +245,7 @@ contract BreakerTest is Fixture {
             LANE
         );
         vm.prank(LANE);
-        vault.settle(address(dai), positionAt(next, head), 201e18, 0, one(ALICE, 201e18));
+        settle(address(dai), positionAt(next, head), 201e18, 0, one(ALICE, 201e18));
         assertEq(vault.pausedUntil(IVault.Scope.Orders), block.timestamp + MAX_PAUSE);
         assertEq(vault.assetPausedUntil(address(dai)), 0);
         depositFor(ALICE, address(dai), 50e18);
@@ -273,7 +273,7 @@ contract BreakerTest is Fixture {
         (, uint64 next, bytes24 head) = vault.laneOf(LANE);
         vm.expectRevert();
         vm.prank(LANE);
-        vault.settle(address(dai), positionAt(next, head), 1e18, 0, one(ALICE, 1e18));
+        settle(address(dai), positionAt(next, head), 1e18, 0, one(ALICE, 1e18));
     }
 
     function test_a_price_that_is_not_poked_again_ends() public {
@@ -487,11 +487,7 @@ contract BreakerTest is Fixture {
             vm.warp(at - 1);
             vm.prank(LANE);
             (bool ok,) = address(vault)
-                .call(
-                    abi.encodeCall(
-                        IVault.settle, (address(dai), positionAt(next, head), second, 0, one(ALICE, second))
-                    )
-                );
+                .call(settlement(address(dai), positionAt(next, head), second, 0, one(ALICE, second)));
             assertFalse(ok, "too early");
         }
         vm.warp(at);

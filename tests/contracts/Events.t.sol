@@ -63,13 +63,12 @@ contract EventsTest is Fixture {
         emit IVault.LaneEnabled(lane, 1, head);
         vm.prank(GOVERNANCE);
         vault.enableLane(lane);
-        bytes memory data =
-            abi.encodeCall(IVault.settle, (asset, positionAt(1, head), 2, "audit", one(ALICE, 2)));
+        bytes memory data = settlement(asset, positionAt(1, head), 2, "audit", one(ALICE, 2));
         bytes24 then = bytes24(keccak256(data));
         _next();
-        emit IVault.Settled(lane, asset, 1, 1);
+        emit IVault.Settled(batchOf(lane, 1, 1));
         vm.prank(lane);
-        vault.settle(asset, positionAt(1, head), 2, "audit", one(ALICE, 2));
+        settle(asset, positionAt(1, head), 2, "audit", one(ALICE, 2));
         data = abi.encodeCall(IVault.voidNumbers, (lane, 2, then, 3));
         _next();
         emit IVault.Voided(lane, LANE, 2, 3, bytes24(keccak256(data)));

@@ -145,11 +145,40 @@ abstract contract Fixture is Test {
         return head | bytes32((uint256(next) << 8) | 1);
     }
 
+    /// @dev The calldata of {IVault-settle}.
+    function settlement(
+        address asset,
+        bytes32 position,
+        uint256 total,
+        bytes32 auditHead,
+        bytes memory payouts
+    ) internal pure returns (bytes memory) {
+        assertLe(total, type(uint96).max, "a total of the wide form");
+        return abi.encodePacked(IVault.settle.selector, asset, uint96(total), position, auditHead, payouts);
+    }
+
+    /// @dev By the caller that is set at the moment.
+    function settle(address asset, bytes32 position, uint256 total, bytes32 auditHead, bytes memory payouts)
+        internal
+    {
+        (bool ok, bytes memory said) =
+            address(vault).call(settlement(asset, position, total, auditHead, payouts));
+        if (ok) return;
+        assembly ("memory-safe") {
+            revert(add(said, 0x20), mload(said))
+        }
+    }
+
+    /// @dev What {IVault-Settled} says.
+    function batchOf(address lane, uint64 first, uint256 count) internal pure returns (bytes32) {
+        return bytes32(abi.encodePacked(lane, uint56(first), uint40(count)));
+    }
+
     /// @dev Settles one payout over `LANE`, at its present place.
     function settleOne(address asset, address to, uint96 amount) internal {
         (, uint64 next, bytes24 head) = vault.laneOf(LANE);
         vm.prank(LANE);
-        vault.settle(asset, positionAt(next, head), amount, 0, one(to, amount));
+        settle(asset, positionAt(next, head), amount, 0, one(to, amount));
     }
 
     function depositFor(address account, address asset, uint256 amount) internal {

@@ -26,11 +26,7 @@ contract PausesTest is Fixture {
         IVault.Request memory r = requestFrom(ALICE, Assets.NATIVE, 1 ether, ALICE);
         (, uint64 next, bytes24 head) = vault.laneOf(LANE);
         deposits = _try(ALICE, 1, abi.encodeCall(IVault.deposit, (Assets.NATIVE, 1, ALICE)));
-        orders = _try(
-            LANE,
-            0,
-            abi.encodeCall(IVault.settle, (Assets.NATIVE, positionAt(next, head), 1, 0, one(ALICE, 1)))
-        );
+        orders = _try(LANE, 0, settlement(Assets.NATIVE, positionAt(next, head), 1, 0, one(ALICE, 1)));
         claims = _try(claimant, 0, abi.encodeCall(IVault.claim, (Assets.NATIVE, ALICE)));
         uint256 open = vm.snapshotState();
         requests = _try(LANE, 0, abi.encodeCall(IVault.settleRequests, (Assets.NATIVE, 0, listOf(r))));
@@ -88,7 +84,7 @@ contract PausesTest is Fixture {
         vm.warp(until - 1);
         vm.prank(LANE);
         vm.expectRevert(abi.encodeWithSelector(IVault.IsPaused.selector, IVault.Scope.Orders, until));
-        vault.settle(Assets.NATIVE, positionAt(next, head), 1, 0, one(ALICE, 1));
+        settle(Assets.NATIVE, positionAt(next, head), 1, 0, one(ALICE, 1));
         vm.warp(until);
         settleOne(Assets.NATIVE, ALICE, 1);
     }

@@ -105,9 +105,9 @@ contract PowersTest is Fixture {
         (, uint64 next, bytes24 head) = vault.laneOf(attacker);
         uint256 amount = Math.min(vault.limitState(asset, IVault.Limit.Instant).left, INSTANT_PER_PAYOUT);
         bytes memory payouts = one(attacker, uint96(amount));
-        _onVault("settle", abi.encodeCall(IVault.settle, (asset, positionAt(next, head), amount, 0, payouts)));
+        _onVault("settle", settlement(asset, positionAt(next, head), amount, 0, payouts));
         payouts = one(attacker, uint96(FLOAT));
-        _onVault("settle", abi.encodeCall(IVault.settle, (asset, positionAt(next, head), FLOAT, 0, payouts)));
+        _onVault("settle", settlement(asset, positionAt(next, head), FLOAT, 0, payouts));
         uint256[3] memory sums = [amount, vault.limitState(asset, IVault.Limit.Asset).left, FLOAT];
         for (uint256 i = 0; i < 3; ++i) {
             IVault.Batch memory b;
@@ -472,11 +472,7 @@ contract PowersTest is Fixture {
             uint256 amount = Math.min(left, INSTANT_PER_PAYOUT);
             (, uint64 next, bytes24 head) = vault.laneOf(LANE);
             (bool ok,) = address(vault)
-                .call(
-                    abi.encodeCall(
-                        IVault.settle, (asset, positionAt(next, head), amount, 0, one(LANE, uint96(amount)))
-                    )
-                );
+                .call(settlement(asset, positionAt(next, head), amount, 0, one(LANE, uint96(amount))));
             if (!ok) return;
             left -= amount;
         }

@@ -44,14 +44,14 @@ contract SettleTest is Fixture {
         (, uint64 next, bytes24 now_) = vault.laneOf(LANE);
         vm.prank(LANE);
         vm.expectRevert(abi.encodeWithSelector(IVault.LaneMismatch.selector, next, now_));
-        vault.settle(Assets.NATIVE, positionAt(first, head), 1, 0, one(ALICE, 1));
+        settle(Assets.NATIVE, positionAt(first, head), 1, 0, one(ALICE, 1));
     }
 
     function test_refuses_a_head_that_is_not_the_chains() public {
         (, uint64 next, bytes24 head) = vault.laneOf(LANE);
         vm.prank(LANE);
         vm.expectRevert(abi.encodeWithSelector(IVault.LaneMismatch.selector, next, head));
-        vault.settle(Assets.NATIVE, positionAt(next, bytes24(uint192(1))), 1, 0, one(ALICE, 1));
+        settle(Assets.NATIVE, positionAt(next, bytes24(uint192(1))), 1, 0, one(ALICE, 1));
     }
 
     function test_refuses_another_lanes_batch() public {
@@ -59,14 +59,14 @@ contract SettleTest is Fixture {
         (,, bytes24 other) = vault.laneOf(OTHER_LANE);
         vm.prank(OTHER_LANE);
         vm.expectRevert(abi.encodeWithSelector(IVault.LaneMismatch.selector, 1, other));
-        vault.settle(Assets.NATIVE, positionAt(next, head), 1, 0, one(ALICE, 1));
+        settle(Assets.NATIVE, positionAt(next, head), 1, 0, one(ALICE, 1));
     }
 
     function test_only_a_lane_settles() public {
         (, uint64 next, bytes24 head) = vault.laneOf(LANE);
         vm.startPrank(GOVERNANCE);
         vm.expectRevert(abi.encodeWithSelector(IVault.NotALane.selector, GOVERNANCE));
-        vault.settle(Assets.NATIVE, positionAt(next, head), 1, 0, one(ALICE, 1));
+        settle(Assets.NATIVE, positionAt(next, head), 1, 0, one(ALICE, 1));
         vm.expectRevert(abi.encodeWithSelector(IVault.NotALane.selector, GOVERNANCE));
         vault.settleWide(IVault.Batch(Assets.NATIVE, next, head, 1, 0, new IVault.Payout[](1), new bytes(8)));
         vm.expectRevert(abi.encodeWithSelector(IVault.NotALane.selector, GOVERNANCE));
@@ -80,19 +80,19 @@ contract SettleTest is Fixture {
         (, uint64 next, bytes24 head) = vault.laneOf(LANE);
         vm.startPrank(LANE);
         vm.expectRevert(IVault.EmptyBatch.selector);
-        vault.settle(Assets.NATIVE, positionAt(next, head), 0, 0, "");
+        settle(Assets.NATIVE, positionAt(next, head), 0, 0, "");
         vm.expectRevert(abi.encodeWithSelector(IVault.PayoutsLength.selector, 39));
-        vault.settle(Assets.NATIVE, positionAt(next, head), 1, 0, new bytes(39));
+        settle(Assets.NATIVE, positionAt(next, head), 1, 0, new bytes(39));
         vm.expectRevert(abi.encodeWithSelector(IVault.PayoutsLength.selector, 81));
-        vault.settle(Assets.NATIVE, positionAt(next, head), 1, 0, new bytes(81));
+        settle(Assets.NATIVE, positionAt(next, head), 1, 0, new bytes(81));
         IVault.Batch memory b =
             IVault.Batch(Assets.NATIVE, next, head, 1, 0, new IVault.Payout[](1), new bytes(7));
         vm.expectRevert(abi.encodeWithSelector(IVault.ReferencesLength.selector, 7, 8));
         vault.settleWide(b);
         vm.expectRevert(abi.encodeWithSelector(IVault.TotalMismatch.selector, 2, 1));
-        vault.settle(Assets.NATIVE, positionAt(next, head), 2, 0, one(ALICE, 1));
+        settle(Assets.NATIVE, positionAt(next, head), 2, 0, one(ALICE, 1));
         vm.expectRevert(abi.encodeWithSelector(IVault.AssetNotListed.selector, BOB));
-        vault.settle(BOB, positionAt(next, head), 1, 0, one(ALICE, 1));
+        settle(BOB, positionAt(next, head), 1, 0, one(ALICE, 1));
         vm.stopPrank();
     }
 
@@ -105,7 +105,7 @@ contract SettleTest is Fixture {
         vm.expectRevert(
             abi.encodeWithSelector(IVault.InsufficientFloat.selector, Assets.NATIVE, amount, FUNDS)
         );
-        vault.settle(Assets.NATIVE, positionAt(next, head), amount, 0, one(ALICE, amount));
+        settle(Assets.NATIVE, positionAt(next, head), amount, 0, one(ALICE, amount));
     }
 
     /// @notice One packed batch and its wide twin pay the same, and each head is the hash of its calldata.
@@ -126,10 +126,8 @@ contract SettleTest is Fixture {
             (narrow[i], wide[i]) = (pack(recipient, amount), IVault.Payout(recipient, amount));
             total += amount;
         }
-        uint256[] memory once = _pay(
-            abi.encodeCall(IVault.settle, (address(dai), positionAt(1, _head()), total, 0, packed(narrow))),
-            wide
-        );
+        uint256[] memory once =
+            _pay(settlement(address(dai), positionAt(1, _head()), total, 0, packed(narrow)), wide);
         (, uint64 next,) = vault.laneOf(LANE);
         uint256[] memory again = _pay(
             abi.encodeCall(
@@ -191,11 +189,11 @@ contract SettleTest is Fixture {
         bytes24 head = _head();
         vm.recordLogs();
         vm.prank(LANE);
-        vault.settle(Assets.NATIVE, positionAt(1, head), 3, bytes32("audit"), packed(payouts));
+        settle(Assets.NATIVE, positionAt(1, head), 3, bytes32("audit"), packed(payouts));
         Vm.Log[] memory logs = vm.getRecordedLogs();
         assertEq(logs.length, 1);
         assertEq(logs[0].topics[0], IVault.Settled.selector);
-        assertEq(logs[0].data, abi.encode(uint64(1), uint64(3)));
+        assertEq(logs[0].data, abi.encode(batchOf(LANE, 1, 3)));
     }
 
     /// @dev The keeper simulates a batch by overriding this slot.
@@ -234,7 +232,7 @@ contract SettleTest is Fixture {
         bytes24 after_ = _head();
         vm.prank(LANE);
         vm.expectRevert(abi.encodeWithSelector(IVault.LaneMismatch.selector, 2, after_));
-        vault.settle(Assets.NATIVE, positionAt(1, head), 1, 0, one(ALICE, 1));
+        settle(Assets.NATIVE, positionAt(1, head), 1, 0, one(ALICE, 1));
     }
 
     function test_voids_are_bounded_and_only_of_lanes() public {
@@ -265,7 +263,7 @@ contract SettleTest is Fixture {
             Assets.NATIVE, hostile[0], 1 ether, LANE, 1, bytes32(abi.encodeWithSignature("Error(string)", ""))
         );
         vm.prank(LANE);
-        vault.settle(Assets.NATIVE, positionAt(1, head), 4 ether, 0, packed(payouts));
+        settle(Assets.NATIVE, positionAt(1, head), 4 ether, 0, packed(payouts));
         assertEq(ALICE.balance, 1 ether);
         for (uint256 i = 0; i < 3; ++i) {
             assertEq(vault.claimOf(Assets.NATIVE, hostile[i]), 1 ether);
@@ -350,7 +348,7 @@ contract SettleTest is Fixture {
         bytes24 head = _head();
         vm.prank(LANE);
         vm.expectRevert(abi.encodeWithSelector(IVault.TokenTookMore.selector, address(moody), 5, 10));
-        vault.settle(address(moody), positionAt(1, head), 5, 0, one(ALICE, 5));
+        settle(address(moody), positionAt(1, head), 5, 0, one(ALICE, 5));
     }
 
     function test_nobody_reenters() public {
@@ -382,9 +380,7 @@ contract SettleTest is Fixture {
         address payable recipient = payable(address(new Cautious()));
         vm.prank(LANE);
         (bool ok, bytes memory said) = address(vault).call{gas: gas}(
-            abi.encodeCall(
-                IVault.settle, (Assets.NATIVE, positionAt(1, head), 1 ether, 0, one(recipient, 1 ether))
-            )
+            settlement(Assets.NATIVE, positionAt(1, head), 1 ether, 0, one(recipient, 1 ether))
         );
         assertEq(recipient.balance, ok ? 1 ether : 0);
         assertEq(vault.claimOf(Assets.NATIVE, recipient), 0);
@@ -399,9 +395,7 @@ contract SettleTest is Fixture {
         address payable recipient = payable(address(new Spender()));
         vm.prank(LANE);
         (bool ok,) = address(vault).call{gas: gas}(
-            abi.encodeCall(
-                IVault.settle, (Assets.NATIVE, positionAt(1, head), 1 ether, 0, one(recipient, 1 ether))
-            )
+            settlement(Assets.NATIVE, positionAt(1, head), 1 ether, 0, one(recipient, 1 ether))
         );
         assertEq(recipient.balance, ok ? 1 ether : 0);
         assertEq(vault.claimOf(Assets.NATIVE, recipient), 0);

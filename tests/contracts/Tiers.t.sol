@@ -101,7 +101,7 @@ contract TiersTest is Fixture {
         bytes memory payouts = one(ALICE, uint96(INSTANT) + 1);
         vm.expectRevert(abi.encodeWithSelector(IVault.AboveTier.selector, address(dai), INSTANT));
         vm.prank(LANE);
-        vault.settle(address(dai), positionAt(next, head), INSTANT + 1, 0, payouts);
+        settle(address(dai), positionAt(next, head), INSTANT + 1, 0, payouts);
         IVault.Batch memory wide = _batch(ALICE, INSTANT + 1);
         vm.expectRevert(abi.encodeWithSelector(IVault.AboveTier.selector, address(dai), INSTANT));
         vm.prank(LANE);
@@ -119,7 +119,7 @@ contract TiersTest is Fixture {
         (, uint64 next, bytes24 head) = vault.laneOf(LANE);
         vm.expectRevert(abi.encodeWithSelector(IVault.AboveTier.selector, address(dai), INSTANT));
         vm.prank(LANE);
-        vault.settle(address(dai), positionAt(next, head), INSTANT + 5, 0, packed(payouts));
+        settle(address(dai), positionAt(next, head), INSTANT + 5, 0, packed(payouts));
     }
 
     /// @notice ETH has a loop of its own: the limit holds in it too, wherever the one stands that is too large.
@@ -139,7 +139,7 @@ contract TiersTest is Fixture {
         (, uint64 next, bytes24 head) = vault.laneOf(LANE);
         vm.expectRevert(abi.encodeWithSelector(IVault.AboveTier.selector, Assets.NATIVE, INSTANT));
         vm.prank(LANE);
-        vault.settle(Assets.NATIVE, positionAt(next, head), INSTANT + 5, 0, packed(payouts));
+        settle(Assets.NATIVE, positionAt(next, head), INSTANT + 5, 0, packed(payouts));
     }
 
     /// @notice Approved or announced: far beyond the limits it trips, and nothing is settled.
@@ -194,7 +194,7 @@ contract TiersTest is Fixture {
             )
         );
         vm.prank(LANE);
-        vault.settle(address(dai), positionAt(next, head), INSTANT, 0, one(ALICE, uint96(INSTANT)));
+        settle(address(dai), positionAt(next, head), INSTANT, 0, one(ALICE, uint96(INSTANT)));
         IVault.Batch memory b = _batch(ALICE, INSTANT);
         _approved(b, _sign(b, 0, 2));
         assertEq(dai.balanceOf(ALICE), 3 * INSTANT);

@@ -235,9 +235,7 @@ contract TokensTest is Fixture {
         amount = [uint256(10), 20, 30, 40, 100, 50, 7, 5][verb];
         IVault.Batch memory b = _batch(token, BOB, amount);
         if (verb == 0) {
-            data = abi.encodeCall(
-                IVault.settle, (token, positionAt(b.first, b.head), amount, 0, one(BOB, uint96(amount)))
-            );
+            data = settlement(token, positionAt(b.first, b.head), amount, 0, one(BOB, uint96(amount)));
         }
         if (verb == 1) data = abi.encodeCall(IVault.settleWide, (b));
         if (verb == 2) data = _signed(b);
@@ -419,8 +417,7 @@ contract TokensTest is Fixture {
         (o.bomb, o.still) = (650_000, true);
         odd.set(o);
         (, uint64 next, bytes24 head) = vault.laneOf(LANE);
-        bytes memory data =
-            abi.encodeCall(IVault.settle, (address(odd), positionAt(next, head), 10, 0, packed(payouts)));
+        bytes memory data = settlement(address(odd), positionAt(next, head), 10, 0, packed(payouts));
         uint256 before = gasleft();
         _as(LANE, data);
         uint256 used = before - gasleft();
@@ -603,7 +600,7 @@ contract TokensTest is Fixture {
         (payouts[0], payouts[1], payouts[2]) = (pack(DAVE, 1e6), pack(BOB, 2e6), pack(CAROL, 3e6));
         (, uint64 next, bytes24 head) = vault.laneOf(LANE);
         vm.prank(LANE);
-        vault.settle(address(usd), positionAt(next, head), 6e6, 0, packed(payouts));
+        settle(address(usd), positionAt(next, head), 6e6, 0, packed(payouts));
         assertEq(usd.balanceOf(DAVE), 1e6);
         assertEq(usd.balanceOf(CAROL), 3e6);
         assertEq(vault.claimOf(address(usd), BOB), 2e6);
@@ -781,7 +778,7 @@ contract TokensTest is Fixture {
             abi.encodeCall(IVault.forceExit, (r)),
             abi.encodeCall(IVault.claim, (Assets.NATIVE, BOB)),
             abi.encodeCall(IVault.settleRequests, (address(token), 0, listOf(r))),
-            abi.encodeCall(IVault.settle, (address(token), positionAt(next, head), 1, 0, one(BOB, 1))),
+            settlement(address(token), positionAt(next, head), 1, 0, one(BOB, 1)),
             abi.encodeCall(IVault.settleWide, (_batch(address(token), BOB, 1))),
             abi.encodeCall(
                 IVault.settleApproved,
@@ -1101,9 +1098,7 @@ contract TokensTest is Fixture {
             (, uint64 next, bytes24 head) = vault.laneOf(LANE);
             vm.prank(LANE);
             (bool ok,) = address(vault).call{gas: 5_000_000}(
-                abi.encodeCall(
-                    IVault.settle, (address(odd), positionAt(next, head), 1e18, 0, one(DAVE, 1e18))
-                )
+                settlement(address(odd), positionAt(next, head), 1e18, 0, one(DAVE, 1e18))
             );
             assertEq(ok, i < 3, "a claim, or a revert");
             _othersAreFine();
@@ -1142,7 +1137,7 @@ contract TokensTest is Fixture {
         (, uint64 next, bytes24 head) = vault.laneOf(LANE);
         vm.prank(LANE);
         vm.expectPartialRevert(IVault.AboveLimit.selector);
-        vault.settle(address(dai), positionAt(next, head), 1e18, 0, one(BOB, 1e18));
+        settle(address(dai), positionAt(next, head), 1e18, 0, one(BOB, 1e18));
         // ETH has no price here: the USD bucket is not asked.
         settleOne(Assets.NATIVE, BOB, 1e18);
 
@@ -1332,7 +1327,7 @@ contract TokensTest is Fixture {
         (, uint64 next, bytes24 head) = vault.laneOf(LANE);
         vm.expectRevert(beyond);
         vm.prank(LANE);
-        vault.settle(address(odd), positionAt(next, head), 1, 0, one(BOB, 1));
+        settle(address(odd), positionAt(next, head), 1, 0, one(BOB, 1));
         odd.reform();
         _books(address(odd), most, 9);
 

@@ -97,7 +97,7 @@ contract UpgradeTest is Fixture {
         vm.prank(LANE);
         (, uint64 next, bytes24 head) = vault.laneOf(LANE);
         vm.prank(LANE);
-        vault.settle(address(dai), positionAt(next, head), 500e18, 0, one(LANE, 500e18));
+        settle(address(dai), positionAt(next, head), 500e18, 0, one(LANE, 500e18));
         bytes memory before = gate.state(address(vault));
         _activate(migrate);
         assertEq(_runs(), second);

@@ -17,21 +17,39 @@ use std::collections::BTreeSet;
 /// One payout of a settlement as its calldata has it. An amount of zero settles the number as void.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payout {
+    pub asset: Address,
     pub recipient: Address,
     pub amount: Amount,
     pub reference: Reference,
 }
 
-/// The calldata that settles `withdrawals`, in this order, from `position` on. The packed form where all amounts
-/// fit 96 bits, the wide form where one does not.
+/// The batch that the event of a settlement names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settled {
+    pub lane: Address,
+    pub first: u64,
+    pub count: u64,
+}
+
+impl From<&IVault::Settled> for Settled {
+    fn from(event: &IVault::Settled) -> Self {
+        let number = |bytes: &[u8]| U256::from_be_slice(bytes).to();
+        let (lane, numbers) = event.batch.split_at(20);
+        let (first, count) = numbers.split_at(7);
+        Self { lane: Address::from_slice(lane), first: number(first), count: number(count) }
+    }
+}
+
+/// The calldata that settles `withdrawals`, in this order, from `position` on. The packed form where all amounts and
+/// their sum fit 96 bits, the wide form where one does not.
 pub fn settle(asset: Address, position: LanePosition, audit_head: B256, withdrawals: &[Withdrawal]) -> Bytes {
     let total: Amount = withdrawals.iter().map(|w| w.amount).sum();
-    if withdrawals.iter().all(|w| w.amount.is_narrow()) {
-        let payouts: Vec<u8> = withdrawals.iter().flat_map(pack).collect();
-        let (position, payouts) = (position.word(), payouts.into());
-        IVault::settleCall { asset, position, total: total.0, auditHead: audit_head, payouts }
-            .abi_encode()
-            .into()
+    if total.is_narrow() {
+        let (total, position) = (total.0.to_be_bytes::<32>(), position.word());
+        let mut batch = IVault::settleCall::SELECTOR.to_vec();
+        batch.extend([asset.as_slice(), &total[20..], position.as_slice(), audit_head.as_slice()].concat());
+        batch.extend(withdrawals.iter().flat_map(pack));
+        batch.into()
     } else {
         let refs: Bytes = withdrawals.iter().flat_map(|w| w.id.reference()).collect();
         let LanePosition { next: first, head } = position;
@@ -70,11 +88,39 @@ pub fn void_next(lane: Address, position: LanePosition) -> Bytes {
 
 /// Where a settlement of orders expects its lane; none for other calldata.
 pub fn position_before(calldata: &[u8]) -> Option<LanePosition> {
-    if let Ok(call) = IVault::settleCall::abi_decode(calldata) {
-        return Some(LanePosition::of_word(call.position));
+    if let Some(packed) = Packed::read(calldata) {
+        return Some(packed.position);
     }
     let batch = wide(calldata)?;
     Some(LanePosition { next: batch.first, head: batch.head })
+}
+
+/// A batch in the packed form.
+struct Packed<'a> {
+    asset: Address,
+    position: LanePosition,
+    payouts: &'a [u8],
+}
+
+impl<'a> Packed<'a> {
+    fn read(calldata: &'a [u8]) -> Option<Self> {
+        let batch = calldata.strip_prefix(&IVault::settleCall::SELECTOR)?;
+        let (funds, batch) = batch.split_at_checked(32)?;
+        let (position, batch) = batch.split_at_checked(32)?;
+        let (_audit_head, payouts) = batch.split_at_checked(32)?;
+        let position = LanePosition::of_word(B256::from_slice(position));
+        let whole = payouts.len().is_multiple_of(PAYOUT);
+        whole.then(|| Self { asset: Address::from_slice(&funds[..20]), position, payouts })
+    }
+
+    fn payouts(&self) -> impl Iterator<Item = Payout> {
+        self.payouts.chunks_exact(PAYOUT).map(|payout| Payout {
+            asset: self.asset,
+            recipient: Address::from_slice(&payout[..20]),
+            amount: Amount(U256::from_be_slice(&payout[20..32])),
+            reference: Reference::from_slice(&payout[32..]),
+        })
+    }
 }
 
 /// A batch in the wide form, whichever tier settled it.
@@ -88,22 +134,30 @@ fn wide(calldata: &[u8]) -> Option<Batch> {
 
 /// The payouts of a settlement of orders, in order; none when the calldata is no such call.
 pub fn payouts(calldata: &[u8]) -> Option<Vec<Payout>> {
-    if let Ok(call) = IVault::settleCall::abi_decode(calldata) {
-        let payouts = call.payouts.chunks_exact(PAYOUT);
-        return payouts.remainder().is_empty().then(|| payouts.map(unpack).collect());
+    if let Some(packed) = Packed::read(calldata) {
+        return Some(packed.payouts().collect());
     }
-    let batch = wide(calldata)?;
-    with_references(batch.payouts.into_iter().map(|p| (p.recipient, Amount(p.amount))), &batch.refs)
+    let Batch { asset, payouts, refs, .. } = wide(calldata)?;
+    if refs.len() != payouts.len() * 8 {
+        return None;
+    }
+    let references = refs.chunks_exact(8).map(Reference::from_slice);
+    let payout = |(p, reference): (IVault::Payout, _)| Payout {
+        asset,
+        recipient: p.recipient,
+        amount: Amount(p.amount),
+        reference,
+    };
+    Some(payouts.into_iter().zip(references).map(payout).collect())
 }
 
 /// What a transaction with this calldata declares to touch (EIP-2930): the recipients of a packed batch of ETH. An
 /// account that is called costs 2,600 gas, one that is declared 2,500.
 pub fn access_list(calldata: &[u8]) -> AccessList {
-    let Some(call) = IVault::settleCall::abi_decode(calldata).ok().filter(|call| call.asset == NATIVE) else {
+    let Some(packed) = Packed::read(calldata).filter(|packed| packed.asset == NATIVE) else {
         return AccessList::default();
     };
-    let payouts = call.payouts.chunks_exact(PAYOUT).map(unpack);
-    let paid: BTreeSet<_> = payouts.filter(|p| !p.amount.is_zero()).map(|p| p.recipient).collect();
+    let paid: BTreeSet<_> = packed.payouts().filter(|p| !p.amount.is_zero()).map(|p| p.recipient).collect();
     paid.into_iter()
         .map(|address| AccessListItem { address, storage_keys: Vec::new() })
         .collect::<Vec<_>>()
@@ -115,38 +169,12 @@ pub fn requests(calldata: &[u8]) -> Option<Vec<Request>> {
     IVault::settleRequestsCall::abi_decode(calldata).ok().map(|call| call.requests)
 }
 
-fn with_references(
-    payouts: impl ExactSizeIterator<Item = (Address, Amount)>,
-    refs: &[u8],
-) -> Option<Vec<Payout>> {
-    if refs.len() != payouts.len() * 8 {
-        return None;
-    }
-    let payouts = payouts
-        .zip(refs.chunks_exact(8))
-        .map(|((recipient, amount), reference)| Payout {
-            recipient,
-            amount,
-            reference: Reference::from_slice(reference),
-        })
-        .collect();
-    Some(payouts)
-}
-
 /// Bytes of a packed payout: recipient (20), amount (12), reference (8).
 const PAYOUT: usize = 40;
 
 fn pack(withdrawal: &Withdrawal) -> Vec<u8> {
     let amount = withdrawal.amount.0.to_be_bytes::<32>();
     [withdrawal.recipient.as_slice(), &amount[20..], withdrawal.id.reference().as_slice()].concat()
-}
-
-fn unpack(payout: &[u8]) -> Payout {
-    Payout {
-        recipient: Address::from_slice(&payout[..20]),
-        amount: Amount(U256::from_be_slice(&payout[20..32])),
-        reference: Reference::from_slice(&payout[32..]),
-    }
 }
 
 #[cfg(test)]
@@ -194,11 +222,13 @@ mod tests {
                 })
                 .collect();
             let position = LanePosition { next, head: Head::repeat_byte(7) };
-            let calldata = settle(Address::ZERO, position, B256::ZERO, &list);
+            let asset = Address::repeat_byte(3);
+            let calldata = settle(asset, position, B256::ZERO, &list);
             prop_assert_eq!(position_before(&calldata), Some(position));
             let read = payouts(&calldata).expect("own calldata is readable");
             prop_assert_eq!(read.len(), list.len());
             for (payout, w) in read.iter().zip(&list) {
+                prop_assert_eq!(payout.asset, asset);
                 prop_assert_eq!(payout.recipient, w.recipient);
                 prop_assert_eq!(payout.amount, w.amount);
                 prop_assert_eq!(payout.reference, w.id.reference());
@@ -218,6 +248,16 @@ mod tests {
             prop_assert!(declared.iter().map(|item| item.address).eq(paid));
             prop_assert!(declared.iter().all(|item| item.storage_keys.is_empty()));
             prop_assert!(access_list(&settle(Address::ZERO, position, B256::ZERO, &list)).is_empty());
+        }
+
+        #[test]
+        fn a_settled_batch_is_read_as_the_vault_writes_it(
+            lane: [u8; 20], first in 0u64..1 << 56, count in 0u64..1 << 40,
+        ) {
+            let numbers = (U256::from(first) << 40) | U256::from(count);
+            let batch = B256::from((U256::from_be_slice(&lane) << 96) | numbers);
+            let settled = Settled { lane: lane.into(), first, count };
+            prop_assert_eq!(Settled::from(&IVault::Settled { batch }), settled);
         }
 
         #[test]

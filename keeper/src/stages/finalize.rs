@@ -14,8 +14,8 @@ use crate::{
     books::balances::Balances,
     chain::{
         Block, ChainError, LaneOnChain, VaultLog,
-        abi::IVault::{IVaultEvents, Settled},
-        calldata,
+        abi::IVault::IVaultEvents,
+        calldata::{self, Settled},
     },
     domain::{
         amount::Amount,
@@ -182,9 +182,10 @@ impl Range {
                 }
             }
             IVaultEvents::Settled(e) => {
-                let after = self.position_after(log, e);
-                orders::settled(self, unit, log, e, after.head).await?;
-                lane_moved(unit, e.lane, after).await?;
+                let batch = Settled::from(e);
+                let after = self.position_after(log, batch);
+                orders::settled(self, unit, log, batch, after.head).await?;
+                lane_moved(unit, batch.lane, after).await?;
             }
             IVaultEvents::Voided(e) => {
                 if let Some(batch) = unit.batch_by_head(e.lane, e.head).await? {
@@ -216,9 +217,9 @@ impl Range {
     }
 
     /// Where a settlement left its lane.
-    fn position_after(&self, log: &VaultLog, event: &Settled) -> LanePosition {
+    fn position_after(&self, log: &VaultLog, settled: Settled) -> LanePosition {
         let head = self.settlements.get(&log.tx).map_or(Head::ZERO, |s| s.head);
-        LanePosition { next: event.first + event.count, head }
+        LanePosition { next: settled.first + settled.count, head }
     }
 
     /// The numbers of failed pushes in a transaction: of a lane's orders, or of requests (lane zero).

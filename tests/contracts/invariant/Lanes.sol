@@ -50,10 +50,8 @@ abstract contract Lanes is Books {
         for (uint256 i = 0; i < payouts.length; ++i) {
             payouts[i] = pack(o.recipients[i], uint96(o.amounts[i]));
         }
-        bytes memory data = abi.encodeCall(
-            IVault.settle,
-            (o.asset, positionAt(o.first, o.head), o.total, bytes32(seed), packed(payouts, o.refs))
-        );
+        bytes memory data =
+            settlement(o.asset, positionAt(o.first, o.head), o.total, bytes32(seed), packed(payouts, o.refs));
         _above(o, limits[o.asset].instantPerPayout);
         if (_trySettle(o, data, true)) ++done[Verb.Settle];
     }

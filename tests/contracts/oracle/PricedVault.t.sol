@@ -173,7 +173,7 @@ contract PricedVaultTest is OracleFixture {
         (, uint64 next, bytes24 head) = vault.laneOf(LANE);
         vm.prank(LANE);
         vm.expectPartialRevert(IVault.AboveLimit.selector);
-        vault.settle(ETH, positionAt(next, head), 300e18, 0, one(BOB, 300e18));
+        settle(ETH, positionAt(next, head), 300e18, 0, one(BOB, 300e18));
 
         vm.warp(block.timestamp + 1);
         _refresh(2000e8);

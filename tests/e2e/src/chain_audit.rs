@@ -11,7 +11,10 @@ use alloy::{
 };
 use eyre::{OptionExt, ensure};
 use spillway::{
-    chain::abi::IVault::{self, IVaultEvents},
+    chain::{
+        abi::IVault::{self, IVaultEvents},
+        calldata,
+    },
     domain::withdrawal::{Reference, WithdrawalId},
 };
 use std::collections::{BTreeMap, HashMap};
@@ -98,20 +101,18 @@ impl Ledger {
             match event {
                 IVaultEvents::Voided(e) => self.voids += e.count,
                 IVaultEvents::Settled(e) => {
+                    let batch = calldata::Settled::from(e);
                     let input = self.settlement(provider, tx).await?;
-                    let call = IVault::settleCall::abi_decode(&input)?;
-                    ensure!(
-                        call.payouts.len() == 40 * e.count as usize,
-                        "not as many payouts as the event says"
-                    );
-                    for (packed, number) in call.payouts.chunks_exact(40).zip(e.first..) {
-                        let payout = OnChain {
-                            asset: e.asset,
-                            recipient: Address::from_slice(&packed[..20]),
-                            amount: U256::from_be_slice(&packed[20..32]),
-                            claim: failed.contains(&(e.lane, number)),
+                    let payouts = calldata::payouts(&input).ok_or_eyre("not the calldata of a settlement")?;
+                    ensure!(payouts.len() as u64 == batch.count, "not as many payouts as the event says");
+                    for (payout, number) in payouts.into_iter().zip(batch.first..) {
+                        let on_chain = OnChain {
+                            asset: payout.asset,
+                            recipient: payout.recipient,
+                            amount: payout.amount.0,
+                            claim: failed.contains(&(batch.lane, number)),
                         };
-                        self.orders.entry(Reference::from_slice(&packed[32..])).or_default().push(payout);
+                        self.orders.entry(payout.reference).or_default().push(on_chain);
                     }
                 }
                 IVaultEvents::RequestsSettled(e) => {

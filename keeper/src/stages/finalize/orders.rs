@@ -4,8 +4,7 @@ use super::{Range, outcome};
 use crate::{
     chain::{
         VaultLog,
-        abi::IVault::Settled,
-        calldata::{self, Payout},
+        calldata::{self, Payout, Settled},
     },
     domain::{
         batch::BatchState,
@@ -22,56 +21,57 @@ pub(super) async fn settled(
     range: &Range,
     unit: &mut Unit,
     log: &VaultLog,
-    event: &Settled,
+    settled: Settled,
     head: Head,
 ) -> Result<(), StageError> {
-    match unit.batch_by_head(event.lane, head).await? {
+    match unit.batch_by_head(settled.lane, head).await? {
         Some(batch) if batch.state == BatchState::Final => Ok(()),
         // The head is the hash of the calldata: this is our batch, to the bit.
         Some(batch) if batch.state != BatchState::Dissolved => {
-            let failed = range.failed(log.tx, event.lane);
+            let failed = range.failed(log.tx, settled.lane);
             let (mut paid, mut claimable) = (Vec::new(), Vec::new());
-            for (withdrawal, number) in unit.withdrawals_of(batch.row).await?.into_iter().zip(event.first..) {
+            for (withdrawal, number) in unit.withdrawals_of(batch.row).await?.into_iter().zip(settled.first..)
+            {
                 if failed.contains(&number) { claimable.push(withdrawal) } else { paid.push(withdrawal) }
             }
             unit.move_withdrawals(&paid, WithdrawalState::Paid, None).await?;
             unit.move_withdrawals(&claimable, WithdrawalState::Claimable, Some(Code::PushFailed)).await?;
             range.close(unit, &batch, log).await
         }
-        _ => heal(range, unit, log, event).await,
+        _ => heal(range, unit, log, settled).await,
     }
 }
 
 /// The chain shows a settlement that these books do not know, because they went back in time. Its references say
 /// which withdrawals it paid: those that are here are done, the others are kept until their clients ask again.
-async fn heal(range: &Range, unit: &mut Unit, log: &VaultLog, event: &Settled) -> Result<(), StageError> {
+async fn heal(range: &Range, unit: &mut Unit, log: &VaultLog, settled: Settled) -> Result<(), StageError> {
     let Some(payouts) = calldata::payouts(range.calldata(log.tx)?) else {
-        tracing::error!(tx = %log.tx, lane = %event.lane, "a settlement that cannot be read: not sent by a keeper");
+        tracing::error!(tx = %log.tx, lane = %settled.lane, "a settlement that cannot be read: not sent by a keeper");
         return Ok(());
     };
-    let failed = range.failed(log.tx, event.lane);
+    let failed = range.failed(log.tx, settled.lane);
     let references: Vec<_> = payouts.iter().map(|p| p.reference).collect();
     let known = unit.withdrawals_by_reference(&references).await?;
     tracing::warn!(
         tx = %log.tx, payouts = payouts.len(), known = known.len(),
         "healing: the chain shows a settlement that the books do not know"
     );
-    for (payout, number) in payouts.iter().zip(event.first..) {
+    for (payout, number) in payouts.iter().zip(settled.first..) {
         if payout.amount.is_zero() {
             continue;
         }
         let found = FoundPayout {
-            lane: event.lane,
+            lane: settled.lane,
             number,
             reference: payout.reference,
-            asset: event.asset,
+            asset: payout.asset,
             recipient: payout.recipient,
             amount: payout.amount,
             outcome: outcome(failed.contains(&number)),
             tx: log.tx,
             block: log.block,
         };
-        match known.get(&payout.reference).filter(|w| is_of(w, event, payout)) {
+        match known.get(&payout.reference).filter(|w| is_of(w, payout)) {
             Some(withdrawal) => {
                 let healed = std::slice::from_ref(withdrawal);
                 unit.end_withdrawals(healed, found.outcome, Some(Code::HealedFromChain)).await?;
@@ -92,9 +92,9 @@ async fn heal(range: &Range, unit: &mut Unit, log: &VaultLog, event: &Settled) -
 
 /// Whether the payout is the withdrawal's. One that ended before was paid otherwise: then this is another payment,
 /// and stays unmatched for a person to see.
-fn is_of(withdrawal: &Withdrawal, event: &Settled, payout: &Payout) -> bool {
+fn is_of(withdrawal: &Withdrawal, payout: &Payout) -> bool {
     !withdrawal.state.is_terminal()
-        && withdrawal.asset == event.asset
+        && withdrawal.asset == payout.asset
         && withdrawal.recipient == payout.recipient
         && withdrawal.amount == payout.amount
 }

@@ -152,27 +152,21 @@ impl Bench {
     }
 
     async fn settle(&self, asset: Address, payouts: &[B256]) -> eyre::Result<u64> {
-        let call = self.settlement(asset, payouts).await?;
-        self.pay(call).await
-    }
-
-    /// As the keeper sends it.
-    async fn pay(&self, call: IVault::settleCall) -> eyre::Result<u64> {
-        let input = call.abi_encode();
+        let input = self.settlement(asset, payouts).await?;
+        // As the keeper sends it.
         let list = calldata::access_list(&input);
         self.transact(request(LANES[0].0, self.world.vault(), U256::ZERO, input).access_list(list)).await
     }
 
-    async fn settlement(&self, asset: Address, payouts: &[B256]) -> eyre::Result<IVault::settleCall> {
+    async fn settlement(&self, asset: Address, payouts: &[B256]) -> eyre::Result<Vec<u8>> {
         let position = self.position().await?;
-        let packed: Vec<u8> = payouts.iter().flat_map(|p| [&p[..], &keccak256(p)[..8]].concat()).collect();
-        Ok(IVault::settleCall {
-            asset,
-            position: LanePosition { next: position.next, head: position.head }.word(),
-            total: payouts.iter().map(|p| U256::from_be_slice(&p[20..])).sum(),
-            auditHead: keccak256("an audit head"),
-            payouts: packed.into(),
-        })
+        let total: U256 = payouts.iter().map(|p| U256::from_be_slice(&p[20..])).sum();
+        let position = LanePosition { next: position.next, head: position.head }.word();
+        let mut batch = IVault::settleCall::SELECTOR.to_vec();
+        batch.extend([asset.as_slice(), &total.to_be_bytes::<32>()[20..], position.as_slice()].concat());
+        batch.extend(keccak256("an audit head"));
+        batch.extend(payouts.iter().flat_map(|p| [&p[..], &keccak256(p)[..8]].concat()));
+        Ok(batch)
     }
 
     async fn position(&self) -> eyre::Result<IVault::laneOfReturn> {
@@ -345,7 +339,7 @@ impl Bench {
             while too_many - fits > 1 {
                 let n = (fits + too_many) / 2;
                 let payouts = self.payouts(n);
-                let input = self.settlement(asset, &payouts).await?.abi_encode();
+                let input = self.settlement(asset, &payouts).await?;
                 let request = TransactionRequest::default()
                     .with_from(LANES[0].0)
                     .with_to(self.world.vault())
