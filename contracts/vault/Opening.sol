@@ -67,7 +67,7 @@ abstract contract Opening is Payments {
     {
         assembly ("memory-safe") {
             // When a bucket is full after it gave `units`, and whether it does not hold them. `span` is its window in
-            // ticks. Without units the cost is beyond any span.
+            // ticks. There must be units.
             function fill(fullAt, units, capacity, span) -> next, over {
                 next := shl(16, timestamp())
                 // What is missing already, and the cost rounded up.
@@ -97,8 +97,9 @@ abstract contract Opening is Payments {
             mstore(0x20, add(mload(0x20), 1))
             asset := keccak256(0x00, 0x40)
             bad := or(bad, xor(sload(allowance), position))
-            // No bucket holds more than 128 bits; up to there no sum or product below overflows.
-            bad := or(bad, or(shr(128, total), or(iszero(length), mod(length, 40))))
+            // No bucket holds more than 128 bits, and up to there no sum or product below overflows. A batch of nothing
+            // but voids takes nothing: less one, its total is above everything.
+            bad := or(bad, or(shr(128, sub(total, 1)), or(iszero(length), mod(length, 40))))
             let hot := sload(asset)
             mstore(mload(0x40), add(mload(0x20), 5))
             mstore(0x00, sload(mload(mload(0x40))))

@@ -152,6 +152,24 @@ contract OpeningTest is Test, BothOpenings {
         }
     }
 
+    /// @notice The smallest buckets there are hold no batch of voids at once: less one, zero must not wrap around.
+    function test_a_batch_of_voids_is_left_to_plain_words() public {
+        Case memory c;
+        (c.lane.enabled, c.limits.listed, c.limits.payoutGas) = (true, true, 25_000);
+        (c.limits.window, c.limits.capacity, c.limits.instantPerDay) = (60, 1, 1);
+        (c.limits.unpricedShare, c.limits.instantPerPayout) = (100, 1);
+        both.store(Assets.NATIVE, c.lane, c.gates, c.hot, c.limits);
+        for (uint256 total = 0; total < 2; ++total) {
+            vm.deal(address(both), total);
+            both.set(false);
+            _compare(
+                Assets.NATIVE,
+                abi.encodeCall(both.open, (Assets.NATIVE, bytes32(uint256(1)), total, 40)),
+                total
+            );
+        }
+    }
+
     function _allowance(bytes memory said) private pure returns (uint256 allowance) {
         (, allowance,) = abi.decode(said, (uint256, uint256, uint256));
     }
