@@ -128,9 +128,8 @@ interface IVault {
 
     /// @notice One batch of orders was settled. The rest is in the calldata: asset, recipients, amounts, references,
     /// total, audit head, and the lane's head after it, which is the hash of the calldata.
-    /// @param batch Lane (20 bytes), sequence number of the first payout (7), number of payouts (5), in one word: each
-    /// topic and each word of an event costs a batch more than a hundred comparisons. The last number is
-    /// `first + count - 1`.
+    /// @param batch Lane (20 bytes), sequence number of the first payout (7), number of payouts (5): one word without a
+    /// topic, for a topic costs 375 gas and a word 256. The last number is `first + count - 1`.
     event Settled(bytes32 batch);
     /// @notice One batch of requests was settled. `count` and `total` leave out the skipped ones.
     event RequestsSettled(
