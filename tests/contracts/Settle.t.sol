@@ -96,6 +96,26 @@ contract SettleTest is Fixture {
         vm.stopPrank();
     }
 
+    /// @notice What is missing at the end of calldata reads as zeros: that must name no lane, or no payout.
+    function test_a_batch_that_is_cut_off_pays_nothing() public {
+        (, uint64 next, bytes24 head) = vault.laneOf(LANE);
+        bytes memory whole = settlement(Assets.NATIVE, positionAt(next, head), 1, "audit", one(ALICE, 1));
+        for (uint256 length = 4; length < whole.length; ++length) {
+            bytes memory data = new bytes(length);
+            for (uint256 i = 0; i < length; ++i) {
+                data[i] = whole[i];
+            }
+            bytes memory why = abi.encodeWithSelector(IVault.LaneMismatch.selector, next, head);
+            if (length >= 68) why = abi.encodeWithSelector(IVault.EmptyBatch.selector);
+            if (length > 100) why = abi.encodeWithSelector(IVault.PayoutsLength.selector, length - 100);
+            vm.prank(LANE);
+            (bool ok, bytes memory said) = address(vault).call(data);
+            assertFalse(ok);
+            assertEq(said, why);
+        }
+        assertEq(ALICE.balance, 0);
+    }
+
     function testFuzz_refuses_more_than_the_float(uint96 amount, uint96 owned) public {
         owned = uint96(bound(owned, 1, FUNDS));
         depositFor(BOB, Assets.NATIVE, owned); // raises the balance, not the float
