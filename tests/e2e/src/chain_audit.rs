@@ -19,6 +19,19 @@ use spillway::{
 };
 use std::collections::{BTreeMap, HashMap};
 
+/// The chain is none: what was seen of it proves nothing of who worked on it. anvil, made to go back while it makes a
+/// block, has kept blocks whose state it had taken back, and has stopped making blocks.
+#[derive(Debug)]
+pub struct BrokenChain(pub String);
+
+impl std::fmt::Display for BrokenChain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the chain itself is broken: {}", self.0)
+    }
+}
+
+impl std::error::Error for BrokenChain {}
+
 /// What a client asked to be paid.
 #[derive(Clone, Debug)]
 pub struct Expected {
@@ -76,7 +89,11 @@ impl Ledger {
             }
         }
         let mut ledger = Self::default();
-        for ((_, tx), events) in by_tx {
+        let mut blocks = HashMap::new();
+        for ((block, tx), events) in by_tx {
+            if let Some(before) = blocks.insert(tx, block) {
+                return Err(BrokenChain(format!("{tx} is in block {before} and in block {block}")).into());
+            }
             ledger.add(provider, tx, &events).await?;
         }
         Ok(ledger)

@@ -18,7 +18,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use spillway::chain::abi::IVault;
 use spillway_e2e::{
     anvil::Options,
-    chain_audit::{Expected, Ledger},
+    chain_audit::{BrokenChain, Expected, Holdings, Ledger, holdings},
     eventually,
     keeper::{Database, Keeper, Setup},
     orders::write_csv,
@@ -278,6 +278,14 @@ impl Run {
         Ok(depth.min(newest.saturating_sub(self.last_final)))
     }
 
+    /// Whether the chain makes no block in the time of twenty.
+    async fn stands_still(&self) -> bool {
+        let newest = || async { self.world.provider().get_block_number().await.ok() };
+        let before = newest().await;
+        sleep(Duration::from_secs_f64(BLOCK_TIME * 20.0)).await;
+        newest().await == before
+    }
+
     /// As a supervisor would: a keeper that ended (a wrong chain at its start) is started again.
     fn keep_running(&mut self) -> eyre::Result<()> {
         if self.keeper.ended()? {
@@ -314,6 +322,8 @@ impl Run {
         ensure!(outcome.paid_twice.is_empty(), "paid twice: {:?}", outcome.paid_twice);
         ensure!(outcome.missing.is_empty(), "lost: {:?}", outcome.missing);
         ensure!(outcome.wrong.is_empty(), "paid wrongly: {:?}", outcome.wrong);
+        let held = holdings(&self.world, &self.orders).await?;
+        ensure!(held == Holdings::default(), "recipients do not hold what they were paid: {held:?}");
         let mut refused = eyre::Report::msg("not asked");
         let verdict = eventually("reconcile answers", PATIENCE, || {
             let answer = self.setup.json(&["reconcile"]).map_err(|error| refused = error).ok();
@@ -384,14 +394,29 @@ async fn database(_seed: u64) -> eyre::Result<Database> {
     Ok(Database::Sqlite)
 }
 
+/// A seed whose chain broke is run again on another: it said nothing of the keeper.
 async fn run(seed: u64) -> eyre::Result<()> {
+    match run_once(seed).await {
+        Err(error) if error.downcast_ref::<BrokenChain>().is_some() => {
+            println!("{error:?}");
+            println!("seed {seed} again: its chain broke");
+            run_once(seed).await
+        }
+        result => result,
+    }
+}
+
+async fn run_once(seed: u64) -> eyre::Result<()> {
     let schedule = Schedule::of(seed);
     let mut run = Run::start(seed, database(seed).await?).await?;
     let (setup, log) = (run.setup.clone(), run.proxy.record());
-    let result = match run.follow(&schedule).await {
+    let mut result = match run.follow(&schedule).await {
         Ok(()) => run.end().await,
         Err(error) => Err(error),
     };
+    if result.is_err() && run.stands_still().await {
+        result = Err(BrokenChain("it makes no more blocks".to_owned()).into());
+    }
     result.wrap_err_with(|| {
         format!(
             "SPILLWAY_CHAOS_SEED={seed}\n{schedule}{}\nthe end of keeper.log:\n{}",
