@@ -245,7 +245,7 @@ contract WallTest is PoolFixture {
         assertFalse(governs || guards || lane);
         vm.startPrank(address(pool));
         vm.expectRevert(abi.encodeWithSelector(IVault.NotALane.selector, address(pool)));
-        vault.settle(address(usd), positionAt(1, 0), 1, 0, one(bob, 1));
+        settle(address(usd), positionAt(1, 0), 1, 0, one(bob, 1));
         vm.expectRevert(
             abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, address(pool))
         );
