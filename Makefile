@@ -18,6 +18,7 @@ demo: setup ## A thousand withdrawals on a local chain, the keeper killed midway
 test: setup ## Contracts, keeper, and end to end on a real anvil
 	forge fmt --check
 	forge build
+	@forge build --sizes --skip test > cache/sizes.txt || (cat cache/sizes.txt; exit 1)
 	node script/layout.mjs
 	node tests/vectors/margin/generate.mjs
 	forge test

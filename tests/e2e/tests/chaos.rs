@@ -282,7 +282,7 @@ impl Run {
     async fn stands_still(&self) -> bool {
         let newest = || async { self.world.provider().get_block_number().await.ok() };
         let before = newest().await;
-        sleep(Duration::from_secs_f64(BLOCK_TIME * 20.0)).await;
+        sleep(20 * Duration::from_secs_f64(BLOCK_TIME)).await;
         newest().await == before
     }
 
