@@ -59,8 +59,12 @@ const WORSE: &[(&str, Worsen)] = &[
     ("an earlier round, or one of an earlier aggregator", |leg, seen, _, by| {
         if leg.kind == Kind::Chainlink {
             let back = if by.is_multiple_of(2) { u128::from(by) } else { u128::from(by % 5) };
-            seen.round_id = seen.round_id.saturating_sub(back << if by.is_multiple_of(4) { 60 } else { 0 });
-            seen.answered_in_round = seen.answered_in_round.min(seen.round_id.saturating_sub(1));
+            let earlier = seen.round_id.saturating_sub(back << if by.is_multiple_of(4) { 60 } else { 0 });
+            // Rounds that are remembered are of phase 1: back in it from a later one, nothing has changed its aggregator.
+            if earlier >> 64 == seen.round_id >> 64 || earlier >> 64 != 1 {
+                seen.round_id = earlier;
+                seen.answered_in_round = seen.answered_in_round.min(earlier.saturating_sub(1));
+            }
         }
     }),
     ("another aggregator", |leg, seen, _, by| {
