@@ -141,6 +141,8 @@ pub async fn write_off(
     who: &str,
     why: &str,
 ) -> eyre::Result<Amount> {
+    // What is named only later would stay open.
+    while matches!(step(line).await?, Worked::Yes) {}
     let held = line.chain.vault_balance(asset.address, block.number).await?;
     let lost = balances.cash(asset.address).saturating_sub(held);
     let detail = serde_json::json!({
@@ -149,6 +151,7 @@ pub async fn write_off(
     let mut unit = line.unit("reconcile", "loss.written_off", detail).await?;
     unit.post(asset.address, Sides::LOST, lost).await?;
     unit.post(asset.address, Sides::WRITTEN_OFF, lost).await?;
+    unit.close_outflows(&asset.symbol).await?;
     unit.resume_asset(asset.address).await?;
     unit.commit().await?;
     balances.catch_up(&line.store).await?;

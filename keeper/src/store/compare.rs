@@ -1,12 +1,15 @@
 //! What a comparison with the chain asks: all at one moment, beside a running keeper.
 
 use super::{
-    Engine, Store, StoreError, history,
+    Engine, Store, StoreError, Unit, history,
     progress::{self, BlockMark, FoundPayout},
     sql::{self, Columns, pieces, placeholders},
 };
 use crate::{
-    books::{audit::change::Change, difference::Difference},
+    books::{
+        audit::change::Change,
+        difference::{Class, Difference},
+    },
     domain::{
         amount::Amount,
         ledger::Account,
@@ -187,6 +190,27 @@ impl Store {
     ) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM differences").execute(&self.writer).await?;
         self.put_differences(block, at, found).await?;
+        Ok(())
+    }
+}
+
+impl Unit {
+    /// Outflows of an asset that were named are explained now: somebody booked them as lost.
+    pub async fn close_outflows(&mut self, symbol: &str) -> Result<(), StoreError> {
+        let class = Class::UnknownOutflow.as_str();
+        let rows = sqlx::query("SELECT row_id, document FROM differences WHERE class = $1")
+            .bind(class)
+            .fetch_all(&mut *self.connection())
+            .await?;
+        for row in rows {
+            let difference: Difference = row.parsed("document", |s| serde_json::from_str(s).ok())?;
+            if difference.asset.as_deref() == Some(symbol) {
+                sqlx::query("DELETE FROM differences WHERE row_id = $1")
+                    .bind(row.int("row_id")?)
+                    .execute(&mut *self.connection())
+                    .await?;
+            }
+        }
         Ok(())
     }
 }

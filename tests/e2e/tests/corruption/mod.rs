@@ -451,7 +451,7 @@ fn audit(ground: &Ground, rng: &mut StdRng) -> Corruption {
     let edits = [
         "actor = 'me'",
         "action = 'nothing'",
-        "detail = '{}'",
+        "detail = detail || ' '",
         "at = at + 1",
         "hash = lower(hex(randomblob(32)))",
     ];
