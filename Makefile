@@ -18,7 +18,7 @@ demo: setup ## A thousand withdrawals on a local chain, the keeper killed midway
 test: setup ## Contracts, keeper, and end to end on a real anvil
 	forge fmt --check
 	forge build
-	@forge build --sizes --skip test > cache/sizes.txt || (cat cache/sizes.txt; exit 1)
+	FOUNDRY_PROFILE=margin forge build contracts/margin --sizes
 	node script/layout.mjs
 	node tests/vectors/margin/generate.mjs
 	forge test
@@ -52,7 +52,7 @@ bench-gas: setup ## Gas per payout, beside the floor and single transfers
 	@cargo run --quiet --release -p spillway-e2e --bin bench-gas
 
 bench-margin: setup ## Gas of every verb of a margin pool with 1, 5 and 20 positions, and the error of its marks
-	@forge test --isolate --mt 'test_gas_of_every_verb|test_values_are_those_of_the_reference' -vv | grep -oE '(margin_gas|black_scholes)_[a-z0-9_]+:? .*'
+	@FOUNDRY_PROFILE=margin forge test --isolate --mt 'test_gas_of_every_verb|test_values_are_those_of_the_reference' -vv | grep -oE '(margin_gas|black_scholes)_[a-z0-9_]+:? .*'
 
 bench-keeper: setup ## Payouts per second
 	@cargo build --quiet --release -p spillway-keeper
@@ -81,6 +81,6 @@ fmt: setup ## Format everything
 	cargo fmt --all
 
 clean: ## Remove what was built
-	rm -rf target out cache node_modules
+	rm -rf target out out-margin cache node_modules
 
 .PHONY: help setup demo test test-long mutation coverage bench bench-gas bench-margin bench-keeper bench-oracle lint slither fmt clean bench-books test-all

@@ -18,7 +18,7 @@ import {MarginPoolExtension} from "contracts/margin/MarginPoolExtension.sol";
 /// @notice Reads the deployment file of script/Deploy.s.sol (SPILLWAY_DEPLOYMENT, or deployments/CHAINID.json) and writes
 /// the new addresses beside it, to ...-margin.json.
 ///
-///     forge script script/DeployMargin.s.sol --rpc-url URL --broadcast --private-key KEY
+///     FOUNDRY_PROFILE=margin forge script script/DeployMargin.s.sol --rpc-url URL --broadcast --private-key KEY
 contract DeployMargin is Script {
     using stdJson for string;
 
