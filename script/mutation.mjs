@@ -6,7 +6,7 @@
 // Compiling costs far more than testing, so all mutants are compiled once, each beside the original and behind
 // `block.prevrandao == its number`, which a run of the tests sets. What cannot be put so (modifiers, constants, heads of
 // functions and loops) is compiled by itself.
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -101,14 +101,18 @@ const ENV = {
   FOUNDRY_INVARIANT_RUNS: "4",
   PATH: `${join(ROOT, "script/bin")}:${process.env.PATH}`,
 };
+const REMAPPINGS = execFileSync("forge", ["remappings"], { cwd: ROOT, env: ENV, encoding: "utf8" }).trim().split("\n");
 /** For a mutant compiled alone: tests deploy what is in out/, so that it compiles the contracts and not the tests. */
 const ALONE = { ...ENV, FOUNDRY_DYNAMIC_TEST_LINKING: "true" };
+/** Tests of code that is not in the scope. */
+const ELSEWHERE = ["tests/contracts/margin", "tests/contracts/oracle"];
+const BESIDE = ["--fail-fast", "--no-match-path", `{${ELSEWHERE.join()}}/**`];
 /** First what is quick to compile and run; what it does not kill meets the rest. */
 const SLOW = "PowersTest|VaultInvariants|UpgradeTest";
 const SUITES = {
-  vault: [["test", "--no-match-contract", SLOW, "--fail-fast"], ["test", "--match-contract", SLOW, "--fail-fast"]],
-  registry: [["test", "--match-contract", "UpgradeTest|DeployTest", "--fail-fast"],
-    ["test", "--no-match-contract", "UpgradeTest|DeployTest", "--fail-fast"]],
+  vault: [["test", "--no-match-contract", SLOW, ...BESIDE], ["test", "--match-contract", SLOW, ...BESIDE]],
+  registry: [["test", "--match-contract", "UpgradeTest|DeployTest", ...BESIDE],
+    ["test", "--no-match-contract", "UpgradeTest|DeployTest", ...BESIDE]],
 };
 const suitesOf = (mutant) => (SCOPE.registry.includes(mutant.file) ? SUITES.registry : SUITES.vault);
 
@@ -189,7 +193,7 @@ function typeErrors(dir) {
   const sources = {};
   for (const f of solFiles(dir).filter((f) => f.startsWith("contracts"))) sources[f] = { content: readFileSync(join(dir, f), "utf8") };
   const input = { language: "Solidity", sources, settings: {
-    remappings: ["@openzeppelin/=node_modules/@openzeppelin/"], outputSelection: { "*": { "": ["ast"] } },
+    remappings: REMAPPINGS, outputSelection: { "*": { "": ["ast"] } },
   } };
   const load = (path) => ({ contents: readFileSync(join(ROOT, path), "utf8") });
   const output = JSON.parse(solc.compile(JSON.stringify(input), { import: load }));
@@ -203,7 +207,8 @@ function halvesOf(switchedDir, worker) {
     rmSync(dir, { recursive: true, force: true });
     cpSync(switchedDir, dir, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
     for (const f of solFiles(dir).filter((f) => f.endsWith(".t.sol"))) {
-      if (new RegExp(SLOW).test(f.replace(".t.sol", "Test")) !== (half === "slow")) rmSync(join(dir, f));
+      if (ELSEWHERE.some((part) => f.startsWith(part))) rmSync(join(dir, f));
+      else if (new RegExp(SLOW).test(f.replace(".t.sol", "Test")) !== (half === "slow")) rmSync(join(dir, f));
     }
     return dir;
   });

@@ -89,6 +89,9 @@ contract SettleTest is Fixture {
             IVault.Batch(Assets.NATIVE, next, head, 1, 0, new IVault.Payout[](1), new bytes(7));
         vm.expectRevert(abi.encodeWithSelector(IVault.ReferencesLength.selector, 7, 8));
         vault.settleWide(b);
+        b.payouts = new IVault.Payout[](3);
+        vm.expectRevert(abi.encodeWithSelector(IVault.ReferencesLength.selector, 7, 24));
+        vault.settleWide(b);
         vm.expectRevert(abi.encodeWithSelector(IVault.TotalMismatch.selector, 2, 1));
         settle(Assets.NATIVE, positionAt(next, head), 2, 0, one(ALICE, 1));
         vm.expectRevert(abi.encodeWithSelector(IVault.AssetNotListed.selector, BOB));
@@ -199,6 +202,22 @@ contract SettleTest is Fixture {
         vm.expectRevert();
         vault.settleWide(IVault.Batch(address(dai), 1, head, 1, 0, payouts, new bytes(16)));
         assertEq(dai.balanceOf(BOB), 0);
+    }
+
+    /// @notice The wide form adds its payouts up: neither more nor less than its total is paid.
+    function test_a_wide_batch_pays_its_total() public {
+        IVault.Payout[] memory payouts = new IVault.Payout[](2);
+        (payouts[0], payouts[1]) = (IVault.Payout(ALICE, 3), IVault.Payout(BOB, 4));
+        bytes24 head = _head();
+        vm.startPrank(LANE);
+        for (uint256 total = 6; total < 9; total += 2) {
+            vm.expectRevert(abi.encodeWithSelector(IVault.TotalMismatch.selector, total, 7));
+            vault.settleWide(IVault.Batch(address(dai), 1, head, total, 0, payouts, new bytes(16)));
+        }
+        vault.settleWide(IVault.Batch(address(dai), 1, head, 7, 0, payouts, new bytes(16)));
+        vm.stopPrank();
+        assertEq(dai.balanceOf(ALICE), 3);
+        assertEq(dai.balanceOf(BOB), 4);
     }
 
     function test_one_event_per_batch() public {

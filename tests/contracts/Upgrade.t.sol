@@ -313,6 +313,16 @@ contract UpgradeTest is Fixture {
         vm.stopPrank();
         vm.expectRevert(abi.encodeWithSelector(VersionRegistry.UnknownProxy.selector, ALICE));
         registry.current(ALICE);
+
+        ProxyAdmin owned = new ProxyAdmin(address(registry));
+        vm.expectEmit(address(registry));
+        emit VersionRegistry.Registered(ALICE, 7, implementation);
+        vm.prank(GOVERNANCE);
+        registry.register(ALICE, owned, 7, implementation, bytes32(uint256(3)));
+        VersionRegistry.Version memory v = registry.current(ALICE);
+        assertEq(v.number, 7);
+        assertEq(v.layoutHash, bytes32(uint256(3)));
+        assertEq(v.codehash, implementation.codehash);
     }
 
     function test_the_delays_have_bounds() public {

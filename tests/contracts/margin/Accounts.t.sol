@@ -114,6 +114,37 @@ contract MarginAccountsTest is PoolFixture {
         vm.stopPrank();
     }
 
+    function test_bad_locks_are_named() public {
+        vm.startPrank(alice);
+        vm.expectRevert(IMarginPool.ZeroAmount.selector);
+        pool.lock(expiry, 0);
+        pool.lock(expiry, 7);
+        vm.expectRevert(IMarginPool.ZeroAmount.selector);
+        pool.unlock(expiry, 0);
+        vm.expectRevert(abi.encodeWithSelector(IMarginPool.InsufficientBalance.selector, alice, 8, 7));
+        pool.unlock(expiry, 8);
+        pool.unlock(expiry, 7);
+        vm.stopPrank();
+        assertEq(pool.freeOf(alice), 10_000e6);
+    }
+
+    /// @notice A recipient whom the collateral refuses gets nothing, and the account's money stays its own.
+    function test_a_direct_payment_that_fails_is_tried_again() public {
+        vm.prank(GUARDIAN);
+        vault.pause(IVault.Scope.Deposits, 3 days);
+        _withdraw(alice, 4000e6);
+        usd.setBlocked(RECIPIENT, true);
+        vm.warp(block.timestamp + 3 days);
+        vm.prank(OTHER_GUARDIAN);
+        vault.pause(IVault.Scope.Deposits, 3 days);
+        vm.expectPartialRevert(IMarginPool.TransferFailed.selector);
+        pool.retry(alice);
+        assertEq(pool.strandedOf(alice).amount, 4000e6);
+        usd.setBlocked(RECIPIENT, false);
+        pool.retry(alice);
+        assertEq(usd.balanceOf(RECIPIENT), 4000e6);
+    }
+
     /// @notice The wall works in both directions: a vault that refuses for three days cannot keep what is in a pool.
     function test_a_vault_that_refuses_for_three_days_is_passed_by() public {
         vm.prank(GUARDIAN);

@@ -5,6 +5,7 @@ import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessMana
 import {Initializable} from "@openzeppelin/contracts/proxy/utils/Initializable.sol";
 
 import {IMarginPool} from "contracts/interfaces/IMarginPool.sol";
+import {IVault} from "contracts/interfaces/IVault.sol";
 import {Assets} from "contracts/libraries/Assets.sol";
 import {MarginFactory} from "contracts/margin/MarginFactory.sol";
 import {MarginPool} from "contracts/margin/MarginPool.sol";
@@ -90,6 +91,24 @@ contract PoolControlTest is PoolFixture {
             .initialize(alice, Assets.NATIVE, address(dai), address(prices), 0.6e18, rulesOf());
         vm.expectRevert(abi.encodeWithSelector(MarginPool.NoCode.selector, alice));
         new MarginPool(vault, alice);
+        address extension = margin.extension;
+        vm.expectRevert(abi.encodeWithSelector(MarginPool.NoCode.selector, alice));
+        new MarginPool(IVault(alice), extension);
+        assertEq(MarginPoolExtension(address(pool)).version(), 1);
+    }
+
+    /// @notice Margin is counted in 18 decimals: a collateral of more would be rounded in favour of accounts.
+    function test_collateral_has_at_most_18_decimals() public {
+        PlainToken fine = new PlainToken("X", "X", 19);
+        vm.startPrank(GOVERNANCE);
+        vault.configureAsset(address(fine), IVault.AssetConfig(true, TOKEN_GAS, 1));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IMarginPool.BadAsset.selector, address(fine), bytes32("more than 18 decimals")
+            )
+        );
+        margin.factory.create(Assets.NATIVE, address(fine), address(prices), 0.6e18, rulesOf());
+        vm.stopPrank();
     }
 
     function test_rules_have_bounds() public {

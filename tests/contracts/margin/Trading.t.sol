@@ -70,6 +70,38 @@ contract MarginTradingTest is PoolFixture {
         _expectRevert(maker, taker, no);
     }
 
+    /// @notice A size beyond the largest leg, and a price that no pool can count in, are named.
+    function test_sizes_and_prices_out_of_range_are_refused() public {
+        IMarginPool.Quote memory maker = quote(alice, false, true, 3000e18, type(uint128).max, 200e18);
+        IMarginPool.Quote memory taker = quote(bob, true, true, 3000e18, type(uint128).max, 200e18);
+        (bytes memory a, bytes memory b) = (sign(maker), sign(taker));
+        vm.expectPartialRevert(IMarginPool.OutOfRange.selector);
+        pool.trade(maker, a, taker, b, type(uint128).max);
+        setPrice(1, uint256(type(uint112).max) + 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(IMarginPool.NoPrice.selector, 1, uint256(type(uint112).max) + 1)
+        );
+        pool.trade(maker, a, taker, b, 1e18);
+        assertEq(pool.nakedCalls(), 0);
+    }
+
+    /// @notice Who closes a position may pay with its margin, and with no more than that.
+    function test_a_closing_trade_takes_no_more_than_the_margin() public {
+        trade(bob, alice, true, 3000e18, 1e18, 200e18);
+        uint256 free = pool.freeOf(alice);
+        vm.prank(alice);
+        pool.withdraw(free, alice, free);
+        uint256 locked = marginOf(alice);
+        IMarginPool.Quote memory maker = quote(bob, false, true, 3000e18, 1e18, 3000e18);
+        IMarginPool.Quote memory taker = quote(alice, true, true, 3000e18, 1e18, 3000e18);
+        (bytes memory a, bytes memory b) = (sign(maker), sign(taker));
+        vm.expectRevert(
+            abi.encodeWithSelector(IMarginPool.InsufficientBalance.selector, alice, 3000.9e6, locked)
+        );
+        pool.trade(maker, a, taker, b, 1e18);
+        assertEq(marginOf(alice), locked);
+    }
+
     function test_a_quote_fills_its_size_once() public {
         IMarginPool.Quote memory maker = quote(alice, false, true, 3000e18, 1e18, 200e18);
         matchQuotes(maker, quote(bob, true, true, 3000e18, 5e18, 200e18), 0.4e18);
