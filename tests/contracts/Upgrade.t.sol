@@ -319,7 +319,7 @@ contract UpgradeTest is Fixture {
         emit VersionRegistry.Registered(ALICE, 7, implementation);
         vm.prank(GOVERNANCE);
         registry.register(ALICE, owned, 7, implementation, bytes32(uint256(3)));
-        VersionRegistry.Version memory v = registry.current(ALICE);
+        (VersionRegistry.Version memory v,) = registry.current(ALICE);
         assertEq(v.number, 7);
         assertEq(v.layoutHash, bytes32(uint256(3)));
         assertEq(v.codehash, implementation.codehash);
