@@ -1,5 +1,6 @@
 //! A withdrawal as readers see it: in JSON, and in words.
 
+pub use crate::clock::rfc3339 as time;
 use crate::{
     domain::{
         amount::Amount,
@@ -11,7 +12,6 @@ use crate::{
     },
     store::{estimates::KeptEstimate, withdrawals::Move},
 };
-pub use crate::clock::rfc3339 as time;
 use alloy::primitives::{Address, B256};
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -57,7 +57,8 @@ async fn list(store: &Store, as_json: bool) -> eyre::Result<()> {
     }
     output::line(table);
     if !dead.is_empty() {
-        let mut table = output::table(["id", "endpoint", "withdrawal", "became", "attempts", "last answer", "at"]);
+        let mut table =
+            output::table(["id", "endpoint", "withdrawal", "became", "attempts", "last answer", "at"]);
         for letter in dead {
             table.add_row([
                 letter.id.to_string(),

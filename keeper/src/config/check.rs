@@ -66,7 +66,10 @@ const EXPECTED: &[(&str, &str)] = &[
         "webhooks.secret_env",
         "the NAMES of one to four environment variables that hold secrets, such as [\"SPILLWAY_WEBHOOK_SHOP\"]",
     ),
-    ("webhooks.states", "states of withdrawals, such as [\"paid\", \"claimable\", \"rejected\", \"cancelled\"]"),
+    (
+        "webhooks.states",
+        "states of withdrawals, such as [\"paid\", \"claimable\", \"rejected\", \"cancelled\"]",
+    ),
     ("webhooks.timeout", "a time such as \"10s\", from 100ms to 1m"),
     ("webhooks.retry_after", "a time such as \"5s\", from 100ms to 1h"),
     ("webhooks.max_attempts", "a number from 1 to 100"),

@@ -76,8 +76,7 @@ pub(super) fn load(
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<Vec<Vec<Secret>>, WebhookError> {
     let secret = |entry: usize, name: &String| {
-        let text =
-            environment(name).ok_or_else(|| WebhookError::NoVariable { entry, name: name.clone() })?;
+        let text = environment(name).ok_or_else(|| WebhookError::NoVariable { entry, name: name.clone() })?;
         Secret::parse(&text).ok_or_else(|| WebhookError::BadSecret { entry, name: name.clone() })
     };
     endpoints

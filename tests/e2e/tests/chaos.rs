@@ -18,7 +18,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use spillway::chain::abi::IVault;
 use spillway_e2e::{
     anvil::Options,
-    chain_audit::{BrokenChain, Expected, Holdings, Ledger, holdings},
+    chain_audit::{BrokenChain, Expected, Holdings, Ledger},
     eventually,
     keeper::{Database, Keeper, Setup},
     orders::write_csv,
@@ -318,11 +318,12 @@ impl Run {
             "the chain never went back, of {} times that the schedule says: this seed tests nothing of it",
             self.asked_back
         );
-        let outcome = Ledger::read(&self.world).await?.compare(&self.orders);
+        let ledger = Ledger::read(&self.world).await?;
+        let outcome = ledger.compare(&self.orders);
         ensure!(outcome.paid_twice.is_empty(), "paid twice: {:?}", outcome.paid_twice);
         ensure!(outcome.missing.is_empty(), "lost: {:?}", outcome.missing);
         ensure!(outcome.wrong.is_empty(), "paid wrongly: {:?}", outcome.wrong);
-        let held = holdings(&self.world, &self.orders).await?;
+        let held = ledger.holdings(&self.world, &self.orders).await?;
         ensure!(held == Holdings::default(), "recipients do not hold what they were paid: {held:?}");
         let mut refused = eyre::Report::msg("not asked");
         let verdict = eventually("reconcile answers", PATIENCE, || {

@@ -68,7 +68,10 @@ impl Endpoint {
     }
 
     fn entry(&self, name: &str, more: &str) -> String {
-        format!("[[webhooks]]\nname = {name:?}\nurl = {:?}\nsecret_env = [\"SHOP_SECRET\"]\n{more}\n", self.url)
+        format!(
+            "[[webhooks]]\nname = {name:?}\nurl = {:?}\nsecret_env = [\"SHOP_SECRET\"]\n{more}\n",
+            self.url
+        )
     }
 
     /// Waits until it heard of `n`, each once.
@@ -120,7 +123,8 @@ fn keys(heard: &[Heard]) -> eyre::Result<Vec<(String, String)>> {
         let key = h.body["data"]["idempotency_key"].as_str()?;
         Some((key.to_owned(), h.body["type"].as_str()?.to_owned()))
     };
-    let mut keys: Vec<_> = heard.iter().map(of).collect::<Option<_>>().ok_or_eyre("a message lacks a part")?;
+    let mut keys: Vec<_> =
+        heard.iter().map(of).collect::<Option<_>>().ok_or_eyre("a message lacks a part")?;
     keys.sort();
     Ok(keys)
 }
@@ -222,7 +226,8 @@ async fn an_endpoint_that_hangs_delays_nobody() -> eyre::Result<()> {
     submit(&world, &setup, &first)?;
     setup.settled(PATIENCE).await?;
     hears.hears(40).await?;
-    eventually("the other is asked", PATIENCE, || async { Ok((!hangs.came().is_empty()).then_some(())) }).await?;
+    eventually("the other is asked", PATIENCE, || async { Ok((!hangs.came().is_empty()).then_some(())) })
+        .await?;
 
     let begun = Instant::now();
     let second = orders_of(&world, "TUSD", "second", 40);
