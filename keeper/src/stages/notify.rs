@@ -109,13 +109,14 @@ impl Notifier {
             store.forget_delivered_webhooks(now_ms() - KEEP_MS).await?;
             return Ok(false);
         }
-        let sent: Vec<_> = stream::iter(&due)
-            .map(|delivery| async move { Ok::<_, StageError>((delivery.row, self.tell(delivery).await?)) })
+        let full = due.len() == ROUND;
+        let sent: Vec<_> = stream::iter(due)
+            .map(|delivery| async move { Ok::<_, StageError>((delivery.row, self.tell(&delivery).await?)) })
             .buffer_unordered(AT_ONCE)
             .try_collect()
             .await?;
         store.put_sent_webhooks(&sent, now_ms()).await?;
-        Ok(due.len() == ROUND)
+        Ok(full)
     }
 
     async fn tell(&self, delivery: &Delivery) -> Result<Sent, StageError> {

@@ -240,7 +240,8 @@ impl Ledger {
             let has = world.balance(asset, recipient).await? + claim;
             if has < owed && claim.is_zero() {
                 let payouts = self.orders.values().chain(self.requests.values()).flatten();
-                for payout in payouts.filter(|p| p.asset == asset && p.recipient == recipient) {
+                let payouts = payouts.filter(|p| p.asset == asset && p.recipient == recipient);
+                for payout in payouts.cloned().collect::<Vec<_>>() {
                     payout.check_that_it_arrived(world).await?;
                 }
             }
