@@ -7,13 +7,15 @@
 //! - [`check`]: what each key may be, and errors that name key, value and what would be right
 //! - [`secrets`]: what no log may show
 //! - [`signers`]: loading the keys of the lanes
+//! - [`webhooks`]: the endpoints that are told, and loading their secrets
 
 pub mod check;
 mod secrets;
 pub mod signers;
 pub mod source;
+pub mod webhooks;
 
-use crate::domain::fees::FeePolicy;
+use crate::domain::{fees::FeePolicy, webhook::Secret};
 use alloy::signers::local::PrivateKeySigner;
 use oracle_guard::AssetConfig;
 use serde::Deserialize;
@@ -22,6 +24,7 @@ use subtle::ConstantTimeEq;
 
 pub use check::{ConfigError, Problem};
 pub use signers::SignerError;
+pub use webhooks::{WebhookConfig, WebhookError};
 
 /// The checked configuration. Its `Debug` output shows no secret.
 #[derive(Clone, Debug, Deserialize)]
@@ -45,6 +48,9 @@ pub struct Config {
     /// How prices are judged, by the asset's symbol; an asset without entry has none.
     #[serde(default)]
     pub oracle: BTreeMap<String, AssetConfig>,
+    /// Who is told what became of withdrawals.
+    #[serde(default)]
+    pub webhooks: Vec<WebhookConfig>,
     #[serde(default)]
     pub log: LogConfig,
 }
@@ -58,6 +64,11 @@ impl Config {
     /// Loads the keys of the lanes, in the order of the entries. Errors name the entry, never a secret.
     pub fn signers(&self) -> Result<Vec<PrivateKeySigner>, SignerError> {
         signers::load(&self.lanes, |name| std::env::var(name).ok())
+    }
+
+    /// Loads the secrets of the webhooks, in the order of the entries. Errors name the entry, never a secret.
+    pub fn webhook_secrets(&self) -> Result<Vec<Vec<Secret>>, WebhookError> {
+        webhooks::load(&self.webhooks, |name| std::env::var(name).ok())
     }
 }
 

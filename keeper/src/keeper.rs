@@ -14,7 +14,9 @@ use crate::{
         FeeGauge, GasModel, Lead, Line, StageError, Worked, batch, broadcast, confirm, deadline, fence,
         finalize, fund,
         intake::Intake,
-        nonces, policy,
+        nonces,
+        notify::Notifier,
+        policy,
         price::{self, guard::Guard},
         reconcile, sign,
     },
@@ -57,6 +59,7 @@ pub async fn run(config: Config, deployment: Deployment) -> eyre::Result<()> {
         () = stop.cancelled() => return Ok(()),
     };
     let (line, pulse) = (Arc::new(line), Arc::new(ChainPulse::default()));
+    let notifiers = notifiers(&config, &line)?;
     let (readiness, ready) = watch::channel(Readiness::not_yet("starting"));
 
     let wake = Arc::new(Notify::new());
@@ -82,6 +85,9 @@ pub async fn run(config: Config, deployment: Deployment) -> eyre::Result<()> {
     if wait_for_chain(&line, &deployment, &readiness, &stop).await? {
         pulse.seen();
         spawn_stages(&line, &mut tasks, &wake, &stop);
+        for notifier in notifiers {
+            tasks.spawn(notifier.run(stop.clone()));
+        }
         let new_head = Arc::new(Notify::new());
         line.chain.follow_heads(&new_head, &mut tasks, &stop);
         let (l, p, s) = (line.clone(), pulse.clone(), stop.clone());
@@ -105,6 +111,11 @@ pub async fn run(config: Config, deployment: Deployment) -> eyre::Result<()> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+fn notifiers(config: &Config, line: &Arc<Line>) -> eyre::Result<Vec<Notifier>> {
+    let endpoints = config.webhooks.iter().zip(config.webhook_secrets()?);
+    endpoints.map(|(of, secrets)| Ok(Notifier::new(line.clone(), of.clone(), secrets)?)).collect()
 }
 
 type Holders = (Option<Holder>, Holder);

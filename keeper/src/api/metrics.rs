@@ -20,6 +20,7 @@ pub async fn read(State(state): State<ApiState>) -> Result<impl IntoResponse, Pr
     endpoints(&state, &mut text);
     vault(&state, &mut text).await;
     oracle(&state, &mut text).await?;
+    webhooks(&state, &mut text).await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text.text))
 }
 
@@ -229,6 +230,14 @@ async fn oracle(state: &ApiState, text: &mut Text) -> Result<(), Problem> {
     text.family("spillway_oracle_judged_at_seconds", "gauge", "when it was judged, in unix seconds");
     for (asset, kept) in &kept {
         text.sample(&[("asset", &symbol(*asset))], kept.at / 1_000);
+    }
+    Ok(())
+}
+
+async fn webhooks(state: &ApiState, text: &mut Text) -> Result<(), Problem> {
+    text.family("spillway_webhook_messages", "gauge", "messages to an endpoint, by state");
+    for (endpoint, at, n) in state.store.webhook_counts().await? {
+        text.sample(&[("endpoint", &endpoint), ("state", &at)], n);
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! A withdrawal as readers see it: in JSON, and in words.
 
+pub use crate::clock::rfc3339 as time;
 use crate::{
     domain::{
         amount::Amount,
@@ -13,7 +14,6 @@ use crate::{
 };
 use alloy::primitives::{Address, B256};
 use serde::Serialize;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use utoipa::ToSchema;
 
 /// All that is known of a withdrawal.
@@ -184,14 +184,6 @@ pub fn asset(assets: &Assets, withdrawal: &Withdrawal) -> AssetView {
     assets
         .get(address)
         .map_or_else(|| AssetView { symbol: address.to_string(), address, decimals: 0 }, AssetView::from)
-}
-
-/// RFC 3339 from unix milliseconds.
-pub fn time(at: i64) -> String {
-    // The last moment that RFC 3339 can write.
-    let at = u64::try_from(at).unwrap_or(0).min(253_402_300_799_999);
-    let since: SystemTime = UNIX_EPOCH + Duration::from_millis(at);
-    humantime::format_rfc3339_millis(since).to_string()
 }
 
 impl From<Move> for MoveView {

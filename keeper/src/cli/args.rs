@@ -109,6 +109,11 @@ the chain knows. Exit code 4 when they, or the chain, differ.")]
         #[command(subcommand)]
         command: KeysCommand,
     },
+    /// See what the operator's endpoints were told, and tell again what they would not hear
+    Webhooks {
+        #[command(subcommand)]
+        command: WebhooksCommand,
+    },
     /// Print the description of the API (OpenAPI 3.1)
     #[command(after_help = "\
 Example:
@@ -228,6 +233,51 @@ Examples:
 
 Exit code 2 when something is wrong: the error names the key, the value and what would be right.")]
     Check(JsonArg),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum WebhooksCommand {
+    /// Count the messages to each endpoint, and list those that were given up
+    #[command(after_help = "\
+Examples:
+  spillway webhooks list
+  spillway webhooks list --json | jq '.dead[].withdrawal'
+
+Shows the newest hundred that were given up, with what the endpoint answered last. docs/api.md says how a receiver checks a
+message.")]
+    List(JsonArg),
+    /// Send again what was given up
+    #[command(after_help = "\
+Examples:
+  spillway webhooks replay --all
+  spillway webhooks replay --endpoint shop
+  spillway webhooks replay --id 17
+
+Each is sent again under the same message id, by the running keeper or the next one.")]
+    Replay(ReplayArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    #[command(flatten)]
+    pub which: Replayed,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Replayed {
+    /// One, by the id that `spillway webhooks list` shows
+    #[arg(long, value_parser = clap::value_parser!(i64).range(1..))]
+    pub id: Option<i64>,
+    /// All of an endpoint, by its name
+    #[arg(long, value_name = "NAME")]
+    pub endpoint: Option<String>,
+    /// All
+    #[arg(long)]
+    pub all: bool,
 }
 
 #[derive(Debug, Subcommand)]

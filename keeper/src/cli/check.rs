@@ -14,6 +14,7 @@ pub(super) fn run(
 ) -> eyre::Result<Exit> {
     let lanes: Vec<_> = config.signers()?.iter().map(|s| s.address()).collect();
     Guard::new(&config.oracle, &deployment.assets)?;
+    config.webhook_secrets()?;
     let unknown: Vec<_> = lanes.iter().filter(|lane| !deployment.lanes.contains(lane)).collect();
     if as_json {
         output::json(&json!({
@@ -22,6 +23,7 @@ pub(super) fn run(
             "vault": deployment.vault,
             "assets": deployment.assets.iter().map(|a| a.symbol.as_str()).collect::<Vec<_>>(),
             "prices": config.oracle.keys().collect::<Vec<_>>(),
+            "webhooks": config.webhooks.iter().map(|w| w.name.as_str()).collect::<Vec<_>>(),
             "lanes": lanes,
             "lanes_not_in_deployment": unknown,
         }))?;
@@ -34,6 +36,9 @@ pub(super) fn run(
         output::line(format!(
             "price  of {symbol} is judged; `spillway oracle check {symbol}` reads its sources"
         ));
+    }
+    for endpoint in &config.webhooks {
+        output::line(format!("webhook {}", endpoint.name));
     }
     for lane in &lanes {
         output::line(format!("lane   {lane}"));

@@ -3,7 +3,8 @@
 //! Results go to standard output, logs and progress to standard error. With `--json` a result is one JSON document.
 //!
 //! - [`args`] holds the commands, their help and examples
-//! - [`submit`], [`status`], [`explain`], [`reconcile`], [`recover`], [`check`], [`oracle`], [`audit`], [`keys`], [`manual`] and [`db`]
+//! - [`submit`], [`status`], [`explain`], [`reconcile`], [`recover`], [`check`], [`oracle`], [`audit`], [`keys`], [`webhooks`],
+//!   [`manual`] and [`db`]
 //!   are a command each; `run` is [`crate::keeper`]
 //! - [`exit`] holds the exit codes
 //! - [`output`] prints
@@ -22,6 +23,7 @@ mod reconcile;
 mod recover;
 mod status;
 mod submit;
+mod webhooks;
 
 use crate::{config::Config, deployment::Deployment, keeper, observe, store::Store};
 use args::{AuditCommand, Cli, Command, ConfigCommand, OracleCommand};
@@ -77,6 +79,7 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
             audit::export(&args, &config, &deployment).await
         }
         Command::Keys { command } => keys::run(&command, &config, &deployment).await,
+        Command::Webhooks { command } => webhooks::run(&command, &config, &deployment).await,
         // Done above.
         Command::Oracle { command: OracleCommand::Replay(_) }
         | Command::Openapi

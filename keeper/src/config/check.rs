@@ -59,14 +59,29 @@ const EXPECTED: &[(&str, &str)] = &[
     ("fees.max_share_bps", "ten-thousandths of the amount, from 1 to 1000000, or 0 for no bound"),
     ("fees.hold", "a time such as \"6h\", from 0s to 365days"),
     ("fees.after_hold", "\"pay\" or \"reject\""),
+    ("webhooks", "entries [[webhooks]] with a name, a url and secret_env"),
+    ("webhooks.name", "a name of 1 to 64 letters, digits, - and _, that no other entry has"),
+    ("webhooks.url", "an address such as \"https://shop.example/spillway\" (http or https)"),
+    (
+        "webhooks.secret_env",
+        "the NAMES of one to four environment variables that hold secrets, such as [\"SPILLWAY_WEBHOOK_SHOP\"]",
+    ),
+    (
+        "webhooks.states",
+        "states of withdrawals, such as [\"paid\", \"claimable\", \"rejected\", \"cancelled\"]",
+    ),
+    ("webhooks.timeout", "a time such as \"10s\", from 100ms to 1m"),
+    ("webhooks.retry_after", "a time such as \"5s\", from 100ms to 1h"),
+    ("webhooks.max_attempts", "a number from 1 to 100"),
     ("log.format", "\"text\" or \"json\""),
     ("log.level", "error, warn, info, debug or trace, or directives such as \"info,spillway::stages=debug\""),
 ];
 
 /// Keys whose value no message may show.
-const SECRET: [&str; 1] = ["api.token"];
+const SECRET: [&str; 2] = ["api.token", "webhooks.secret_env"];
 /// Keys whose value is shown without the parts that may be secret.
-const PARTLY_SECRET: [&str; 4] = ["chain.rpc_urls", "chain.ws_urls", "chain.private_relay", "store.url"];
+const PARTLY_SECRET: [&str; 5] =
+    ["chain.rpc_urls", "chain.ws_urls", "chain.private_relay", "store.url", "webhooks.url"];
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -136,6 +151,7 @@ pub(super) fn check(config: &Config) -> Result<(), Vec<Problem>> {
     found.unless((1..=1_000_000).contains(&fees.max_fee_gwei), "fees.max_fee_gwei", fees.max_fee_gwei);
 
     check_oracle(config, &mut found);
+    check_webhooks(config, &mut found);
 
     let level = &config.log.level;
     found.unless(EnvFilter::try_new(level).is_ok() && !level.is_empty(), "log.level", format!("{level:?}"));
@@ -198,6 +214,31 @@ fn check_oracle(config: &Config, found: &mut Findings) {
     }
 }
 
+fn check_webhooks(config: &Config, found: &mut Findings) {
+    for (i, endpoint) in config.webhooks.iter().enumerate() {
+        let name = &endpoint.name;
+        let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+        let taken = config.webhooks[..i].iter().any(|other| other.name == *name);
+        found.unless(plain && (1..=64).contains(&name.len()) && !taken, "webhooks.name", format!("{name:?}"));
+        found.address(&endpoint.url, ["http", "https"], "webhooks.url");
+        let variables = &endpoint.secret_env;
+        // The value may be the secret itself, written there by mistake.
+        let named = variables.iter().all(|name| is_variable(name));
+        found.unless(named && (1..=4).contains(&variables.len()), "webhooks.secret_env", "[hidden]");
+        found.unless(!endpoint.states.is_empty(), "webhooks.states", "[]");
+        let tenth = Duration::from_millis(100);
+        found.time(endpoint.timeout, tenth, Duration::from_secs(60), "webhooks.timeout");
+        found.time(endpoint.retry_after, tenth, Duration::from_secs(3_600), "webhooks.retry_after");
+        let attempts = endpoint.max_attempts;
+        found.unless((1..=100).contains(&attempts), "webhooks.max_attempts", attempts);
+    }
+}
+
+/// Whether a variable of the environment can be called so.
+fn is_variable(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
 fn check_lanes(config: &Config, found: &mut Findings) {
     found.unless(!config.lanes.is_empty(), "lanes", "[]");
     for (i, lane) in config.lanes.iter().enumerate() {
@@ -216,7 +257,7 @@ fn check_lanes(config: &Config, found: &mut Findings) {
             }
         }
         let name = lane.private_key_env.as_deref();
-        if name.is_some_and(|n| n.is_empty() || !n.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')) {
+        if name.is_some_and(|name| !is_variable(name)) {
             // The value may be the key itself, written there by mistake.
             found.add(
                 &format!("{key}.private_key_env"),

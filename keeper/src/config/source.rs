@@ -18,7 +18,7 @@ const PREFIX: &str = "SPILLWAY_";
 
 /// Keys that are not text: their variables are read as a TOML value. All others stay as they are written, so that a
 /// token of digits is no number.
-const NOT_TEXT: [&str; 14] = [
+const NOT_TEXT: [&str; 15] = [
     "chain.chain_id",
     "chain.finality",
     "chain.max_log_range",
@@ -33,6 +33,7 @@ const NOT_TEXT: [&str; 14] = [
     "fees.max_bumps",
     "fees.max_share_bps",
     "lanes",
+    "webhooks",
 ];
 
 impl Config {
@@ -96,6 +97,11 @@ impl Provider for Variable {
 /// An address of the web.
 pub(super) fn url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<reqwest::Url>, D::Error> {
     parse(&String::deserialize(deserializer)?).map(Some)
+}
+
+/// An address of the web that must be there.
+pub(super) fn one_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<reqwest::Url, D::Error> {
+    parse(&String::deserialize(deserializer)?)
 }
 
 /// Addresses of the web: a list, or (in a variable) one text with commas between them.

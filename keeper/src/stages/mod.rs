@@ -11,6 +11,7 @@
 //! 8. [`confirm`]: seen in a block, or not any more
 //! 9. [`finalize`]: in a final block, and so in the books
 //! 10. [`reconcile`]: chain and books compared
+//! 11. [`notify`]: the operator's endpoints hear of it
 //!
 //! [`nonces`] keeps the lanes' nonces without gaps, [`deadline`] releases what was not paid in time, [`void`] gives
 //! numbers up, and [`recovery`] says what a start found. [`fence`] stands before them when the store may have gone back
@@ -25,6 +26,7 @@ pub mod finalize;
 pub mod fund;
 pub mod intake;
 pub mod nonces;
+pub mod notify;
 pub mod policy;
 pub mod price;
 pub mod reconcile;

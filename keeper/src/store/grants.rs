@@ -12,7 +12,9 @@ fn rights(table: &str) -> &'static str {
         // Its terms do not move.
         "withdrawals" => "SELECT, INSERT, UPDATE (state, reason, batch, updated_at)",
         // Written anew as a whole.
-        "balances" | "differences" | "asset_pauses" => "SELECT, INSERT, UPDATE, DELETE",
+        "balances" | "differences" | "asset_pauses" | "webhook_deliveries" => {
+            "SELECT, INSERT, UPDATE, DELETE"
+        }
         MIGRATIONS => "SELECT",
         _ => "SELECT, INSERT, UPDATE",
     }

@@ -12,6 +12,7 @@
 //! - [`holder`]: one keeper per SQLite file, and per generation file
 //! - [`history`]: the audit chain, read back; [`compare`]: what a comparison with the chain asks
 //! - [`pauses`]: assets that are not settled
+//! - [`webhooks`]: what is still to be told
 //! - [`schema`], [`integrity`], [`backup`], [`grants`]: what `spillway db` does
 
 pub mod api_keys;
@@ -36,6 +37,7 @@ pub mod schema;
 pub mod slots;
 mod sql;
 pub mod unit;
+pub mod webhooks;
 pub mod withdrawals;
 
 pub use unit::{Context, Unit};

@@ -1,21 +1,25 @@
 //! What the chain says was paid: from the vault's events, the calldata of its settlements and token balances. The
 //! keeper and its store are not asked.
 
-use crate::world::World;
+use crate::world::{TestToken, World};
 use alloy::{
     consensus::Transaction,
     primitives::{Address, B256, U256},
     providers::Provider,
     rpc::types::Filter,
-    sol_types::{SolCall, SolEventInterface},
+    sol_types::{SolCall, SolEvent, SolEventInterface},
 };
 use eyre::{OptionExt, ensure};
+use serde_json::json;
 use spillway::{
     chain::{
         abi::IVault::{self, IVaultEvents},
         calldata,
     },
-    domain::withdrawal::{Reference, WithdrawalId},
+    domain::{
+        asset::NATIVE,
+        withdrawal::{Reference, WithdrawalId},
+    },
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -49,6 +53,8 @@ pub struct OnChain {
     pub amount: U256,
     /// The push failed: the vault keeps it for the recipient.
     pub claim: bool,
+    /// The settlement.
+    pub tx: B256,
 }
 
 /// Everything that the vault ever settled.
@@ -128,6 +134,7 @@ impl Ledger {
                             recipient: payout.recipient,
                             amount: payout.amount.0,
                             claim: failed.contains(&(batch.lane, number)),
+                            tx,
                         };
                         self.orders.entry(payout.reference).or_default().push(on_chain);
                     }
@@ -141,6 +148,7 @@ impl Ledger {
                             recipient: request.recipient,
                             amount: request.amount,
                             claim: failed.contains(&(Address::ZERO, request.id)),
+                            tx,
                         };
                         self.requests.entry(request.id).or_default().push(payout);
                     }
@@ -218,18 +226,69 @@ pub struct Holdings {
     pub over: u64,
 }
 
-/// Asks each token, and the vault, about each recipient. They held nothing before.
-pub async fn holdings(world: &World, expected: &[Expected]) -> eyre::Result<Holdings> {
-    let mut owed: HashMap<(Address, Address), U256> = HashMap::new();
-    for one in expected {
-        *owed.entry((one.asset, one.recipient)).or_default() += one.amount;
+impl Ledger {
+    /// Asks each token, and the vault, about each recipient. They held nothing before.
+    pub async fn holdings(&self, world: &World, expected: &[Expected]) -> eyre::Result<Holdings> {
+        let mut owed: HashMap<(Address, Address), U256> = HashMap::new();
+        for one in expected {
+            *owed.entry((one.asset, one.recipient)).or_default() += one.amount;
+        }
+        let vault = IVault::new(world.vault(), world.provider());
+        let mut holdings = Holdings::default();
+        for ((asset, recipient), owed) in owed {
+            let claim = vault.claimOf(asset, recipient).call().await?;
+            let has = world.balance(asset, recipient).await? + claim;
+            if has < owed && claim.is_zero() {
+                let payouts = self.orders.values().chain(self.requests.values()).flatten();
+                let payouts = payouts.filter(|p| p.asset == asset && p.recipient == recipient);
+                for payout in payouts.cloned().collect::<Vec<_>>() {
+                    payout.check_that_it_arrived(world).await?;
+                }
+            }
+            holdings.short += u64::from(has < owed);
+            holdings.over += u64::from(has > owed);
+        }
+        Ok(holdings)
     }
-    let vault = IVault::new(world.vault(), world.provider());
-    let mut holdings = Holdings::default();
-    for ((asset, recipient), owed) in owed {
-        let has = world.balance(asset, recipient).await? + vault.claimOf(asset, recipient).call().await?;
-        holdings.short += u64::from(has < owed);
-        holdings.over += u64::from(has > owed);
+}
+
+impl OnChain {
+    /// Whether the node contradicts itself: by its own record of the execution the recipient was sent the money, and by
+    /// its own state of the same block the recipient does not have it. Nobody has a recipient's key, so nothing else
+    /// explains that.
+    async fn check_that_it_arrived(&self, world: &World) -> eyre::Result<()> {
+        let provider = world.provider();
+        let receipt =
+            provider.get_transaction_receipt(self.tx).await?.ok_or_eyre("a payout without receipt")?;
+        let block = receipt.block_number.ok_or_eyre("a receipt without block")?;
+        let sent = if self.asset == NATIVE {
+            let trace: serde_json::Value = provider
+                .raw_request("debug_traceTransaction".into(), (self.tx, json!({ "tracer": "callTracer" })))
+                .await?;
+            sends(&trace, self.recipient, self.amount)
+        } else {
+            let transfers = receipt.inner.logs().iter().filter(|log| log.address() == self.asset);
+            let transfers = transfers.filter_map(|log| TestToken::Transfer::decode_log(&log.inner).ok());
+            transfers.into_iter().any(|t| t.to == self.recipient && t.value == self.amount)
+        };
+        let held = world.balance_at(self.asset, self.recipient, block).await?;
+        if sent && held < self.amount {
+            let Self { recipient, amount, tx, .. } = self;
+            return Err(BrokenChain(format!(
+                "block {block} has {tx}, which sent {amount} to {recipient}, who has {held} in the state of that block"
+            ))
+            .into());
+        }
+        Ok(())
     }
-    Ok(holdings)
+}
+
+/// Whether a call in a trace, that did not fail, sent `amount` of the chain's coin to `recipient`.
+fn sends(call: &serde_json::Value, recipient: Address, amount: U256) -> bool {
+    let is = |field: &str, wanted: &str| call[field].as_str().is_some_and(|v| v.eq_ignore_ascii_case(wanted));
+    let fine = call["error"].is_null();
+    let here = is("to", &recipient.to_string()) && is("value", &format!("{amount:#x}"));
+    let inside =
+        call["calls"].as_array().is_some_and(|calls| calls.iter().any(|c| sends(c, recipient, amount)));
+    fine && (here || inside)
 }

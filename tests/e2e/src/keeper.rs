@@ -37,6 +37,7 @@ pub struct Setup {
     lanes: usize,
     database: Database,
     log: String,
+    env: Vec<(String, String)>,
 }
 
 impl Setup {
@@ -76,7 +77,7 @@ impl Setup {
         text += more;
         std::fs::write(&config, text)?;
         let log = "keeper.log".to_owned();
-        Ok(Self { program: program.to_owned(), dir, config, port, lanes, database, log })
+        Ok(Self { program: program.to_owned(), dir, config, port, lanes, database, log, env: Vec::new() })
     }
 
     /// Another keeper on the same store, with files and a port of its own. Each `(old, new)` is replaced in its
@@ -104,6 +105,12 @@ impl Setup {
         let text = std::fs::read_to_string(&self.config)?.replace(&world.anvil.url(), url);
         std::fs::write(&self.config, text)?;
         Ok(self)
+    }
+
+    /// With a variable more in the keeper's environment.
+    pub fn with_env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// Copies the database as it is. No keeper may run.
@@ -145,6 +152,7 @@ impl Setup {
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.arg("--config").arg(&self.config).stdin(Stdio::null());
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
         for (lane, (_, key)) in LANES.iter().enumerate().take(self.lanes) {
             command.env(format!("LANE_{lane}"), key);
         }

@@ -8,6 +8,7 @@ use crate::{
     root, scratch,
 };
 use alloy::{
+    eips::BlockId,
     network::TransactionBuilder,
     primitives::{Address, Bytes, U256, address, keccak256},
     providers::{DynProvider, Provider, ext::AnvilApi},
@@ -38,6 +39,7 @@ sol! {
         function approve(address spender, uint256 amount) external;
         function transfer(address to, uint256 amount) external;
         function balanceOf(address account) external view returns (uint256);
+        event Transfer(address indexed from, address indexed to, uint256 value);
     }
 }
 
@@ -130,10 +132,21 @@ impl World {
 
     /// What `holder` has of an asset, in units.
     pub async fn balance(&self, asset: Address, holder: Address) -> eyre::Result<U256> {
+        self.balance_at(asset, holder, BlockId::latest()).await
+    }
+
+    /// [`World::balance`] in the state of a block.
+    pub async fn balance_at(
+        &self,
+        asset: Address,
+        holder: Address,
+        block: impl Into<BlockId>,
+    ) -> eyre::Result<U256> {
+        let block = block.into();
         Ok(if asset == NATIVE {
-            self.provider().get_balance(holder).await?
+            self.provider().get_balance(holder).block_id(block).await?
         } else {
-            TestToken::new(asset, self.provider()).balanceOf(holder).call().await?
+            TestToken::new(asset, self.provider()).balanceOf(holder).block(block).call().await?
         })
     }
 

@@ -18,7 +18,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use spillway::chain::abi::IVault;
 use spillway_e2e::{
     anvil::Options,
-    chain_audit::{BrokenChain, Expected, Holdings, Ledger, holdings},
+    chain_audit::{BrokenChain, Expected, Holdings, Ledger},
     eventually,
     keeper::{Database, Keeper, Setup},
     orders::write_csv,
@@ -278,12 +278,15 @@ impl Run {
         Ok(depth.min(newest.saturating_sub(self.last_final)))
     }
 
-    /// Whether the chain makes no block in the time of twenty.
-    async fn stands_still(&self) -> bool {
+    /// Whether the chain is still one: it makes a block in the time of twenty, and has no transaction in two of them.
+    async fn is_a_chain(&self) -> eyre::Result<()> {
         let newest = || async { self.world.provider().get_block_number().await.ok() };
         let before = newest().await;
         sleep(20 * Duration::from_secs_f64(BLOCK_TIME)).await;
-        newest().await == before
+        if newest().await == before {
+            return Err(BrokenChain("it makes no more blocks".to_owned()).into());
+        }
+        Ledger::read(&self.world).await.map(drop)
     }
 
     /// As a supervisor would: a keeper that ended (a wrong chain at its start) is started again.
@@ -318,11 +321,12 @@ impl Run {
             "the chain never went back, of {} times that the schedule says: this seed tests nothing of it",
             self.asked_back
         );
-        let outcome = Ledger::read(&self.world).await?.compare(&self.orders);
+        let ledger = Ledger::read(&self.world).await?;
+        let outcome = ledger.compare(&self.orders);
         ensure!(outcome.paid_twice.is_empty(), "paid twice: {:?}", outcome.paid_twice);
         ensure!(outcome.missing.is_empty(), "lost: {:?}", outcome.missing);
         ensure!(outcome.wrong.is_empty(), "paid wrongly: {:?}", outcome.wrong);
-        let held = holdings(&self.world, &self.orders).await?;
+        let held = ledger.holdings(&self.world, &self.orders).await?;
         ensure!(held == Holdings::default(), "recipients do not hold what they were paid: {held:?}");
         let mut refused = eyre::Report::msg("not asked");
         let verdict = eventually("reconcile answers", PATIENCE, || {
@@ -415,8 +419,8 @@ async fn run_once(seed: u64) -> eyre::Result<()> {
         Ok(()) => run.end().await,
         Err(error) => Err(error),
     };
-    if result.is_err() && run.stands_still().await {
-        result = Err(BrokenChain("it makes no more blocks".to_owned()).into());
+    if result.is_err() {
+        result = run.is_a_chain().await.and(result);
     }
     result.wrap_err_with(|| {
         format!(

@@ -12,7 +12,7 @@ use clients::{Answers, Clients};
 use eyre::{OptionExt, ensure};
 use plan::Plan;
 use spillway_e2e::{
-    chain_audit::{Ledger, holdings},
+    chain_audit::Ledger,
     eventually,
     keeper::{Keeper, Setup},
     world::World,
@@ -117,7 +117,7 @@ async fn audit(
     outcome.missing.extend(requests.missing);
     outcome.paid_twice.extend(requests.paid_twice);
     outcome.wrong.extend(requests.wrong);
-    let held = holdings(world, &plan.good()).await?;
+    let held = ledger.holdings(world, &plan.good()).await?;
     let verdict = setup.json(&["reconcile"])?;
     let payouts: u64 = ledger.orders.values().chain(ledger.requests.values()).map(|p| p.len() as u64).sum();
     let excess = payouts.saturating_sub(plan.good().len() as u64);
