@@ -1,7 +1,9 @@
 // `make mutation`: changes one thing at a time in the code that pays, bounds and upgrades, and asks whether a test
 // notices. A mutant that no test kills needs a reason in script/mutation-survivors.json, or the run fails.
 //
-//   node script/mutation.mjs [--list] [--only FILE_PART] [--sample N] [--workers N]
+//   node script/mutation.mjs [--list] [--only FILE_PART] [--sample N] [--workers N] [--survivors]
+//
+// With --survivors, those that survived the last run meet the tests again; the verdicts on the others stand.
 //
 // Compiling costs far more than testing, so all mutants are compiled once, each beside the original and behind
 // `block.prevrandao == its number`, which a run of the tests sets. What cannot be put so (modifiers, constants, heads of
@@ -268,17 +270,26 @@ if (process.argv.includes("--list")) {
 }
 
 mkdirSync(WORK, { recursive: true });
+const REPORT = join(WORK, "report.json");
 const known = new Map((existsSync(KNOWN) ? JSON.parse(readFileSync(KNOWN, "utf8")) : []).map((k) => [k.mutant, k]));
-const results = [];
-const started = Date.now();
+let results = [];
+if (process.argv.includes("--survivors")) {
+  const exactly = (m) => `${m.file}:${m.line} ${m.what} ${m.changed}`;
+  const before = new Map(JSON.parse(readFileSync(REPORT, "utf8")).map((r) => [exactly(r), r.verdict]));
+  const verdict = (m) => before.get(exactly(m));
+  results = mutants.filter((m) => ["killed", "unviable"].includes(verdict(m))).map((m) => ({ ...m, verdict: verdict(m) }));
+  mutants = mutants.filter((m) => verdict(m) === "survived");
+}
+const [started, total] = [Date.now(), mutants.length];
+let judged = 0;
 function record(m, verdict) {
   results.push({ ...m, verdict });
   if (verdict === "survived") console.error(`survived  ${m.file}:${m.line}  ${m.what}  ${m.after}`);
-  if (results.length % 20 === 0) {
-    const left = ((Date.now() - started) / results.length) * (mutants.length - results.length);
-    console.error(`${results.length} of ${mutants.length}, ${Math.ceil(left / 60_000)} minutes to go`);
+  if (++judged % 20 === 0) {
+    const left = ((Date.now() - started) / judged) * (total - judged);
+    console.error(`${judged} of ${total}, ${Math.ceil(left / 60_000)} minutes to go`);
   }
-  writeFileSync(join(WORK, "report.json"), JSON.stringify(results, null, 1));
+  writeFileSync(REPORT, JSON.stringify(results, null, 1));
 }
 const { dir: switchedDir, held, unviable } = await prepareSwitched();
 const apart = mutants.filter((m) => !held.has(m.number) && !unviable.has(m.number));

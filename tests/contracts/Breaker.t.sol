@@ -230,6 +230,21 @@ contract BreakerTest is Fixture {
         settleOne(address(dai), ALICE, 300e18);
     }
 
+    function test_what_is_asked_in_usd_is_rounded_up() public {
+        IVault.AssetLimits memory limits = _limits();
+        limits.capacity = 10 * CAPACITY;
+        vm.prank(GOVERNANCE);
+        vault.setLimits(address(dai), limits);
+        _usd(1000);
+        _price(address(dai), 1_000_000_001e9);
+        uint96 amount = 1100e18 + 1;
+        (, uint64 next, bytes24 head) = vault.laneOf(LANE);
+        uint256 asked = (uint256(amount) * 1_000_000_001 + 1e9 - 1) / 1e9;
+        _refused(IVault.Limit.Usd, asked, 1000e18, type(uint256).max);
+        vm.prank(LANE);
+        settle(address(dai), positionAt(next, head), amount, 0, one(ALICE, amount));
+    }
+
     function test_far_beyond_in_usd_trips_orders_not_the_asset() public {
         _usd(100);
         _price(address(dai), ONE_DOLLAR);
@@ -492,6 +507,14 @@ contract BreakerTest is Fixture {
         }
         vm.warp(at);
         settleOne(address(dai), ALICE, second);
+    }
+
+    function test_a_bucket_at_its_edges() public view {
+        uint256 current = block.timestamp * Bucket.TICKS;
+        assertEq(Bucket.cost(0, 5, 5), 0);
+        uint256 emptier = current + 2 * 5 * Bucket.TICKS;
+        assertEq(Bucket.take(emptier, 0, 5, 5), emptier, "nothing fits always");
+        assertEq(Bucket.left(current, 7, 0), 7, "full now, whatever its window");
     }
 
     function testFuzz_bucket_arithmetic(uint128 amount, uint128 capacity, uint32 window, uint48 fullAt)

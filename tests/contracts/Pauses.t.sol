@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 import {IVault} from "contracts/interfaces/IVault.sol";
 import {Assets} from "contracts/libraries/Assets.sol";
+import {Roles} from "contracts/libraries/Roles.sol";
 import {Fixture} from "tests/contracts/Fixture.sol";
 import {Reverter} from "tests/contracts/mocks/Recipients.sol";
 
@@ -74,6 +75,19 @@ contract PausesTest is Fixture {
         _assertPaths(false, false, false, false);
         settleOne(address(dai), ALICE, 1);
         assertEq(dai.balanceOf(ALICE), 1, "another asset goes on");
+    }
+
+    /// @notice The oracle guard's own door: swaps, and nothing else.
+    function test_the_guard_of_prices_pauses_swaps() public {
+        vm.prank(GOVERNANCE);
+        manager.grantRole(Roles.ORACLE_GUARD, ALICE, 0);
+        vm.expectEmit(address(vault));
+        emit IVault.Paused(IVault.Scope.Swaps, uint48(block.timestamp + 1 hours), ALICE);
+        vm.prank(ALICE);
+        vault.pauseSwaps(1 hours);
+        assertEq(vault.pausedUntil(IVault.Scope.Swaps), block.timestamp + 1 hours);
+        assertEq(vault.pausedUntil(IVault.Scope.Orders), 0);
+        _assertPaths(true, true, true, true);
     }
 
     function test_a_pause_ends_by_itself() public {

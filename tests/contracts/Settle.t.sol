@@ -204,6 +204,16 @@ contract SettleTest is Fixture {
         assertEq(dai.balanceOf(BOB), 0);
     }
 
+    /// @notice What was kept as a claim counts too.
+    function test_the_total_is_what_was_sent_and_what_was_kept() public {
+        bytes32[] memory payouts = new bytes32[](2);
+        (payouts[0], payouts[1]) = (pack(ALICE, 3), pack(address(new Reverter()), 4));
+        bytes24 head = _head();
+        vm.expectRevert(abi.encodeWithSelector(IVault.TotalMismatch.selector, 9, 7));
+        vm.prank(LANE);
+        settle(Assets.NATIVE, positionAt(1, head), 9, 0, packed(payouts));
+    }
+
     /// @notice The wide form adds its payouts up: neither more nor less than its total is paid.
     function test_a_wide_batch_pays_its_total() public {
         IVault.Payout[] memory payouts = new IVault.Payout[](2);
@@ -250,6 +260,25 @@ contract SettleTest is Fixture {
         (, uint64 next,) = vault.laneOf(LANE);
         assertEq(next, 2);
         assertEq(ALICE.balance, 0);
+    }
+
+    /// @notice A void among payouts is passed over, by coin and by token: it fails nothing, and says nothing.
+    function test_a_zero_amount_among_others_is_passed_over() public {
+        address[2] memory assets = [Assets.NATIVE, address(dai)];
+        for (uint256 i = 0; i < assets.length; ++i) {
+            bytes32[] memory payouts = new bytes32[](3);
+            (payouts[0], payouts[1], payouts[2]) = (pack(ALICE, 5), pack(BOB, 0), pack(BOB, 6));
+            (, uint64 next, bytes24 head) = vault.laneOf(LANE);
+            vm.recordLogs();
+            vm.prank(LANE);
+            settle(assets[i], positionAt(next, head), 11, 0, packed(payouts));
+            Vm.Log[] memory logs = vm.getRecordedLogs();
+            for (uint256 k = 0; k < logs.length; ++k) {
+                assertTrue(logs[k].topics[0] != IVault.PayoutFailed.selector);
+            }
+            assertEq(Assets.balanceOf(assets[i], ALICE), 5);
+            assertEq(Assets.balanceOf(assets[i], BOB), 6);
+        }
     }
 
     function test_any_lane_voids_for_any_other_even_a_disabled_one() public {

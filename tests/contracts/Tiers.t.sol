@@ -108,6 +108,13 @@ contract TiersTest is Fixture {
         vault.settleWide(wide);
     }
 
+    /// @notice A push that fails is kept up to the same limit, to the unit.
+    function test_the_most_that_one_may_be_can_be_a_claim() public {
+        // A token sends nothing to the zero address.
+        settleOne(address(dai), address(0), uint96(INSTANT));
+        assertEq(vault.claimOf(address(dai), address(0)), INSTANT);
+    }
+
     /// @notice One too large anywhere in a batch, also after a push that failed, fails the batch.
     function testFuzz_no_payout_hides_among_others(uint256 at, uint256 failing) public {
         (at, failing) = (bound(at, 0, 4), bound(failing, 0, 4));
@@ -273,6 +280,14 @@ contract TiersTest is Fixture {
         vm.expectRevert(abi.encodeWithSelector(IVault.ApprovalExpired.selector, block.timestamp - 1));
         vm.prank(LANE);
         vault.settleApproved(b, uint64(block.timestamp - 1), new IVault.Approval[](0));
+    }
+
+    /// @notice In the second of their deadline they count still: what is missing then are signatures.
+    function test_approvals_count_in_their_last_second() public {
+        IVault.Batch memory b = _batch(ALICE, APPROVED);
+        vm.expectRevert(abi.encodeWithSelector(IApprovers.TooFewApprovals.selector, 0, 2));
+        vm.prank(LANE);
+        vault.settleApproved(b, uint64(block.timestamp), new IVault.Approval[](0));
     }
 
     function test_above_what_approvers_may_it_must_be_announced() public {

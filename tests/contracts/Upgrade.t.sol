@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 import {ERC1967Utils} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Utils.sol";
+import {UpgradeableBeacon} from "@openzeppelin/contracts/proxy/beacon/UpgradeableBeacon.sol";
 import {ProxyAdmin} from "@openzeppelin/contracts/proxy/transparent/ProxyAdmin.sol";
 import {
     ITransparentUpgradeableProxy
@@ -323,6 +324,45 @@ contract UpgradeTest is Fixture {
         assertEq(v.number, 7);
         assertEq(v.layoutHash, bytes32(uint256(3)));
         assertEq(v.codehash, implementation.codehash);
+        assertEq(address(v.gate), address(0));
+    }
+
+    function test_a_proposal_says_from_when_it_may_be_activated() public {
+        vm.expectEmit(address(registry));
+        emit VersionRegistry.Proposed(
+            address(vault), 2, second, keccak256("layout"), block.timestamp + 2 days
+        );
+        _propose(second, migrate, gate);
+    }
+
+    /// @notice A beacon calls nothing when it is upgraded.
+    function test_a_beacon_is_upgraded_without_a_call() public {
+        UpgradeableBeacon beacon = new UpgradeableBeacon(implementation, address(registry));
+        vm.startPrank(GOVERNANCE);
+        registry.register(address(beacon), ProxyAdmin(address(beacon)), 1, implementation, 0);
+        vm.expectRevert(abi.encodeWithSelector(VersionRegistry.BeaconWithData.selector, address(beacon)));
+        registry.propose(address(beacon), 2, second, second.codehash, 0, hex"01", IUpgradeGate(address(0)));
+        registry.propose(address(beacon), 2, second, second.codehash, 0, "", IUpgradeGate(address(0)));
+        vm.warp(block.timestamp + 2 days);
+        registry.activate(address(beacon), "");
+        vm.stopPrank();
+        assertEq(beacon.implementation(), second);
+    }
+
+    /// @notice The gate sees each of the limits, and what is spent of them.
+    function test_the_gate_sees_limits_and_what_is_spent() public {
+        bytes memory before = gate.state(address(vault));
+        uint256 state = vm.snapshotState();
+        vm.prank(GOVERNANCE);
+        vault.setUsdLimit(999_999, 1 days, 2);
+        assertNotEq(gate.state(address(vault)), before, "the limit in USD");
+        vm.revertToState(state);
+        vm.prank(GOVERNANCE);
+        vault.setApprovals(address(approvers), 2 days);
+        assertNotEq(gate.state(address(vault)), before, "the delay of announcements");
+        vm.revertToState(state);
+        vm.warp(block.timestamp + 1);
+        assertNotEq(gate.state(address(vault)), before, "what is left of a bucket");
     }
 
     function test_the_delays_have_bounds() public {

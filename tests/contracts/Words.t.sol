@@ -27,7 +27,7 @@ contract WordsTest is Test, VaultStorage {
         assertEq(abi.encode(_vault().gates), abi.encode(g), "nothing else");
     }
 
-    function testFuzz_hot(Hot memory h, uint48 fullAt) public {
+    function testFuzz_hot(Hot memory h, uint48 fullAt, uint48 instantFullAt) public {
         asset.hot = h;
         (, Words.Hot w,) = _slots(asset);
         assertEq(w.liabilities(), h.liabilities);
@@ -36,6 +36,10 @@ contract WordsTest is Test, VaultStorage {
         assertEq(w.pausedUntil(), h.pausedUntil);
         _storeHot(asset, w.withFullAt(fullAt));
         h.fullAt = fullAt;
+        assertEq(abi.encode(asset.hot), abi.encode(h), "nothing else");
+        (, w,) = _slots(asset);
+        _storeHot(asset, w.withInstantFullAt(instantFullAt));
+        h.instantFullAt = instantFullAt;
         assertEq(abi.encode(asset.hot), abi.encode(h), "nothing else");
     }
 
