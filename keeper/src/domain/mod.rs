@@ -11,6 +11,7 @@
 //! - [`ledger`]: the accounts, and the two sides of every move of money
 //! - [`nonces`]: which nonces of a lane are spoken for
 //! - [`reason`]: why something waits or failed, and what happens next
+//! - [`status_token`]: who may see one withdrawal's status page
 
 pub mod access;
 pub mod amount;
@@ -22,4 +23,5 @@ pub mod lane;
 pub mod ledger;
 pub mod nonces;
 pub mod reason;
+pub mod status_token;
 pub mod withdrawal;

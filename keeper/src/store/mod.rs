@@ -30,6 +30,7 @@ pub mod lanes;
 pub mod leases;
 pub mod listing;
 pub mod oracle;
+pub mod overview;
 pub mod pauses;
 pub mod progress;
 pub mod schema;
