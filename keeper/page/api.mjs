@@ -40,9 +40,11 @@ async function request(path, options = {}) {
 /** The answer's JSON. */
 export async function ask(path) {
   const limit = AbortSignal.timeout(15_000);
-  return (await request(path, { signal: limit }).catch((error) => {
-    throw error instanceof Problem ? error : new Problem(0, {}, 0);
-  })).json();
+  return (
+    await request(path, { signal: limit }).catch((error) => {
+      throw error instanceof Problem ? error : new Problem(0, {}, 0);
+    })
+  ).json();
 }
 
 /** Calls `heard` for each change, until `signal`. Goes on where it was when it was cut off. */

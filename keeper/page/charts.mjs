@@ -25,7 +25,12 @@ export function columns(values, label) {
     return h("rect", { class: "fill", ...at }, h("title", {}, value.label));
   });
   const set = { viewBox: `0 0 ${width} ${height + 1}`, height: 120, preserveAspectRatio: "none", role: "img" };
-  return h("svg", { ...set, "aria-label": label }, h("line", { class: "axis", x1: 0, x2: width, y1: height, y2: height }), drawn);
+  return h(
+    "svg",
+    { ...set, "aria-label": label },
+    h("line", { class: "axis", x1: 0, x2: width, y1: height, y2: height }),
+    drawn,
+  );
 }
 
 /** How much of `whole` a decimal text is: for drawing only. */

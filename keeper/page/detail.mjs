@@ -20,13 +20,23 @@ function facts(view, now) {
     view.deadline && ["deadline", clock(view.deadline)],
     next && ["next_name", t("next_value", { when: when(next.at, now), what: said(next, "what") })],
   ];
-  return h("dl", { class: "facts" }, rows.filter(Boolean).flatMap(([name, value]) => [h("dt", {}, t(name)), h("dd", {}, value)]));
+  return h(
+    "dl",
+    { class: "facts" },
+    rows.filter(Boolean).flatMap(([name, value]) => [h("dt", {}, t(name)), h("dd", {}, value)]),
+  );
 }
 
 function cause({ cause: why }) {
   if (!why) return h("p", { class: "note ok" }, t("as_usual"));
   const frees = h("p", {}, h("strong", {}, `${t("frees")}: `), plain(why.frees));
-  return h("div", { class: "note warn" }, h("p", {}, said(why, "message")), h("p", { class: "small" }, plain(why.found)), frees);
+  return h(
+    "div",
+    { class: "note warn" },
+    h("p", {}, said(why, "message")),
+    h("p", { class: "small" }, plain(why.found)),
+    frees,
+  );
 }
 
 function step(link) {
@@ -40,7 +50,9 @@ export function detail(view, explanation, now) {
   const close = h("button", { type: "button", "data-close": true }, t("back"));
   const title = h("h2", {}, amount(view), " ", badge(view.state));
   const links = explanation?.links ?? view.links;
-  const history = view.history.map((move) => h("li", {}, h("time", { datetime: move.at, class: "muted" }, clock(move.at)), h("span", {}, plain(move.words))));
+  const history = view.history.map((move) =>
+    h("li", {}, h("time", { datetime: move.at, class: "muted" }, clock(move.at)), h("span", {}, plain(move.words))),
+  );
   const why = explanation && cause(explanation);
   return h(
     "article",
@@ -55,5 +67,13 @@ export function detail(view, explanation, now) {
 export function list(rows, words, now) {
   const names = [["title"], ["amount"], ["state"], ["age", true]];
   const cells = (one) => [open(one.id), amount(one), badge(one.state), when(one.received_at, now)];
-  return [h("p", { class: "small muted" }, words), rows.length ? table(names, rows.map((one) => ({ key: one.id, cells: cells(one) }))) : null];
+  return [
+    h("p", { class: "small muted" }, words),
+    rows.length
+      ? table(
+          names,
+          rows.map((one) => ({ key: one.id, cells: cells(one) })),
+        )
+      : null,
+  ];
 }

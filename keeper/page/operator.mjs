@@ -35,7 +35,10 @@ function show() {
   const gone = vaultTrouble && vault ? [t("vault_gone", { when: when(vault.at, now()) })] : [];
   const trouble = [...overview.causes, ...gone];
   at("trouble").hidden = trouble.length === 0;
-  fill(at("trouble"), trouble.map((cause) => h("li", { class: "note bad" }, cause)));
+  fill(
+    at("trouble"),
+    trouble.map((cause) => h("li", { class: "note bad" }, cause)),
+  );
   panels.line(overview, now());
   panels.stuck(overview, now());
   panels.settled(overview, now());

@@ -15,7 +15,8 @@ const muted = (words) => h("p", { class: "muted" }, words);
 /** A table that folds on a phone. `columns` are words and whether they are numbers; each row is a list of cells. */
 export function table(names, rows) {
   const head = names.map(([name, number]) => h("th", { scope: "col", class: number && "number" }, t(name)));
-  const cell = (content, i) => h("td", { "data-name": t(names[i][0]), class: names[i][1] && "number" }, h("div", {}, content));
+  const cell = (content, i) =>
+    h("td", { "data-name": t(names[i][0]), class: names[i][1] && "number" }, h("div", {}, content));
   const body = rows.map(({ key, cells }) => h("tr", { "data-key": key }, cells.map(cell)));
   return h("table", { class: "folds" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, body));
 }
@@ -68,7 +69,17 @@ export function stuck({ stuck: rows }, now) {
   ];
   const names = [["title"], ["amount"], ["stage"], ["cause"], ["age", true]];
   const aside = rows.length ? t("stuck_more", { n: rows.length }) : null;
-  panel("stuck", "stuck", aside, rows.length ? table(names, rows.map((one) => ({ key: one.id, cells: cells(one) }))) : muted(t("stuck_none")));
+  panel(
+    "stuck",
+    "stuck",
+    aside,
+    rows.length
+      ? table(
+          names,
+          rows.map((one) => ({ key: one.id, cells: cells(one) })),
+        )
+      : muted(t("stuck_none")),
+  );
 }
 
 export function settled({ settled: rows }, now) {
@@ -90,20 +101,39 @@ export function settled({ settled: rows }, now) {
   const all = values.reduce((sum, value) => sum + value.n, 0);
   const sums = [...by].map(([symbol, n]) => `${grouped(String(n))} ${symbol}`).join(", ");
   const words = all ? t("settled_sum", { n: grouped(String(all)), sums }) : t("settled_none");
-  const ends = [values[0], values[12], values[23]].map((value) => h("span", {}, clock(new Date(value.at).toISOString()).replace(/:00$/, "")));
-  panel("settled", "settled", null, columns(values, words), h("div", { class: "legend", "aria-hidden": "true" }, ends), h("p", { class: "small" }, words));
+  const ends = [values[0], values[12], values[23]].map((value) =>
+    h("span", {}, clock(new Date(value.at).toISOString()).replace(/:00$/, "")),
+  );
+  panel(
+    "settled",
+    "settled",
+    null,
+    columns(values, words),
+    h("div", { class: "legend", "aria-hidden": "true" }, ends),
+    h("p", { class: "small" }, words),
+  );
 }
 
 export function endpoints({ endpoints: rows }) {
   const cells = (one) => [
     h("code", {}, one.host),
-    one.set_aside ? h("span", { class: "bad" }, t("endpoint_aside", one.set_aside)) : h("span", { class: "ok" }, t("endpoint_well")),
+    one.set_aside
+      ? h("span", { class: "bad" }, t("endpoint_aside", one.set_aside))
+      : h("span", { class: "ok" }, t("endpoint_well")),
     `${one.latency_ms} ms`,
     `${grouped(String(one.errors))} / ${grouped(String(one.requests))}`,
     String(one.behind),
   ];
   const names = [["endpoint"], ["state"], ["latency", true], ["errors", true], ["behind", true]];
-  panel("endpoints", "endpoints", null, table(names, rows.map((one) => ({ key: one.host, cells: cells(one) }))));
+  panel(
+    "endpoints",
+    "endpoints",
+    null,
+    table(
+      names,
+      rows.map((one) => ({ key: one.host, cells: cells(one) })),
+    ),
+  );
 }
 
 export function pauses({ pauses: rows }, now) {
@@ -125,7 +155,12 @@ function bucket(name, of, now) {
   const tone = left <= 0.1 ? "bad" : left <= 0.35 ? "warn" : "ok";
   const words = t("of", { left: grouped(of.left), capacity: grouped(of.capacity) });
   const refill = of.full_at ? t("full_at", { when: when(of.full_at, now) }) : t("full");
-  const row = h("div", { class: "row small" }, h("span", {}, t(name)), h("span", {}, words, h("span", { class: "muted" }, ` · ${refill}`)));
+  const row = h(
+    "div",
+    { class: "row small" },
+    h("span", {}, t(name)),
+    h("span", {}, words, h("span", { class: "muted" }, ` · ${refill}`)),
+  );
   return h("div", { class: "bucket" }, row, bar(left, tone, `${t(name)}: ${words}`));
 }
 
@@ -137,12 +172,23 @@ export function limits({ assets, usd }, now) {
       "div",
       { class: "group", "data-key": one.asset.symbol },
       h("h3", {}, one.asset.symbol),
-      h("p", { class: "small" }, float, short && h("span", { class: "warn" }, ` · ${t("shortfall", { n: grouped(one.shortfall) })}`)),
+      h(
+        "p",
+        { class: "small" },
+        float,
+        short && h("span", { class: "warn" }, ` · ${t("shortfall", { n: grouped(one.shortfall) })}`),
+      ),
       bucket("bucket_asset", one.bucket, now),
       bucket("bucket_instant", one.instant, now),
     );
   };
-  panel("limits", "limits", null, usd && h("div", { class: "group" }, bucket("bucket_usd", usd, now)), assets.map(group));
+  panel(
+    "limits",
+    "limits",
+    null,
+    usd && h("div", { class: "group" }, bucket("bucket_usd", usd, now)),
+    assets.map(group),
+  );
 }
 
 export function lanes({ lanes: rows }, now) {
@@ -151,9 +197,24 @@ export function lanes({ lanes: rows }, now) {
     if (one.gas_needed) return h("span", { class: "bad" }, t("lane_poor", { n: one.gas_needed }));
     return h("span", { class: "ok" }, t("lane_well"));
   };
-  const cells = (one) => [h("code", { title: one.address }, short(one.address)), state(one), String(one.nonce), String(one.in_flight)];
+  const cells = (one) => [
+    h("code", { title: one.address }, short(one.address)),
+    state(one),
+    String(one.nonce),
+    String(one.in_flight),
+  ];
   const names = [["lane"], ["state"], ["nonce", true], ["in_flight", true]];
-  panel("lanes", "lanes", null, rows.length ? table(names, rows.map((one) => ({ key: one.address, cells: cells(one) }))) : muted(t("lanes_none")));
+  panel(
+    "lanes",
+    "lanes",
+    null,
+    rows.length
+      ? table(
+          names,
+          rows.map((one) => ({ key: one.address, cells: cells(one) })),
+        )
+      : muted(t("lanes_none")),
+  );
 }
 
 export function prices({ assets: rows }, now) {
@@ -164,9 +225,21 @@ export function prices({ assets: rows }, now) {
       { class: "group", "data-key": asset },
       h("span", {}, symbol ?? short(asset)),
       " ",
-      h("span", { class: `badge ${tones[opinion.verdict]}` }, has(`verdict_${opinion.verdict}`) ? t(`verdict_${opinion.verdict}`) : opinion.verdict),
-      h("span", { class: "small muted" }, ` ${allows.length ? t("allows", { what: allows.join(", ") }) : t("allows_nothing")} · ${when(new Date(judged).toISOString(), now)}`),
-      h("ul", { class: "small muted" }, opinion.because.map((why) => h("li", {}, why))),
+      h(
+        "span",
+        { class: `badge ${tones[opinion.verdict]}` },
+        has(`verdict_${opinion.verdict}`) ? t(`verdict_${opinion.verdict}`) : opinion.verdict,
+      ),
+      h(
+        "span",
+        { class: "small muted" },
+        ` ${allows.length ? t("allows", { what: allows.join(", ") }) : t("allows_nothing")} · ${when(new Date(judged).toISOString(), now)}`,
+      ),
+      h(
+        "ul",
+        { class: "small muted" },
+        opinion.because.map((why) => h("li", {}, why)),
+      ),
     );
   panel("prices", "prices", null, rows.length ? rows.map(row) : muted(t("prices_none")));
 }
@@ -174,7 +247,17 @@ export function prices({ assets: rows }, now) {
 export function fees({ fees: rows }) {
   const cells = ({ asset, fee }) => [asset.symbol, fee.cost, grouped(String(fee.gas)), gwei(fee.base_fee)];
   const names = [["asset"], ["fee_of", true], ["gas", true], ["base_fee", true]];
-  panel("fees", "fees", null, rows.length ? table(names, rows.map((one) => ({ key: one.asset.address, cells: cells(one) }))) : muted(t("fees_none")));
+  panel(
+    "fees",
+    "fees",
+    null,
+    rows.length
+      ? table(
+          names,
+          rows.map((one) => ({ key: one.asset.address, cells: cells(one) })),
+        )
+      : muted(t("fees_none")),
+  );
 }
 
 export function books({ books: of }, now) {
@@ -182,8 +265,19 @@ export function books({ books: of }, now) {
   const values = last && { block: grouped(String(last.block)), when: when(last.at, now) };
   const verdict = !last
     ? muted(t("reconciled_none"))
-    : h("div", {}, h("span", { class: last.ok ? "ok" : "bad" }, t(last.ok ? "reconciled_ok" : "reconciled_bad", values)), h("ul", { class: "small" }, last.differences.map((text) => h("li", {}, text))));
-  const stopped = of.stopped.map((one) => h("div", { class: "bad" }, `${one.symbol}: ${one.reason} (${when(one.since, now)})`));
+    : h(
+        "div",
+        {},
+        h("span", { class: last.ok ? "ok" : "bad" }, t(last.ok ? "reconciled_ok" : "reconciled_bad", values)),
+        h(
+          "ul",
+          { class: "small" },
+          last.differences.map((text) => h("li", {}, text)),
+        ),
+      );
+  const stopped = of.stopped.map((one) =>
+    h("div", { class: "bad" }, `${one.symbol}: ${one.reason} (${when(one.since, now)})`),
+  );
   const rows = [
     ["books_block", of.block === null ? "–" : grouped(String(of.block))],
     ["reconciled", verdict],
@@ -191,5 +285,14 @@ export function books({ books: of }, now) {
     ["stopped", stopped.length ? stopped : t("none")],
     ["audit_head", h("code", { title: of.audit_head }, short(of.audit_head))],
   ];
-  panel("books", "books", null, h("dl", { class: "facts" }, rows.flatMap(([name, value]) => [h("dt", {}, t(name)), h("dd", {}, value)])));
+  panel(
+    "books",
+    "books",
+    null,
+    h(
+      "dl",
+      { class: "facts" },
+      rows.flatMap(([name, value]) => [h("dt", {}, t(name)), h("dd", {}, value)]),
+    ),
+  );
 }

@@ -39,11 +39,20 @@ function step(link) {
   const name = stopped ? "" : link.state;
   const current = link.state === "here" && "step";
   const time = link.at ? h("time", { datetime: link.at, class: "small muted" }, clock(link.at)) : null;
-  return h("li", { class: name, "data-link": link.link, "aria-current": current }, h("span", {}, said(link, "words")), time);
+  return h(
+    "li",
+    { class: name, "data-link": link.link, "aria-current": current },
+    h("span", {}, said(link, "words")),
+    time,
+  );
 }
 
 function copied(text) {
-  return [h("code", {}, text), " ", h("button", { type: "button", class: "plain small", "data-copy": text }, t("copy"))];
+  return [
+    h("code", {}, text),
+    " ",
+    h("button", { type: "button", class: "plain small", "data-copy": text }, t("copy")),
+  ];
 }
 
 function facts() {

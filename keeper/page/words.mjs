@@ -46,9 +46,12 @@ const WORDS = {
     state_rejected: "Rejected",
     state_cancelled: "Taken back",
     advice_moving: "Nothing: it goes on by itself. You can close this page and come back by the same link.",
-    advice_held: "Nothing now: it goes on by itself when the cause above is gone. If that takes long, ask the operator and name the withdrawal.",
-    advice_paid: "Nothing: the money is with the recipient. The transaction above shows it in any explorer of the chain.",
-    advice_claimable: "Call claim(asset, to) of the vault from the recipient's account. The asset is {asset}. The money waits without an end.",
+    advice_held:
+      "Nothing now: it goes on by itself when the cause above is gone. If that takes long, ask the operator and name the withdrawal.",
+    advice_paid:
+      "Nothing: the money is with the recipient. The transaction above shows it in any explorer of the chain.",
+    advice_claimable:
+      "Call claim(asset, to) of the vault from the recipient's account. The asset is {asset}. The money waits without an end.",
     advice_rejected: "Nothing was paid. What the cause above says can be done; then hand it in again.",
     advice_cancelled: "Nothing more is paid for it here. Hand it in again if it is still wanted.",
     sign_in: "Sign in",
@@ -346,7 +349,9 @@ export function clock(text) {
   const at = new Date(text);
   const today = at.toDateString() === new Date().toDateString();
   const date = today ? {} : { month: "short", day: "numeric" };
-  return new Intl.DateTimeFormat(locale(), { ...date, hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(at);
+  return new Intl.DateTimeFormat(locale(), { ...date, hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(
+    at,
+  );
 }
 
 /** Milliseconds in the two largest units that are not zero. */
@@ -381,7 +386,9 @@ export function grouped(text) {
 /** Wei as gwei, three decimals of it, rounded down. */
 export function gwei(wei) {
   const thousandths = BigInt(wei) / 1_000_000n;
-  const rest = String(thousandths % 1_000n).padStart(3, "0").replace(/0+$/, "");
+  const rest = String(thousandths % 1_000n)
+    .padStart(3, "0")
+    .replace(/0+$/, "");
   return grouped(`${thousandths / 1_000n}${rest && `.${rest}`}`);
 }
 

@@ -246,7 +246,8 @@ fn stuck_one(state: &ApiState, withdrawal: Withdrawal, batch: Option<&Batch>) ->
 }
 
 async fn lanes(state: &ApiState, batches: &[Batch]) -> Result<Vec<LaneView>, Problem> {
-    let of = |lane: Address| batches.iter().filter(move |b| b.content.as_ref().is_some_and(|c| c.lane == lane));
+    let of =
+        |lane: Address| batches.iter().filter(move |b| b.content.as_ref().is_some_and(|c| c.lane == lane));
     let lanes = state.store.lanes().await?.into_iter();
     Ok(lanes
         .map(|lane| LaneView {

@@ -44,8 +44,10 @@ files! {
 
 /// The page's files. None holds anything of a withdrawal, so that none needs a key.
 pub(super) fn routes() -> Router<ApiState> {
-    let file = |kind: &'static str, text: &'static str| get(async move || ([(header::CONTENT_TYPE, kind)], text));
-    let routes = FILES.iter().fold(Router::new(), |routes, (path, kind, text)| routes.route(path, file(kind, text)));
+    let file =
+        |kind: &'static str, text: &'static str| get(async move || ([(header::CONTENT_TYPE, kind)], text));
+    let routes =
+        FILES.iter().fold(Router::new(), |routes, &(path, kind, text)| routes.route(path, file(kind, text)));
     routes.route_layer(middleware::map_response(async |mut response: Response| {
         let headers: [(HeaderName, &str); 5] = [
             (header::CONTENT_SECURITY_POLICY, CONTENT_POLICY),

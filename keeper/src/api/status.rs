@@ -84,8 +84,12 @@ pub async fn read(
     State(state): State<ApiState>,
     Path(token): Path<String>,
 ) -> Result<Json<StatusView>, Problem> {
-    let unknown =
-        || Problem::not_found("no withdrawal has this link", "Check that the link is complete, or ask for it again.");
+    let unknown = || {
+        Problem::not_found(
+            "no withdrawal has this link",
+            "Check that the link is complete, or ask for it again.",
+        )
+    };
     let id = state.reader.status_secret().await?.open(&token).ok_or_else(unknown)?;
     let withdrawal = state.store.withdrawal(&id).await?.ok_or_else(unknown)?;
     Ok(Json(state.reader.load(withdrawal).await?.into()))

@@ -93,8 +93,12 @@ pub async fn submit(
     let answer = state.intake.submit(vec![new], Rule::EachAlone).await?.into_iter().next();
 
     match answer {
-        Some(Answer::New(withdrawal)) => Ok(receipt_response(&state, &secret, StatusCode::CREATED, &withdrawal)),
-        Some(Answer::Repeated(withdrawal)) => Ok(receipt_response(&state, &secret, StatusCode::OK, &withdrawal)),
+        Some(Answer::New(withdrawal)) => {
+            Ok(receipt_response(&state, &secret, StatusCode::CREATED, &withdrawal))
+        }
+        Some(Answer::Repeated(withdrawal)) => {
+            Ok(receipt_response(&state, &secret, StatusCode::OK, &withdrawal))
+        }
         Some(refused) => Err(refused.refusal().map_or_else(Problem::store, Problem::conflict)),
         // The intake answers each withdrawal; if one day it did not, the caller may repeat.
         None => Err(Problem::store()),

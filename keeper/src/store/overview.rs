@@ -81,6 +81,8 @@ impl Store {
             amount.0 = amount.0.saturating_add(row.amount("total")?.0);
         }
         let settled = sums.into_iter();
-        Ok(settled.map(|((hour, asset), (payouts, amount))| Settled { hour, asset, payouts, amount }).collect())
+        Ok(settled
+            .map(|((hour, asset), (payouts, amount))| Settled { hour, asset, payouts, amount })
+            .collect())
     }
 }

@@ -18,7 +18,14 @@ export const tell = (line) => console.log(line);
 /** Runs `use` with a browser of its own profile. A page's error, a failed policy or a request elsewhere fails the case. */
 export async function withBrowser(use) {
   const profile = mkdtempSync(join(tmpdir(), "spillway-page-"));
-  const args = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+  const args = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+  ];
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: SPILLWAY_CHROMIUM,
     headless: true,
@@ -66,8 +73,11 @@ export async function signIn(page, key) {
 export async function fits(page) {
   const { wide, beyond } = await page.evaluate(() => {
     const width = document.documentElement.clientWidth;
-    const reaches = (element) => element.getBoundingClientRect().right > width + 0.5 && !element.closest(".unseen, thead");
-    const beyond = [...document.querySelectorAll("body *")].filter(reaches).map((element) => element.outerHTML.slice(0, 120));
+    const reaches = (element) =>
+      element.getBoundingClientRect().right > width + 0.5 && !element.closest(".unseen, thead");
+    const beyond = [...document.querySelectorAll("body *")]
+      .filter(reaches)
+      .map((element) => element.outerHTML.slice(0, 120));
     return { wide: document.documentElement.scrollWidth - width, beyond };
   });
   assert.deepEqual({ wide, beyond }, { wide: 0, beyond: [] });
@@ -78,7 +88,9 @@ export async function contrasts(page) {
   const found = await page.evaluate(() => {
     const channels = (color) => color.match(/[\d.]+/g).map(Number);
     const light = ([r, g, b]) => {
-      const [x, y, z] = [r, g, b].map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+      const [x, y, z] = [r, g, b]
+        .map((c) => c / 255)
+        .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
       return 0.2126 * x + 0.7152 * y + 0.0722 * z;
     };
     const behind = (element) => {

@@ -1,7 +1,19 @@
 // The cases of tests/page.rs: `node cases.mjs CASE [ARGUMENT...]`.
 
 import assert from "node:assert/strict";
-import { DESKTOP, LIMIT, PHONE, address, contrasts, fits, screenshot, signIn, tell, watchShifts, withBrowser } from "./browser.mjs";
+import {
+  DESKTOP,
+  LIMIT,
+  PHONE,
+  address,
+  contrasts,
+  fits,
+  screenshot,
+  signIn,
+  tell,
+  watchShifts,
+  withBrowser,
+} from "./browser.mjs";
 
 const [name, ...given] = process.argv.slice(2);
 
@@ -28,9 +40,15 @@ const cases = {
   /** A withdrawal that waits and one that failed say why, and what next, in both languages. */
   async reasons(page, [held, failed, expected]) {
     const said = JSON.parse(expected);
-    for (const [what, link] of [["held", held], ["failed", failed]]) {
+    for (const [what, link] of [
+      ["held", held],
+      ["failed", failed],
+    ]) {
       await page.goto(address(link));
-      for (const [language, locale, field] of [["English", "en", "message"], ["中文", "zh-Hans", "message_zh"]]) {
+      for (const [language, locale, field] of [
+        ["English", "en", "message"],
+        ["中文", "zh-Hans", "message_zh"],
+      ]) {
         await page.getByRole("button", { name: language }).click();
         await page.locator("#reason", { hasText: said[what][field] }).waitFor();
         assert.equal(await page.locator("html").getAttribute("lang"), locale);
@@ -50,7 +68,10 @@ const cases = {
     page.on("response", (answer) => shown.push(new URL(answer.url()).pathname));
     await page.goto(address(link));
     await page.locator("[data-fact=id]", { hasText: id }).waitFor();
-    assert.deepEqual([...new Set(shown.filter((path) => path.startsWith("/v1/")))], [`/v1/status/${link.split("/").pop()}`]);
+    assert.deepEqual(
+      [...new Set(shown.filter((path) => path.startsWith("/v1/")))],
+      [`/v1/status/${link.split("/").pop()}`],
+    );
     const text = await page.content();
     assert(!text.includes("spk_") && !text.includes(key), "no key, and nothing of the caller's");
     await page.goto(address(`${link.slice(0, -1)}${link.endsWith("0") ? "1" : "0"}`));
@@ -65,7 +86,11 @@ const cases = {
     await page.locator("#refused", { hasText: "spillway keys create" }).waitFor();
     await screenshot(page, "sign-in");
     await signIn(page, key);
-    const kept = await page.evaluate(() => [Object.values(sessionStorage), Object.values(localStorage), document.cookie]);
+    const kept = await page.evaluate(() => [
+      Object.values(sessionStorage),
+      Object.values(localStorage),
+      document.cookie,
+    ]);
     assert.deepEqual(kept, [[key], [], ""]);
     const other = await context.newPage();
     await other.goto(address("/"));
@@ -84,7 +109,8 @@ const cases = {
     const seen = page.evaluate(
       () =>
         new Promise((resolve) => {
-          const look = () => document.querySelector('[data-pause="orders"]') && (observer.disconnect(), resolve(Date.now()));
+          const look = () =>
+            document.querySelector('[data-pause="orders"]') && (observer.disconnect(), resolve(Date.now()));
           const observer = new MutationObserver(look);
           observer.observe(document.getElementById("pauses"), { childList: true, subtree: true });
         }),
@@ -110,7 +136,11 @@ const cases = {
         const shown = await page.evaluate((matches) => {
           const element = document.activeElement;
           const style = getComputedStyle(element);
-          return { found: element.matches(matches), outlined: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2, html: element.outerHTML.slice(0, 90) };
+          return {
+            found: element.matches(matches),
+            outlined: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
+            html: element.outerHTML.slice(0, 90),
+          };
         }, matches);
         assert(shown.outlined || shown.html.startsWith("<body"), `the focus cannot be seen on ${shown.html}`);
         if (shown.found) return;
@@ -144,7 +174,10 @@ const cases = {
     const shifted = await watchShifts(page);
     await signIn(page, key);
     for (const colorScheme of ["light", "dark"]) {
-      for (const [size, viewport] of [["desktop", DESKTOP], ["phone", PHONE]]) {
+      for (const [size, viewport] of [
+        ["desktop", DESKTOP],
+        ["phone", PHONE],
+      ]) {
         await page.emulateMedia({ colorScheme });
         await page.setViewportSize(viewport);
         await page.goto(address(`/#${id}`));

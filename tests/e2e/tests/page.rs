@@ -1,11 +1,7 @@
 //! The web page in a real Chromium, over a real keeper and chain. Each case is a script in `page/cases.mjs`; what it needs of
 //! keeper and chain is done here.
 
-use alloy::{
-    primitives::U256,
-    providers::ext::AnvilApi,
-    sol_types::SolCall,
-};
+use alloy::{primitives::U256, providers::ext::AnvilApi, sol_types::SolCall};
 use eyre::{OptionExt, WrapErr, ensure};
 use serde_json::{Value, json};
 use spillway::chain::abi::IVault::{self, Scope};
@@ -63,9 +59,11 @@ impl Site {
     async fn order(&self, key: &str, amount: &str, deadline: Option<Duration>) -> eyre::Result<Value> {
         let mut body = json!({ "asset": "TUSD", "recipient": RECIPIENT, "amount": amount });
         if let Some(within) = deadline {
-            body["deadline"] = humantime::format_rfc3339_seconds(SystemTime::now() + within).to_string().into();
+            body["deadline"] =
+                humantime::format_rfc3339_seconds(SystemTime::now() + within).to_string().into();
         }
-        let request = reqwest::Client::new().post(self.setup.api("/v1/withdrawals")).bearer_auth(&self.submit);
+        let request =
+            reqwest::Client::new().post(self.setup.api("/v1/withdrawals")).bearer_auth(&self.submit);
         let answer = request.header("idempotency-key", key).json(&body).send().await?;
         ensure!(answer.status().is_success(), "{}", answer.text().await?);
         Ok(answer.json().await?)

@@ -26,7 +26,10 @@ async fn its_files_need_no_key_and_load_nothing_from_elsewhere() {
         assert_eq!(headers[header::REFERRER_POLICY], "no-referrer", "{path}");
         assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff", "{path}");
         let named = text.replace("http://www.w3.org/2000/svg", "");
-        assert!(!named.contains("http:") && !named.contains("https:") && !named.contains("@import"), "{path}");
+        assert!(
+            !named.contains("http:") && !named.contains("https:") && !named.contains("@import"),
+            "{path}"
+        );
         // All that it names is there.
         for name in named.split("\"/page/").skip(1).filter_map(|rest| rest.split('"').next()) {
             assert!(page::FILES.iter().any(|(p, ..)| *p == format!("/page/{name}")), "{path} names {name}");
@@ -41,16 +44,19 @@ async fn its_files_need_no_key_and_load_nothing_from_elsewhere() {
 async fn each_word_is_there_in_both_languages_and_each_that_is_asked_for_is_there() {
     let api = Api::start().await;
     let (_, _, words) = file(&api, "/page/words.mjs").await;
-    let (en, zh) = words.split_once("  zh: {").unwrap();
+    let (en, zh) = words.split_once("\n};").unwrap().0.split_once("  zh: {").unwrap();
     let names = |text: &str| -> Vec<String> {
-        let lines = text.lines().filter_map(|line| line.strip_prefix("    ")?.split_once(": \""));
-        lines.map(|(name, _)| name.to_owned()).collect()
+        // A word that is too long for its line begins on the next.
+        let lines = text.lines().filter_map(|line| line.strip_prefix("    ")?.split_once(':'));
+        let named = lines.filter(|(name, _)| name.starts_with(|c: char| c.is_ascii_lowercase()));
+        named.map(|(name, _)| name.to_owned()).collect()
     };
     let (en, zh) = (names(en), names(zh));
     assert!(en.len() > 100 && en == zh, "the languages differ: {en:?} {zh:?}");
     for (path, _, text) in page::FILES {
         let marks = [" t(\"", "(t(\"", "{t(\"", "data-t=\"", "data-t-label=\"", "data-hint=\""];
-        let asked = marks.iter().flat_map(|mark| text.split(mark).skip(1).filter_map(|rest| rest.split('"').next()));
+        let asked =
+            marks.iter().flat_map(|mark| text.split(mark).skip(1).filter_map(|rest| rest.split('"').next()));
         for name in asked {
             assert!(en.iter().any(|known| known == name), "{path} asks for {name}");
         }
@@ -177,10 +183,16 @@ async fn the_overview_counts_what_stands_where_and_names_what_is_stuck() {
         let stages = seen["stages"].as_array().unwrap();
         stages.iter().find(|s| s["stage"] == name).map(|s| s["withdrawals"].clone())
     };
-    assert_eq!((stage("received"), stage("held"), stage("mined")), (Some(2.into()), Some(1.into()), Some(0.into())));
+    assert_eq!(
+        (stage("received"), stage("held"), stage("mined")),
+        (Some(2.into()), Some(1.into()), Some(0.into()))
+    );
     assert_eq!(stage("final"), None, "nothing that ended");
     let stuck = seen["stuck"].as_array().unwrap();
     assert_eq!(stuck.len(), 1, "{seen}");
-    assert_eq!((&stuck[0]["stage"], &stuck[0]["reason"]["code"]), (&"held".into(), &"float_insufficient".into()));
+    assert_eq!(
+        (&stuck[0]["stage"], &stuck[0]["reason"]["code"]),
+        (&"held".into(), &"float_insufficient".into())
+    );
     assert_eq!((&seen["ready"], &seen["books"]["unmatched"]), (&true.into(), &0.into()));
 }
