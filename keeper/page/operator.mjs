@@ -124,6 +124,7 @@ async function begin() {
   at("sign-in").hidden = true;
   at("sign-out").hidden = !key.get();
   at("board").hidden = false;
+  at("ready").hidden = false;
   show();
   keep(askVault, EACH.vault, session.signal);
   keep(askOverview, EACH.overview, session.signal);
@@ -132,6 +133,9 @@ async function begin() {
   const wanted = location.hash.slice(1);
   if (wanted.startsWith("wd_")) await look(wanted, false).catch(() => {});
 }
+
+/** What was wrong and what to do, as the keeper says it. */
+const told = ({ message, nextStep }) => `${message.charAt(0).toUpperCase()}${message.slice(1)}. ${nextStep}`;
 
 const isRefused = (problem) => problem.status === 401 || problem.status === 403;
 
@@ -156,11 +160,10 @@ function signOut(problem) {
   at("board").hidden = true;
   at("sign-out").hidden = true;
   at("sign-in").hidden = false;
-  at("ready").className = "badge";
-  fill(at("ready"), t("sign_in"));
+  at("ready").hidden = true;
   fill(at("looked"));
   // Without a key there is nothing to refuse yet.
-  fill(at("refused"), problem && at("key").value ? `${problem.message}. ${problem.nextStep}` : "");
+  fill(at("refused"), problem && at("key").value ? told(problem) : "");
   at("key").focus();
 }
 
@@ -185,7 +188,7 @@ async function find(wanted) {
     if (rows.length === 1) return await look(rows[0].id, true);
     put(rows, () => t("found", { n: rows.length }));
   } catch (problem) {
-    fill(at("not-found"), `${problem.message}. ${problem.nextStep}`);
+    fill(at("not-found"), told(problem));
   }
 }
 
@@ -204,7 +207,7 @@ function leave() {
 
 document.addEventListener("click", async (event) => {
   const of = (name) => event.target.closest(`[data-${name}]`)?.dataset[name];
-  const failed = (problem) => fill(at("not-found"), `${problem.message}. ${problem.nextStep}`);
+  const failed = (problem) => fill(at("not-found"), told(problem));
   if (of("open")) await look(of("open"), true).catch(failed);
   if (of("close") !== undefined) {
     leave();

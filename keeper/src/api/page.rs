@@ -49,7 +49,7 @@ pub(super) fn routes() -> Router<ApiState> {
     let routes =
         FILES.iter().fold(Router::new(), |routes, &(path, kind, text)| routes.route(path, file(kind, text)));
     routes.route_layer(middleware::map_response(async |mut response: Response| {
-        let headers: [(HeaderName, &str); 5] = [
+        let headers: [(HeaderName, &'static str); 5] = [
             (header::CONTENT_SECURITY_POLICY, CONTENT_POLICY),
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
             // The address of a status page is all that it takes to see it.

@@ -1,9 +1,6 @@
 //! What an operator sees at a glance: what stands at which stage, and what was settled hour by hour.
 
-use super::{
-    Store, StoreError,
-    sql::{self, Columns},
-};
+use super::{Store, StoreError, sql::Columns};
 use crate::{
     clock::now_ms,
     domain::{amount::Amount, batch::BatchState, status_token::StatusSecret},
