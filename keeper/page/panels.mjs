@@ -4,6 +4,9 @@ import { bar, columns, share } from "./charts.mjs";
 import { at, fill, h } from "./dom.mjs";
 import { clock, duration, grouped, gwei, has, plain, said, t, when } from "./words.mjs";
 
+/** The keeper lists no more of the stuck ones. */
+const MOST = 50;
+
 function panel(id, title, aside, ...content) {
   const heading = h("h2", { id: `${id}-title` }, t(title));
   at(id).setAttribute("aria-labelledby", `${id}-title`);
@@ -68,7 +71,7 @@ export function stuck({ stuck: rows }, now) {
     since(one.received_at, now),
   ];
   const names = [["title"], ["amount"], ["stage"], ["cause"], ["age", true]];
-  const aside = rows.length ? t("stuck_more", { n: rows.length }) : null;
+  const aside = rows.length < MOST ? String(rows.length) : t("stuck_more", { n: rows.length });
   panel(
     "stuck",
     "stuck",

@@ -34,17 +34,14 @@ function left() {
   ];
 }
 
-function step(link) {
-  const stopped = shown.is_final && shown.state !== "paid" && link.state !== "passed";
-  const name = stopped ? "" : link.state;
+function step(link, i, links) {
+  const isFirstAhead = links.findIndex((one) => one.state !== "passed") === i;
+  const stopped = shown.is_final && shown.state !== "paid" && isFirstAhead;
+  const name = stopped ? "stopped" : link.state;
   const current = link.state === "here" && "step";
   const time = link.at ? h("time", { datetime: link.at, class: "small muted" }, clock(link.at)) : null;
-  return h(
-    "li",
-    { class: name, "data-link": link.link, "aria-current": current },
-    h("span", {}, said(link, "words")),
-    time,
-  );
+  const words = h("span", {}, said(link, "words"));
+  return h("li", { class: name, "data-link": link.link, "aria-current": current }, words, time);
 }
 
 function copied(text) {
@@ -59,10 +56,15 @@ function facts() {
   const { transaction, fee } = shown;
   const rows = [
     ["recipient", copied(shown.recipient)],
-    ["transaction", transaction ? [copied(transaction.hash), ` (${t("block", transaction)})`] : t("none_yet")],
-    ["fee", fee ? t("fee_value", { fee }) : "–"],
+    [
+      "transaction",
+      transaction
+        ? [copied(transaction.hash), ` (${t("block", transaction)})`]
+        : t(shown.is_final ? "none" : "none_yet"),
+    ],
+    ["fee", fee ? t("fee_value", { fee }) : t("fee_paid")],
     ["accepted_at", h("time", { datetime: shown.received_at }, clock(shown.received_at))],
-    ["deadline", shown.deadline ? clock(shown.deadline) : t("deadline_none")],
+    ["deadline", shown.deadline ? clock(shown.deadline) : t("none")],
     ["id", copied(shown.id)],
   ];
   return rows.flatMap(([name, value]) => [h("dt", {}, t(name)), h("dd", { "data-fact": name }, value)]);

@@ -56,6 +56,7 @@ const cases = {
         assert.equal(await page.getByRole("button", { name: language }).getAttribute("aria-pressed"), "true");
         await screenshot(page, `status-${what}-${locale}`);
       }
+      if (what === "failed") assert.equal(await page.locator("[data-link].stopped").count(), 1, "where it ended");
       if (what === "held") assert.match(await page.locator("#left").textContent(), /下一步/);
       await page.getByRole("button", { name: "English" }).click();
       if (what === "held") await page.locator("#left", { hasText: "Next, in" }).waitFor();
