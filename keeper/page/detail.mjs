@@ -1,12 +1,9 @@
 // One withdrawal for an operator: what it is, at which link it hangs, why, what frees it, and how it came there.
 
 import { h } from "./dom.mjs";
+import { badge, steps } from "./links.mjs";
 import { amount, open, table } from "./panels.mjs";
 import { clock, plain, said, t, when } from "./words.mjs";
-
-const TONES = { paid: "ok", held: "warn", claimable: "warn", rejected: "bad", cancelled: "bad" };
-
-export const badge = (state) => h("span", { class: `badge ${TONES[state] ?? ""}` }, t(`state_${state}`));
 
 function facts(view, now) {
   const { transaction, fee, next } = view;
@@ -15,7 +12,12 @@ function facts(view, now) {
     ["key", h("code", {}, view.idempotency_key)],
     ["recipient", h("code", {}, view.recipient)],
     ["accepted_at", `${clock(view.received_at)} (${when(view.received_at, now)})`],
-    ["transaction", transaction ? [h("code", {}, transaction.hash), ` (${t("block", transaction)})`] : t("none_yet")],
+    [
+      "transaction",
+      transaction
+        ? [h("code", {}, transaction.hash), ` (${t("block", transaction)})`]
+        : t(view.is_final ? "none" : "none_yet"),
+    ],
     fee && ["fee", t("fee_value", { fee: fee.cost })],
     view.deadline && ["deadline", clock(view.deadline)],
     next && ["next_name", t("next_value", { when: when(next.at, now), what: said(next, "what") })],
@@ -39,26 +41,20 @@ function cause({ cause: why }) {
   );
 }
 
-function step(link) {
-  const time = link.at ? h("time", { datetime: link.at, class: "small muted" }, clock(link.at)) : null;
-  const current = link.state === "here" && "step";
-  return h("li", { class: link.state, "aria-current": current }, h("span", {}, said(link, "words")), time);
-}
-
 /** What is shown of a withdrawal and its explanation; the latter comes later, or not at all while the chain is away. */
 export function detail(view, explanation, now) {
   const close = h("button", { type: "button", "data-close": true }, t("back"));
   const title = h("h2", {}, amount(view), " ", badge(view.state));
-  const links = explanation?.links ?? view.links;
   const history = view.history.map((move) =>
     h("li", {}, h("time", { datetime: move.at, class: "muted" }, clock(move.at)), h("span", {}, plain(move.words))),
   );
-  const why = explanation && cause(explanation);
+  const known = view.reason && h("p", { class: "note warn" }, said(view.reason, "message"));
+  const why = explanation ? cause(explanation) : known;
   return h(
     "article",
     { "data-key": view.id, class: "found" },
     h("header", {}, title, close),
-    h("div", { class: "pair" }, h("ol", { class: "steps" }, links.map(step)), h("div", {}, why, facts(view, now))),
+    h("div", { class: "pair" }, h("ol", { class: "steps" }, steps(view)), h("div", {}, why, facts(view, now))),
     h("div", {}, h("h3", {}, t("history")), h("ol", { class: "history small" }, history)),
   );
 }

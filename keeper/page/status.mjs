@@ -2,9 +2,9 @@
 
 import { ask, pause, seen } from "./api.mjs";
 import { at, fill, h } from "./dom.mjs";
+import { steps, tone } from "./links.mjs";
 import { clock, duration, grouped, said, speak, t, when } from "./words.mjs";
 
-const TONES = { paid: "ok", held: "warn", claimable: "warn", rejected: "bad", cancelled: "bad" };
 /** Milliseconds between two looks: short while it moves, longer the longer it stands still. */
 const SHORTEST = 1_000;
 const LONGEST = 10_000;
@@ -32,16 +32,6 @@ function left() {
     h("p", { id: "time-left" }, words),
     next && h("p", { class: "muted" }, t("next", { when: when(next.at, now()), what: said(next, "what") })),
   ];
-}
-
-function step(link, i, links) {
-  const isFirstAhead = links.findIndex((one) => one.state !== "passed") === i;
-  const stopped = shown.is_final && shown.state !== "paid" && isFirstAhead;
-  const name = stopped ? "stopped" : link.state;
-  const current = link.state === "here" && "step";
-  const time = link.at ? h("time", { datetime: link.at, class: "small muted" }, clock(link.at)) : null;
-  const words = h("span", {}, said(link, "words"));
-  return h("li", { class: name, "data-link": link.link, "aria-current": current }, words, time);
 }
 
 function copied(text) {
@@ -85,17 +75,16 @@ function show() {
     return;
   }
   if (!shown) return fill(at("looked"), trouble ? t("offline") : "");
-  const tone = TONES[shown.state] ?? "";
   const state = t(`state_${shown.state}`);
   document.title = `${state} · ${grouped(shown.amount)} ${shown.asset.symbol}`;
   fill(at("amount"), `${grouped(shown.amount)} ${shown.asset.symbol}`);
-  at("state").className = `badge ${tone}`;
+  at("state").className = `badge ${tone(shown.state)}`;
   fill(at("state"), state);
-  at("reason").className = `note ${tone}`;
+  at("reason").className = `note ${tone(shown.state)}`;
   const reason = shown.reason ? said(shown.reason, "message") : t("as_usual");
   fill(at("reason"), reason);
   fill(at("left"), left());
-  fill(at("steps"), shown.links.map(step));
+  fill(at("steps"), steps(shown));
   fill(at("advice"), advice());
   fill(at("facts"), facts());
   const time = clock(new Date(lookedAt).toISOString());

@@ -163,16 +163,12 @@ pub async fn read(State(state): State<ApiState>) -> Result<Json<Overview>, Probl
 
 async fn overview(state: &ApiState) -> Result<Overview, Problem> {
     let readiness = state.readiness.borrow().clone();
-    let open: Vec<_> = BatchState::ALL
-        .into_iter()
-        .filter(|s| !matches!(s, BatchState::Final | BatchState::Dissolved))
-        .collect();
-    let batches = state.store.batches_in(&open).await?;
+    let batches = state.store.batches_in(&BatchState::OPEN).await?;
     Ok(Overview {
         at: view::time(now_ms()),
         ready: readiness.ready,
         causes: readiness.causes,
-        stages: stages(state, &open).await?,
+        stages: stages(state).await?,
         stuck: stuck(state, &batches).await?,
         lanes: lanes(state, &batches).await?,
         endpoints: readiness.endpoints,
@@ -182,7 +178,7 @@ async fn overview(state: &ApiState) -> Result<Overview, Problem> {
     })
 }
 
-async fn stages(state: &ApiState, open: &[BatchState]) -> Result<Vec<StageView>, Problem> {
+async fn stages(state: &ApiState) -> Result<Vec<StageView>, Problem> {
     let waiting = state.store.waiting_counts().await?;
     let alone = waiting.into_iter().filter(|(at, ..)| *at != WithdrawalState::Batched);
     let mut stages: Vec<_> = alone
@@ -193,8 +189,8 @@ async fn stages(state: &ApiState, open: &[BatchState]) -> Result<Vec<StageView>,
         })
         .collect();
     let standing = state.store.standing_in_batches().await?;
-    stages.extend(open.iter().map(|at| {
-        let here = standing.iter().find(|s| s.state == *at);
+    stages.extend(BatchState::OPEN.into_iter().map(|at| {
+        let here = standing.iter().find(|s| s.state == at);
         let since = here.and_then(|s| s.since).map(view::time);
         StageView { stage: at.as_str(), withdrawals: here.map_or(0, |s| s.withdrawals), since }
     }));

@@ -35,6 +35,7 @@ files! {
     "/page/operator.mjs" "operator.mjs" SCRIPT
     "/page/panels.mjs" "panels.mjs" SCRIPT
     "/page/detail.mjs" "detail.mjs" SCRIPT
+    "/page/links.mjs" "links.mjs" SCRIPT
     "/page/status.mjs" "status.mjs" SCRIPT
     "/page/api.mjs" "api.mjs" SCRIPT
     "/page/charts.mjs" "charts.mjs" SCRIPT

@@ -3,7 +3,7 @@
 //! Results go to standard output, logs and progress to standard error. With `--json` a result is one JSON document.
 //!
 //! - [`args`] holds the commands, their help and examples
-//! - [`submit`], [`status`], [`explain`], [`reconcile`], [`recover`], [`check`], [`oracle`], [`audit`], [`keys`], [`manual`] and [`db`]
+//! - [`submit`], [`status`], [`explain`], [`reconcile`], [`recover`], [`check`], [`oracle`], [`audit`], [`keys`], [`manual`], [`top`] and [`db`]
 //!   are a command each; `run` is [`crate::keeper`]
 //! - [`exit`] holds the exit codes
 //! - [`output`] prints
@@ -22,6 +22,7 @@ mod reconcile;
 mod recover;
 mod status;
 mod submit;
+mod top;
 
 use crate::{config::Config, deployment::Deployment, keeper, observe, store::Store};
 use args::{AuditCommand, Cli, Command, ConfigCommand, OracleCommand};
@@ -76,6 +77,7 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
         Command::Audit { command: AuditCommand::Export(args) } => {
             audit::export(&args, &config, &deployment).await
         }
+        Command::Top(args) => top::run(&args, &config).await,
         Command::Keys { command } => keys::run(&command, &config, &deployment).await,
         // Done above.
         Command::Oracle { command: OracleCommand::Replay(_) }
