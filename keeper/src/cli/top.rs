@@ -168,7 +168,7 @@ mod tests {
             "25.5 of 100",
             "█████░░░░░░░░░░░░░░░",
             "orders",
-            "10m",
+            "ends in 10m",
         ] {
             assert!(text.contains(said), "{said} is not in:\n{text}");
         }

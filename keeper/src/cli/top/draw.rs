@@ -71,8 +71,8 @@ fn vault(frame: &mut Frame<'_>, area: Rect, seen: &Seen) {
         return frame.render_widget(nothing, area);
     };
     let pauses = rows(vault, "pauses").iter().map(|pause| {
-        let ends = format!("paused, ends by itself in {}", away(seen, &text(pause, "until")));
-        Row::new([text(pause, "scope"), ends, String::new()]).style(Style::new().fg(Color::Red))
+        let ends = format!("ends in {}", away(seen, &text(pause, "until")));
+        Row::new([text(pause, "scope"), "paused".to_owned(), ends]).style(Style::new().fg(Color::Red))
     });
     let usd = vault["usd"].is_object().then(|| bucket("USD", &vault["usd"])).into_iter();
     let assets = rows(vault, "assets").iter().flat_map(|asset| {
