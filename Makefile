@@ -23,13 +23,19 @@ test: setup ## Contracts, keeper, and end to end on a real anvil
 	node tests/vectors/margin/generate.mjs
 	forge test
 	cargo test --workspace
-	@echo "Left out: generated API calls (make test-all), the long random runs (make test-long), mutants (make mutation), Slither (make lint)."
+	@echo "Left out: the web page and generated API calls (make test-all), the long random runs (make test-long), mutants (make mutation), Slither (make lint)."
 
-test-all: test ## The same, and calls generated from the API's description: Python 3.10, EXAMPLES=100 per operation
+CHROMIUM = $(or $(SPILLWAY_CHROMIUM),/usr/bin/chromium)
+
+test-all: test test-page ## The same, the web page in Chromium, and calls generated from the API's description: Python 3.10, EXAMPLES=100 per operation
 	@$(or $(PYTHON),python3) -m venv cache/schemathesis
 	@cache/schemathesis/bin/pip install --quiet --requirement script/api/requirements.txt
 	SPILLWAY_SCHEMATHESIS=$(CURDIR)/cache/schemathesis/bin/st SPILLWAY_API_EXAMPLES=$(or $(EXAMPLES),100) \
 		cargo test --workspace --test api_properties -- --ignored --nocapture
+
+test-page: setup ## The web page in a real Chromium (Debian's, installed if it is not there); screenshots in target/e2e/screenshots
+	@test -x $(CHROMIUM) || { apt-get update -q && apt-get install -qy --no-install-recommends chromium fonts-noto-cjk; }
+	SPILLWAY_CHROMIUM=$(CHROMIUM) cargo test --workspace --test page -- --ignored --nocapture --test-threads 1
 
 test-long: setup ## Millions of random calls on the contracts, hundreds of kills of the keeper, 200 seeds of chaos, ten million prices
 	SPILLWAY_ORACLE_CASES=10000000 SPILLWAY_ORACLE_SEED=$$(date +%s) cargo test --release -p oracle-guard --test differential -- --nocapture
@@ -83,4 +89,4 @@ fmt: setup ## Format everything
 clean: ## Remove what was built
 	rm -rf target out out-margin cache node_modules
 
-.PHONY: help setup demo test test-long mutation coverage bench bench-gas bench-margin bench-keeper bench-oracle lint slither fmt clean bench-books test-all
+.PHONY: help setup demo test test-page test-long mutation coverage bench bench-gas bench-margin bench-keeper bench-oracle lint slither fmt clean bench-books test-all

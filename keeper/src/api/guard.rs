@@ -22,10 +22,19 @@ pub struct Trace {
     pub from_caller: bool,
 }
 
+/// Paths whose end opens a status page.
+const TOKENS: [&str; 2] = ["/w/", "/v1/status/"];
+
+/// The path as it may be logged: without a token.
+fn shown(path: &str) -> String {
+    let prefix = TOKENS.into_iter().find(|prefix| path.starts_with(prefix));
+    prefix.map_or_else(|| path.to_owned(), |prefix| format!("{prefix}..."))
+}
+
 /// Logs a request by method, path, status and time. No headers, no query, no body: they may hold secrets.
 pub async fn log(mut request: Request, next: Next) -> Response {
     let trace = trace_of(request.headers());
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, path) = (request.method().clone(), shown(request.uri().path()));
     let span = tracing::info_span!("request", trace_id = %trace.id);
     request.extensions_mut().insert(trace);
     let start = Instant::now();
@@ -59,5 +68,17 @@ pub async fn require(State((keys, scope)): State<(Keys, Scope)>, request: Reques
     match keys.allow(scope, request.headers()).await {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_token_is_logged() {
+        assert_eq!(shown("/w/0123"), "/w/...");
+        assert_eq!(shown("/v1/status/0123"), "/v1/status/...");
+        assert_eq!(shown("/v1/withdrawals"), "/v1/withdrawals");
     }
 }

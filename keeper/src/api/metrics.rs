@@ -65,13 +65,9 @@ async fn withdrawals(state: &ApiState, text: &mut Text) -> Result<(), Problem> {
 }
 
 async fn batches(state: &ApiState, text: &mut Text) -> Result<(), Problem> {
-    let open: Vec<_> = BatchState::ALL
-        .into_iter()
-        .filter(|s| !matches!(s, BatchState::Final | BatchState::Dissolved))
-        .collect();
-    let batches = state.store.batches_in(&open).await?;
+    let batches = state.store.batches_in(&BatchState::OPEN).await?;
     text.family("spillway_batches_open", "gauge", "batches that are not final, by state");
-    for at in open {
+    for at in BatchState::OPEN {
         text.sample(&[("state", &at)], batches.iter().filter(|b| b.state == at).count());
     }
     text.family("spillway_batches_waiting", "gauge", "open batches that say why they wait, by code");

@@ -6,6 +6,8 @@
 //! - [`events`]: what changes, as it changes
 //! - [`vault`]: the vault's state, and an estimate before submitting
 //! - [`oracle`]: what is thought of prices
+//! - [`overview`]: the whole line at a glance
+//! - [`status`], [`page`]: one withdrawal for whoever has its link, and the web page
 //! - [`health`], [`metrics`]: alive, ready with causes, and figures
 //! - [`reader`], [`view`]: a withdrawal as readers see it, in JSON here and in the command line
 //! - [`openapi`]: the description of all this, made from the handlers
@@ -21,8 +23,11 @@ pub mod list;
 pub mod metrics;
 pub mod openapi;
 pub mod oracle;
+pub mod overview;
+pub mod page;
 pub mod problem;
 pub mod reader;
+pub mod status;
 pub mod vault;
 pub mod view;
 pub mod withdrawals;
@@ -59,6 +64,7 @@ pub struct ApiState {
     readiness: watch::Receiver<Readiness>,
     chain: Chain,
     vault: Arc<vault::Kept>,
+    overview: Arc<overview::Kept>,
     reader: Reader,
     fees: FeesConfig,
     events: Feed,
@@ -91,6 +97,7 @@ impl From<Parts<'_>> for ApiState {
         let terms = Terms::new(batch, policy, fees);
         Self {
             vault: Arc::default(),
+            overview: Arc::default(),
             reader: Reader::new(store.clone(), deployment.assets.clone(), terms),
             keys: Keys::new(store.clone(), config.token.clone(), config.require_key),
             fees: fees.clone(),
@@ -136,19 +143,24 @@ fn groups() -> [(Option<Scope>, OpenApiRouter<ApiState>); 4] {
                 .routes(routes!(withdrawals::explain))
                 .routes(routes!(events::read))
                 .routes(routes!(vault::read))
+                .routes(routes!(overview::read))
                 .routes(routes!(oracle::judgements)),
         ),
         (Some(Scope::Operate), new().routes(routes!(metrics::read))),
         (
             None,
-            new().routes(routes!(health::live)).routes(routes!(health::ready)).routes(routes!(openapi::read)),
+            new()
+                .routes(routes!(health::live))
+                .routes(routes!(health::ready))
+                .routes(routes!(openapi::read))
+                .routes(routes!(status::read)),
         ),
     ]
 }
 
 /// All routes, and what stands before them: the outermost is the last one added.
 pub fn router(state: ApiState) -> Router {
-    let mut routes = openapi::page();
+    let mut routes = openapi::page().merge(page::routes());
     for (scope, group) in groups() {
         let group = Router::from(group);
         routes = routes.merge(match scope {

@@ -8,9 +8,11 @@ use crate::{
         asset::Assets,
         batch::{Batch, BatchState},
         forecast::Durations,
-        reason::Code,
+        reason::{Code, Next},
+        status_token::StatusSecret,
         withdrawal::{Withdrawal, WithdrawalState},
     },
+    explain,
     store::{Store, StoreError},
 };
 use alloy::primitives::Address;
@@ -19,7 +21,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 /// So long it is not looked again how long withdrawals took.
 const DURATIONS: Duration = Duration::from_secs(10);
@@ -53,15 +55,21 @@ pub struct Reader {
     assets: Assets,
     terms: Terms,
     durations: Arc<Mutex<Known>>,
+    secret: Arc<OnceCell<StatusSecret>>,
 }
 
 impl Reader {
     pub fn new(store: Store, assets: Assets, terms: Terms) -> Self {
-        Self { store, assets, terms, durations: Arc::default() }
+        Self { store, assets, terms, durations: Arc::default(), secret: Arc::default() }
     }
 
     pub fn terms(&self) -> Terms {
         self.terms
+    }
+
+    /// What opens status pages.
+    pub async fn status_secret(&self) -> Result<StatusSecret, StoreError> {
+        self.secret.get_or_try_init(|| self.store.status_secret()).await.copied()
     }
 
     /// How long withdrawals of an asset took lately.
@@ -107,6 +115,7 @@ impl Reader {
         };
         let next = self.next(&withdrawal, batch.as_ref()).await?;
         let history = self.store.history(&withdrawal).await?;
+        let token = self.status_secret().await?.token(&withdrawal.id);
         let transaction = self.store.payout_of(&withdrawal).await?;
         let ended = history.iter().rev().find(|m| m.batch.is_none()).filter(|_| is_final).map(|m| m.at);
         let elapsed = ended.unwrap_or_else(now_ms) - withdrawal.received_at;
@@ -115,6 +124,8 @@ impl Reader {
             reason: reason(&withdrawal, batch.as_ref()),
             next,
             estimate,
+            links: explain::links(&withdrawal, batch.as_ref(), &history),
+            status_page: view::status_page(&token),
             id: withdrawal.id.to_string(),
             idempotency_key: withdrawal.idempotency_key,
             door: withdrawal.door,
@@ -142,38 +153,36 @@ impl Reader {
     ) -> Result<Option<NextView>, StoreError> {
         let now = now_ms();
         let since = withdrawal.received_at;
-        let (at, what) = match (withdrawal.state, batch) {
-            (WithdrawalState::Received, _) => (now, "it is checked"),
+        let (at, next) = match (withdrawal.state, batch) {
+            (WithdrawalState::Received, _) => (now, Next::IsChecked),
             (WithdrawalState::Held, _) if withdrawal.reason == Some(Code::FeeAboveShare) => {
-                (since + self.terms.fee_hold, "it is paid or released, whatever the fee is by then")
+                (since + self.terms.fee_hold, Next::PaidOrReleased)
             }
-            (WithdrawalState::Held, _) => {
-                (since + self.terms.hold_timeout, "it is rejected, unless the float covers it before")
-            }
-            (WithdrawalState::Ready, _) => (since + self.terms.window, "its batch closes"),
+            (WithdrawalState::Held, _) => (since + self.terms.hold_timeout, Next::IsRejected),
+            (WithdrawalState::Ready, _) => (since + self.terms.window, Next::BatchCloses),
             (WithdrawalState::Batched, Some(batch)) => match self.next_of(batch).await? {
                 Some(next) => next,
                 None => return Ok(None),
             },
             _ => return Ok(None),
         };
-        Ok(Some(NextView { at: view::time(at.max(now)), what }))
+        Ok(Some(NextView::new(at.max(now), next)))
     }
 
-    async fn next_of(&self, batch: &Batch) -> Result<Option<(i64, &'static str)>, StoreError> {
+    async fn next_of(&self, batch: &Batch) -> Result<Option<(i64, Next)>, StoreError> {
         // What the vault itself said: later than the next try, which would be refused again.
         if let Some(at) = batch.reason.as_deref().and_then(moment) {
-            return Ok(Some((at * 1_000, "the vault lets it pass, if nothing else changes")));
+            return Ok(Some((at * 1_000, Next::VaultLetsPass)));
         }
         if batch.retry_at > now_ms() {
-            return Ok(Some((batch.retry_at, "it is tried again")));
+            return Ok(Some((batch.retry_at, Next::TriedAgain)));
         }
         if batch.state != BatchState::Broadcast {
             return Ok(None);
         }
         let attempts = self.store.attempts(batch.row).await?;
         let newest = attempts.last().map(|a| a.signed_at + self.terms.bump_after);
-        Ok(newest.map(|at| (at, "a higher fee is offered, unless a block holds it before")))
+        Ok(newest.map(|at| (at, Next::FeeRises)))
     }
 }
 

@@ -1,6 +1,7 @@
 mod access;
 mod events;
 mod lists;
+mod page;
 
 use super::*;
 use crate::{

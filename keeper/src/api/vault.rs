@@ -9,7 +9,7 @@ use super::{
 use crate::{
     chain::state::{AssetState, Bucket, SCOPES, VaultState},
     clock::now_ms,
-    domain::{amount::Amount, asset::Asset},
+    domain::{amount::Amount, asset::Asset, reason::Next},
 };
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
@@ -207,7 +207,7 @@ pub async fn estimate(
         float_covers: amount <= of.float,
         fits_at: fits_at.map(|at| seconds(at.max(vault.block.timestamp))),
         fee: state.store.estimate(address).await?.map(|kept| view::fee(&kept, None)),
-        next: NextView { at: view::time(now + state.reader.terms().window), what: "its batch closes" },
+        next: NextView::new(now + state.reader.terms().window, Next::BatchCloses),
         estimate: state.reader.estimate(address, now).await?,
     }))
 }

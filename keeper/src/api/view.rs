@@ -7,9 +7,10 @@ use crate::{
         asset::{Asset, Assets},
         batch::BatchState,
         fees::FeeEstimate,
-        reason::{Code, Language},
+        reason::{Code, Language, Next},
         withdrawal::{Door, Withdrawal, WithdrawalState},
     },
+    explain::Link,
     store::{estimates::KeptEstimate, withdrawals::Move},
 };
 use alloy::primitives::{Address, B256};
@@ -54,9 +55,13 @@ pub struct WithdrawalView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline: Option<String>,
     pub trace_id: String,
+    /// The path of its status page, which shows it to whoever has it, without a key.
+    pub status_page: String,
     pub received_at: String,
     /// From its receipt to its end, or to now.
     pub seconds: u64,
+    /// The links of its way, from request to books.
+    pub links: Vec<Link>,
     /// Oldest first.
     pub history: Vec<MoveView>,
 }
@@ -84,6 +89,14 @@ impl ReasonView {
 pub struct NextView {
     pub at: String,
     pub what: &'static str,
+    pub what_zh: &'static str,
+}
+
+impl NextView {
+    /// At unix milliseconds.
+    pub fn new(at: i64, next: Next) -> Self {
+        Self { at: time(at), what: next.words(Language::En), what_zh: next.words(Language::Zh) }
+    }
 }
 
 /// When half, and when nine of ten, of such withdrawals were paid.
@@ -184,6 +197,11 @@ pub fn asset(assets: &Assets, withdrawal: &Withdrawal) -> AssetView {
     assets
         .get(address)
         .map_or_else(|| AssetView { symbol: address.to_string(), address, decimals: 0 }, AssetView::from)
+}
+
+/// The path of the status page of a token.
+pub fn status_page(token: &str) -> String {
+    format!("/w/{token}")
 }
 
 impl From<Move> for MoveView {

@@ -8,7 +8,10 @@ use super::{
     view::{self, WithdrawalView},
 };
 use crate::{
-    domain::withdrawal::{Order, Withdrawal, WithdrawalId},
+    domain::{
+        status_token::StatusSecret,
+        withdrawal::{Order, Withdrawal, WithdrawalId},
+    },
     explain::{Explainer, Explanation},
     stages::intake::{Answer, FieldError, Rule, check},
     store::withdrawals::NewWithdrawal,
@@ -41,6 +44,8 @@ pub struct Receipt {
     received_at: String,
     /// Where its state can be read.
     status_url: String,
+    /// The path of its status page, which shows it to whoever has it, without a key.
+    status_page: String,
 }
 
 /// A withdrawal to be paid.
@@ -83,12 +88,17 @@ pub async fn submit(
     let key = idempotency_key(&headers).map_err(|e| Problem::invalid(vec![e]))?;
     let order = body.into_order(Some(key)).and_then(|raw| check(&raw, &state.deployment));
     let order = order.map_err(Problem::invalid)?;
+    let secret = state.reader.status_secret().await?;
     let new = NewWithdrawal { order, trace_id: trace.id, request: None };
     let answer = state.intake.submit(vec![new], Rule::EachAlone).await?.into_iter().next();
 
     match answer {
-        Some(Answer::New(withdrawal)) => Ok(receipt_response(&state, StatusCode::CREATED, &withdrawal)),
-        Some(Answer::Repeated(withdrawal)) => Ok(receipt_response(&state, StatusCode::OK, &withdrawal)),
+        Some(Answer::New(withdrawal)) => {
+            Ok(receipt_response(&state, &secret, StatusCode::CREATED, &withdrawal))
+        }
+        Some(Answer::Repeated(withdrawal)) => {
+            Ok(receipt_response(&state, &secret, StatusCode::OK, &withdrawal))
+        }
         Some(refused) => Err(refused.refusal().map_or_else(Problem::store, Problem::conflict)),
         // The intake answers each withdrawal; if one day it did not, the caller may repeat.
         None => Err(Problem::store()),
@@ -106,13 +116,18 @@ fn idempotency_key(headers: &HeaderMap) -> Result<String, FieldError> {
     Ok(first.unwrap_or_default())
 }
 
-fn receipt_response(state: &ApiState, status: StatusCode, withdrawal: &Withdrawal) -> Response {
-    let receipt = receipt(state, withdrawal);
+fn receipt_response(
+    state: &ApiState,
+    secret: &StatusSecret,
+    status: StatusCode,
+    withdrawal: &Withdrawal,
+) -> Response {
+    let receipt = receipt(state, secret, withdrawal);
     let location = receipt.status_url.clone();
     (status, [(header::LOCATION, location)], Json(receipt)).into_response()
 }
 
-fn receipt(state: &ApiState, withdrawal: &Withdrawal) -> Receipt {
+fn receipt(state: &ApiState, secret: &StatusSecret, withdrawal: &Withdrawal) -> Receipt {
     let asset = view::asset(&state.deployment.assets, withdrawal);
     Receipt {
         id: withdrawal.id.to_string(),
@@ -124,6 +139,7 @@ fn receipt(state: &ApiState, withdrawal: &Withdrawal) -> Receipt {
         trace_id: withdrawal.trace_id.clone(),
         received_at: view::time(withdrawal.received_at),
         status_url: format!("/v1/withdrawals/{}", withdrawal.id),
+        status_page: view::status_page(&secret.token(&withdrawal.id)),
     }
 }
 
@@ -208,6 +224,7 @@ pub async fn submit_bulk(
         return Err(Problem::invalid_rows(row_errors(checked.iter().map(|c| c.as_ref().err())), count));
     }
 
+    let secret = state.reader.status_secret().await?;
     let good = checked.iter().filter_map(|c| c.as_ref().ok());
     let good: Vec<_> = good.map(|order| new_withdrawal(order.clone(), &trace)).collect();
     let rule = if bulk.skip_invalid { Rule::EachAlone } else { Rule::AllOrNothing };
@@ -216,7 +233,7 @@ pub async fn submit_bulk(
     if !bulk.skip_invalid && refusals.iter().any(Option::is_some) {
         return Err(Problem::invalid_rows(row_errors(refusals.iter().map(Option::as_ref)), count));
     }
-    Ok(Json(bulk_answer(&state, checked, answers)).into_response())
+    Ok(Json(bulk_answer(&state, &secret, checked, answers)).into_response())
 }
 
 /// All rows of a caller's trace share it; otherwise each gets its own.
@@ -234,13 +251,14 @@ fn row_errors<'a>(rows: impl Iterator<Item = Option<&'a Vec<FieldError>>>) -> Ve
 
 fn bulk_answer(
     state: &ApiState,
+    secret: &StatusSecret,
     checked: Vec<Result<Order, Vec<FieldError>>>,
     answers: Vec<Answer>,
 ) -> BulkAnswer {
     let mut answers = answers.into_iter();
     let mut outcome = |row: Result<Order, Vec<FieldError>>| match row.map(|_| answers.next()) {
-        Ok(Some(Answer::New(w))) => Outcome::New(receipt(state, &w)),
-        Ok(Some(Answer::Repeated(w))) => Outcome::Repeated(receipt(state, &w)),
+        Ok(Some(Answer::New(w))) => Outcome::New(receipt(state, secret, &w)),
+        Ok(Some(Answer::Repeated(w))) => Outcome::Repeated(receipt(state, secret, &w)),
         Ok(refused) => Outcome::Rejected { errors: refused.and_then(|a| a.refusal()).into_iter().collect() },
         Err(errors) => Outcome::Rejected { errors },
     };

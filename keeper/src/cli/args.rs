@@ -69,6 +69,15 @@ Examples:
 Follows it through request, policy, batch, signature, broadcast, chain and books, and asks store and chain why it is where
 it is now. Changes nothing; a keeper need not run.")]
     Explain(ExplainArgs),
+    /// Watch a running keeper: stages, what is stuck, limits, lanes, endpoints
+    #[command(after_help = "\
+Examples:
+  spillway top
+  SPILLWAY_KEY=spk_... spillway top --url https://keeper.example
+  spillway top --once
+
+It asks the keeper's API, with a key of the scope read (SPILLWAY_KEY) where one is needed. q ends it.")]
+    Top(TopArgs),
     /// Compare intake, ledger and chain at the last final block
     #[command(after_help = "\
 Examples:
@@ -507,6 +516,25 @@ pub struct ExplainArgs {
     pub language: Language,
     /// Print one JSON document
     #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct TopArgs {
+    /// The keeper's address; that of api.listen, without
+    #[arg(long)]
+    pub url: Option<String>,
+    /// A key with the scope read; only from the environment, because others see what is typed
+    #[arg(long, env = "SPILLWAY_KEY", hide = true, hide_env_values = true)]
+    pub key: Option<String>,
+    /// How often it asks, such as 5s
+    #[arg(long, default_value = "1s")]
+    pub every: humantime::Duration,
+    /// Print one frame as text
+    #[arg(long)]
+    pub once: bool,
+    /// Print what was heard as one JSON document
+    #[arg(long, conflicts_with = "once")]
     pub json: bool,
 }
 

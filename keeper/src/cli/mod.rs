@@ -4,7 +4,7 @@
 //!
 //! - [`args`] holds the commands, their help and examples
 //! - [`submit`], [`status`], [`explain`], [`reconcile`], [`recover`], [`check`], [`oracle`], [`audit`], [`keys`], [`webhooks`],
-//!   [`manual`] and [`db`]
+//!   [`manual`], [`top`] and [`db`]
 //!   are a command each; `run` is [`crate::keeper`]
 //! - [`exit`] holds the exit codes
 //! - [`output`] prints
@@ -23,6 +23,7 @@ mod reconcile;
 mod recover;
 mod status;
 mod submit;
+mod top;
 mod webhooks;
 
 use crate::{config::Config, deployment::Deployment, keeper, observe, store::Store};
@@ -78,6 +79,7 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
         Command::Audit { command: AuditCommand::Export(args) } => {
             audit::export(&args, &config, &deployment).await
         }
+        Command::Top(args) => top::run(&args, &config).await,
         Command::Keys { command } => keys::run(&command, &config, &deployment).await,
         Command::Webhooks { command } => webhooks::run(&command, &config, &deployment).await,
         // Done above.

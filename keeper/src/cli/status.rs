@@ -116,13 +116,9 @@ struct Overview {
 }
 
 async fn all(store: &Store, as_json: bool, deployment: &Deployment) -> eyre::Result<()> {
-    let open: Vec<_> = BatchState::ALL
-        .into_iter()
-        .filter(|s| !matches!(s, BatchState::Final | BatchState::Dissolved))
-        .collect();
     let overview = Overview {
         counts: store.counts().await?,
-        open: store.batches_in(&open).await?,
+        open: store.batches_in(&BatchState::OPEN).await?,
         settled: store.final_batches().await?,
         lanes: store.lanes().await?,
         cursor: store.cursor().await?,

@@ -78,6 +78,10 @@ impl BatchState {
         Self::Dissolved,
     ];
 
+    /// Those after which something follows.
+    pub const OPEN: [Self; 6] =
+        [Self::Planned, Self::Priced, Self::Funded, Self::Signed, Self::Broadcast, Self::Mined];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Planned => "planned",

@@ -11,6 +11,7 @@
 //! - [`ledger`]: the accounts, and the two sides of every move of money
 //! - [`nonces`]: which nonces of a lane are spoken for
 //! - [`reason`]: why something waits or failed, and what happens next
+//! - [`status_token`]: who may see one withdrawal's status page
 //! - [`webhook`]: what endpoints of the operator are told, and how it is signed
 
 pub mod access;
@@ -23,5 +24,6 @@ pub mod lane;
 pub mod ledger;
 pub mod nonces;
 pub mod reason;
+pub mod status_token;
 pub mod webhook;
 pub mod withdrawal;

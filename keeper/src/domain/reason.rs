@@ -238,6 +238,56 @@ impl Code {
     }
 }
 
+/// What happens next, at a moment that is given beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    IsChecked,
+    PaidOrReleased,
+    IsRejected,
+    BatchCloses,
+    VaultLetsPass,
+    TriedAgain,
+    FeeRises,
+}
+
+impl Next {
+    #[cfg(test)]
+    const ALL: [Self; 7] = [
+        Self::IsChecked,
+        Self::PaidOrReleased,
+        Self::IsRejected,
+        Self::BatchCloses,
+        Self::VaultLetsPass,
+        Self::TriedAgain,
+        Self::FeeRises,
+    ];
+
+    /// The end of a sentence that begins with the moment.
+    pub fn words(self, language: Language) -> &'static str {
+        let (en, zh) = match self {
+            Self::IsChecked => ("it is checked", "进行检查"),
+            Self::PaidOrReleased => {
+                ("it is paid or released, whatever the fee is by then", "无论届时费用多少，都会支付或放行")
+            }
+            Self::IsRejected => {
+                ("it is rejected, unless the float covers it before", "若余额届时仍不足，将被拒绝")
+            }
+            Self::BatchCloses => ("its batch closes", "所在批次截止"),
+            Self::VaultLetsPass => {
+                ("the vault lets it pass, if nothing else changes", "若无其他变化，金库将放行")
+            }
+            Self::TriedAgain => ("it is tried again", "再次尝试"),
+            Self::FeeRises => {
+                ("a higher fee is offered, unless a block holds it before", "若仍未进入区块，将提高费用")
+            }
+        };
+        match language {
+            Language::En => en,
+            Language::Zh => zh,
+        }
+    }
+}
+
 impl std::fmt::Display for Code {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
@@ -261,5 +311,9 @@ mod tests {
             assert_eq!(Code::ALL.iter().filter(same).count(), 1, "{code} says what another says");
         }
         assert_eq!(Code::of_reason("something else"), None);
+        for next in Next::ALL {
+            let (en, zh) = (next.words(Language::En), next.words(Language::Zh));
+            assert!(en.is_ascii() && zh.chars().any(|c| c > '\u{4e00}'), "{next:?}: {en}, {zh}");
+        }
     }
 }

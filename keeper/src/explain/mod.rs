@@ -66,6 +66,23 @@ impl LinkName {
         }
     }
 
+    /// What happens there.
+    pub fn words(self, language: Language) -> &'static str {
+        let (en, zh) = match self {
+            Self::Request => ("Accepted", "已受理"),
+            Self::Policy => ("Checked", "检查"),
+            Self::Batch => ("Given its place", "排定位置"),
+            Self::Signature => ("Signed", "签名"),
+            Self::Broadcast => ("Sent to the chain", "发送到链上"),
+            Self::Chain => ("In a block", "进入区块"),
+            Self::Books => ("Final", "最终确认"),
+        };
+        match language {
+            Language::En => en,
+            Language::Zh => zh,
+        }
+    }
+
     /// The move that passed it: of the withdrawal or of its batch.
     fn passed_by(self, step: &Move) -> bool {
         use WithdrawalState::*;
@@ -94,6 +111,8 @@ pub enum LinkState {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Link {
     pub link: LinkName,
+    pub words: &'static str,
+    pub words_zh: &'static str,
     pub state: LinkState,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
@@ -144,16 +163,21 @@ impl Explainer {
             None => reason(withdrawal, None)
                 .map(|ended| Cause::new(ended.code, "it ended so", "nothing: it stays as it is")),
         };
-        let links = LinkName::ALL.map(|link| link_of(link, here, &history));
         Ok(Explanation {
             id: withdrawal.id.to_string(),
             idempotency_key: withdrawal.idempotency_key.clone(),
             state: withdrawal.state,
             hangs_at: here,
             cause,
-            links: links.into(),
+            links: links(withdrawal, batch.as_ref(), &history),
         })
     }
+}
+
+/// The links of a withdrawal's way, as its history passed them.
+pub fn links(withdrawal: &Withdrawal, batch: Option<&Batch>, history: &[Move]) -> Vec<Link> {
+    let here = here(withdrawal, batch);
+    LinkName::ALL.map(|link| link_of(link, here, history)).into()
 }
 
 fn here(withdrawal: &Withdrawal, batch: Option<&Batch>) -> Option<LinkName> {
@@ -183,5 +207,6 @@ fn link_of(link: LinkName, here: Option<LinkName>, history: &[Move]) -> Link {
         None => LinkState::Ahead,
     };
     let at = passed.filter(|_| state == LinkState::Passed).map(view::time);
-    Link { link, state, at }
+    let (words, words_zh) = (link.words(Language::En), link.words(Language::Zh));
+    Link { link, words, words_zh, state, at }
 }

@@ -31,6 +31,7 @@ pub mod lanes;
 pub mod leases;
 pub mod listing;
 pub mod oracle;
+pub mod overview;
 pub mod pauses;
 pub mod progress;
 pub mod schema;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use spillway_e2e::{
     eventually,
     keeper::{Keeper, Setup},
-    world::World,
+    world::{LANES, World},
 };
 use std::{path::Path, time::Duration};
 
@@ -72,6 +72,37 @@ async fn a_watcher_does_not_hold_up_the_end_of_a_keeper() -> eyre::Result<()> {
     let start = std::time::Instant::now();
     keeper.stop()?;
     assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_live_view_asks_a_running_keeper_with_a_key_that_may_read() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let setup = Setup::new(&world, Path::new(PROGRAM), 1, "")?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    let open = setup.run(&["top", "--once"])?;
+    let frame = String::from_utf8(open.stdout)?;
+    let lane = LANES[0].0.to_string();
+    for said in
+        ["paying", "received", "mined", "TUSD alone", "1000000", "127.0.0.1", &lane.to_lowercase()[..12]]
+    {
+        assert!(frame.to_lowercase().contains(&said.to_lowercase()), "{said} is not in:\n{frame}");
+    }
+    let key = |scope: &str| text(&setup.json(&["keys", "create", "eyes", "--scope", scope])?, "key");
+    let (read, submit) = (key("read")?, key("submit")?);
+    until(&setup, &read, 200).await?;
+    let with = |key: &str| setup.command().args(["top", "--json"]).env("SPILLWAY_KEY", key).output();
+    for (key, why) in [("spk_wrong", "spillway keys create"), (&*submit, "the scope read")] {
+        let refused = with(key)?;
+        assert!(!refused.status.success(), "{key}");
+        assert!(String::from_utf8(refused.stderr)?.contains(why), "it says what to do");
+    }
+    let seen: Value = serde_json::from_slice(&with(&read)?.stdout)?;
+    assert_eq!(seen["overview"]["ready"], true, "{seen}");
+    assert!(seen["vault"]["assets"].is_array(), "{seen}");
+    keeper.stop()?;
+    let gone = String::from_utf8(with(&read)?.stderr)?;
+    assert!(gone.contains("no keeper answers"), "{gone}");
     Ok(())
 }
 

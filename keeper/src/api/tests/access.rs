@@ -8,7 +8,7 @@ use crate::{
 use axum::http::Method;
 
 /// Every route, and what it asks for. A route that is not here fails the test, and so does one that is no more.
-const ROUTES: [(Method, &str, Option<Scope>); 14] = [
+const ROUTES: [(Method, &str, Option<Scope>); 16] = [
     (Method::POST, "/v1/withdrawals", Some(Scope::Submit)),
     (Method::POST, "/v1/withdrawals/bulk", Some(Scope::Submit)),
     (Method::POST, "/v1/withdrawals/{id}/cancel", Some(Scope::Submit)),
@@ -19,10 +19,13 @@ const ROUTES: [(Method, &str, Option<Scope>); 14] = [
     (Method::GET, "/v1/events", Some(Scope::Read)),
     (Method::GET, "/v1/vault", Some(Scope::Read)),
     (Method::GET, "/v1/oracle", Some(Scope::Read)),
+    (Method::GET, "/v1/overview", Some(Scope::Read)),
     (Method::GET, "/metrics", Some(Scope::Operate)),
     (Method::GET, "/v1/health/live", None),
     (Method::GET, "/v1/health/ready", None),
     (Method::GET, "/v1/openapi.json", None),
+    // Its token says whose it is.
+    (Method::GET, "/v1/status/{token}", None),
 ];
 
 /// A key in the store.

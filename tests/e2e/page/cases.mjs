@@ -1,0 +1,210 @@
+// The cases of tests/page.rs: `node cases.mjs CASE [ARGUMENT...]`.
+
+import assert from "node:assert/strict";
+import {
+  DESKTOP,
+  LIMIT,
+  PHONE,
+  address,
+  contrasts,
+  fits,
+  screenshot,
+  signIn,
+  tell,
+  watchShifts,
+  withBrowser,
+} from "./browser.mjs";
+
+const [name, ...given] = process.argv.slice(2);
+
+const cases = {
+  /** A status page follows its withdrawal to the end. */
+  async follow(page, [link]) {
+    const shifted = await watchShifts(page);
+    await page.goto(address(link));
+    await page.evaluate(() => (window.loadedOnce = true));
+    await page.locator("[data-link=chain].here").waitFor();
+    assert.equal(await page.locator("#state").textContent(), "On its way");
+    await screenshot(page, "status-on-its-way");
+    tell("on its way");
+    await page.locator("#state", { hasText: "Paid" }).waitFor({ timeout: LIMIT });
+    assert(await page.evaluate(() => window.loadedOnce), "the page was loaded again");
+    assert.equal(await page.locator("[data-link].passed").count(), 7);
+    assert.match(await page.locator("[data-fact=transaction] code").textContent(), /^0x[0-9a-f]{64}$/);
+    assert.match(await page.locator("#said").textContent(), /^Paid/, "it is said aloud");
+    assert((await shifted()) < 0.1, `what was there moved by ${await shifted()}`);
+    await screenshot(page, "status-paid");
+    tell("paid");
+  },
+
+  /** A withdrawal that waits and one that failed say why, and what next, in both languages. */
+  async reasons(page, [held, failed, expected]) {
+    const said = JSON.parse(expected);
+    for (const [what, link] of [
+      ["held", held],
+      ["failed", failed],
+    ]) {
+      await page.goto(address(link));
+      for (const [language, locale, field] of [
+        ["English", "en", "message"],
+        ["中文", "zh-Hans", "message_zh"],
+      ]) {
+        await page.getByRole("button", { name: language }).click();
+        await page.locator("#reason", { hasText: said[what][field] }).waitFor();
+        assert.equal(await page.locator("html").getAttribute("lang"), locale);
+        assert((await page.locator("#advice").textContent()).length > 5);
+        assert.equal(await page.getByRole("button", { name: language }).getAttribute("aria-pressed"), "true");
+        await screenshot(page, `status-${what}-${locale}`);
+      }
+      if (what === "failed") assert.equal(await page.locator("[data-link].stopped").count(), 1, "where it ended");
+      if (what === "held") assert.match(await page.locator("#left").textContent(), /下一步/);
+      await page.getByRole("button", { name: "English" }).click();
+      if (what === "held") await page.locator("#left", { hasText: "Next, in" }).waitFor();
+    }
+  },
+
+  /** A link shows its own withdrawal only, without a key; a wrong one shows none. */
+  async links(page, [link, id, key]) {
+    const shown = [];
+    page.on("response", (answer) => shown.push(new URL(answer.url()).pathname));
+    await page.goto(address(link));
+    await page.locator("[data-fact=id]", { hasText: id }).waitFor();
+    assert.deepEqual(
+      [...new Set(shown.filter((path) => path.startsWith("/v1/")))],
+      [`/v1/status/${link.split("/").pop()}`],
+    );
+    const text = await page.content();
+    assert(!text.includes("spk_") && !text.includes(key), "no key, and nothing of the caller's");
+    await page.goto(address(`${link.slice(0, -1)}${link.endsWith("0") ? "1" : "0"}`));
+    await page.locator("#amount", { hasText: "No withdrawal has this link" }).waitFor();
+  },
+
+  /** A wrong key is refused with the next step; a right one stays in the tab alone. */
+  async sign_in(page, [key], context) {
+    await page.goto(address("/"));
+    await page.getByLabel("API key").fill("spk_wrong");
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.locator("#refused", { hasText: "spillway keys create" }).waitFor();
+    await screenshot(page, "sign-in");
+    await signIn(page, key);
+    const kept = await page.evaluate(() => [
+      Object.values(sessionStorage),
+      Object.values(localStorage),
+      document.cookie,
+    ]);
+    assert.deepEqual(kept, [[key], [], ""]);
+    const other = await context.newPage();
+    await other.goto(address("/"));
+    await other.getByLabel("API key").waitFor();
+    await page.getByRole("button", { name: "Sign out" }).click();
+    assert.deepEqual(await page.evaluate(() => Object.values(sessionStorage)), []);
+  },
+
+  /** What is stuck comes first, with its cause; a pause shows within its time, and goes by itself. */
+  async pause(page, [key, stuck]) {
+    await signIn(page, key);
+    await page.locator(`#stuck [data-open="${stuck}"]`).waitFor();
+    assert.match(await page.locator("#stuck").textContent(), /less of this asset/);
+    await page.locator("#pauses", { hasText: "Nothing is paused" }).waitFor();
+    // What the page shows is seen as it changes, not by asking again and again.
+    const seen = page.evaluate(
+      () =>
+        new Promise((resolve) => {
+          const look = () =>
+            document.querySelector('[data-pause="orders"]') && (observer.disconnect(), resolve(Date.now()));
+          const observer = new MutationObserver(look);
+          observer.observe(document.getElementById("pauses"), { childList: true, subtree: true });
+        }),
+    );
+    tell("watching");
+    tell(await seen);
+    assert.match(await page.locator("#said").textContent(), /orders/, "it is said aloud");
+    await screenshot(page, "operator-paused");
+    await page.locator("#pauses", { hasText: "Nothing is paused" }).waitFor();
+  },
+
+  /** The keyboard alone signs in, finds a withdrawal, reads it, closes it, and switches the language. */
+  async keyboard(page, [key, id]) {
+    await page.goto(address("/"));
+    await page.getByLabel("API key").waitFor();
+    assert.equal(await page.evaluate(() => document.activeElement.id), "key", "the first thing to do has the focus");
+    await page.keyboard.type(key);
+    await page.keyboard.press("Enter");
+    await page.locator("#board").waitFor();
+    const tabTo = async (matches) => {
+      for (let i = 0; i < 80; i += 1) {
+        await page.keyboard.press("Tab");
+        const shown = await page.evaluate((matches) => {
+          const element = document.activeElement;
+          const style = getComputedStyle(element);
+          return {
+            found: element.matches(matches),
+            outlined: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
+            html: element.outerHTML.slice(0, 90),
+          };
+        }, matches);
+        assert(shown.outlined || shown.html.startsWith("<body"), `the focus cannot be seen on ${shown.html}`);
+        if (shown.found) return;
+      }
+      assert.fail(`Tab does not reach ${matches}`);
+    };
+    await tabTo("#wanted");
+    await page.keyboard.type(id);
+    await page.keyboard.press("Enter");
+    await page.locator("#detail", { hasText: id }).waitFor();
+    assert.equal(await page.evaluate(() => document.activeElement.id), "detail", "the focus goes where the answer is");
+    await page.locator("#detail", { hasText: "What frees it" }).waitFor();
+    await tabTo("[data-close]");
+    // The panels are made anew each second: what has the focus keeps it.
+    await page.waitForTimeout(2_500);
+    assert(await page.evaluate(() => document.activeElement.matches("[data-close]")), "the focus was lost");
+    await page.keyboard.press("Enter");
+    assert.equal(await page.evaluate(() => document.activeElement.id), "wanted");
+    await tabTo("[data-list=held]");
+    await page.keyboard.press("Enter");
+    await page.locator(`#found [data-open="${id}"]`).waitFor();
+    await page.keyboard.press("Control+Home");
+    await page.evaluate(() => document.activeElement.blur());
+    await tabTo("[data-language=zh]");
+    await page.keyboard.press("Enter");
+    await page.locator("h2", { hasText: "滞留" }).waitFor();
+  },
+
+  /** Phone and desktop, dark and light: nothing beyond the screen, enough contrast everywhere. */
+  async looks(page, [key, id, link]) {
+    const shifted = await watchShifts(page);
+    await signIn(page, key);
+    for (const colorScheme of ["light", "dark"]) {
+      for (const [size, viewport] of [
+        ["desktop", DESKTOP],
+        ["phone", PHONE],
+      ]) {
+        await page.emulateMedia({ colorScheme });
+        await page.setViewportSize(viewport);
+        await page.goto(address(`/#${id}`));
+        await page.reload();
+        await page.locator("#detail", { hasText: "What frees it" }).waitFor();
+        await page.locator("#limits svg").first().waitFor();
+        await fits(page);
+        await contrasts(page);
+        await page.waitForTimeout(2_000);
+        assert((await shifted()) < 0.1, `${size}: what was there moved by ${await shifted()}`);
+        await screenshot(page, `operator-${colorScheme}-${size}`);
+        await page.goto(address(link));
+        await page.locator("[data-fact=id]").waitFor();
+        await fits(page);
+        await contrasts(page);
+        await screenshot(page, `status-${colorScheme}-${size}`);
+      }
+    }
+    await page.setViewportSize(DESKTOP);
+    await page.goto(address(`/#${id}`));
+    await page.getByRole("button", { name: "中文" }).click();
+    await page.locator("h2", { hasText: "滞留" }).waitFor();
+    await fits(page);
+    await screenshot(page, "operator-zh");
+  },
+};
+
+await withBrowser((page, context) => cases[name](page, given, context));
+process.exit(0);

@@ -1,0 +1,218 @@
+//! The web page in a real Chromium, over a real keeper and chain. Each case is a script in `page/cases.mjs`; what it needs of
+//! keeper and chain is done here.
+
+use alloy::{primitives::U256, providers::ext::AnvilApi, sol_types::SolCall};
+use eyre::{OptionExt, WrapErr, ensure};
+use serde_json::{Value, json};
+use spillway::chain::abi::IVault::{self, Scope};
+use spillway_e2e::{
+    cases::{by_hand, orders_of, submit, until_open},
+    eventually,
+    keeper::{Keeper, Setup},
+    root, scratch,
+    world::{GUARDIAN, World, amount_of_ether, send},
+};
+use std::{
+    env,
+    path::Path,
+    process::Stdio,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    time::timeout,
+};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
+const LIMIT: Duration = Duration::from_secs(180);
+const RECIPIENT: &str = "0x00000000000000000000000000000000000a11ce";
+
+/// A keeper with keys for its API.
+struct Site {
+    setup: Setup,
+    keeper: Keeper,
+    /// May read, and nothing else.
+    read: String,
+    submit: String,
+}
+
+impl Site {
+    async fn start(world: &World, more: &str) -> eyre::Result<Self> {
+        let setup = Setup::new(world, Path::new(PROGRAM), 1, more)?;
+        let keeper = Keeper::start_ready(&setup).await?;
+        let key = |scope: &str| -> eyre::Result<String> {
+            let made = setup.json(&["keys", "create", "page", "--scope", scope])?;
+            Ok(made["key"].as_str().ok_or_eyre("no key")?.to_owned())
+        };
+        let (read, submit) = (key("read")?, key("submit")?);
+        let site = Self { setup, keeper, read, submit };
+        eventually("the keys count", Duration::from_secs(10), || async {
+            let asked = reqwest::Client::new().get(site.setup.api("/v1/vault"));
+            Ok(asked.bearer_auth(&site.read).send().await?.status().is_success().then_some(()))
+        })
+        .await?;
+        Ok(site)
+    }
+
+    /// Hands in an order of TUSD and returns its receipt.
+    async fn order(&self, key: &str, amount: &str, deadline: Option<Duration>) -> eyre::Result<Value> {
+        let mut body = json!({ "asset": "TUSD", "recipient": RECIPIENT, "amount": amount });
+        if let Some(within) = deadline {
+            body["deadline"] =
+                humantime::format_rfc3339_seconds(SystemTime::now() + within).to_string().into();
+        }
+        let request =
+            reqwest::Client::new().post(self.setup.api("/v1/withdrawals")).bearer_auth(&self.submit);
+        let answer = request.header("idempotency-key", key).json(&body).send().await?;
+        ensure!(answer.status().is_success(), "{}", answer.text().await?);
+        Ok(answer.json().await?)
+    }
+
+    async fn read(&self, path: &str) -> eyre::Result<Value> {
+        let request = reqwest::Client::new().get(self.setup.api(path)).bearer_auth(&self.read);
+        Ok(request.send().await?.json().await?)
+    }
+
+    /// Waits until a withdrawal has a reason.
+    async fn until(&self, receipt: &Value, code: &str) -> eyre::Result<Value> {
+        let path = format!("/v1/withdrawals/{}", text(receipt, "id")?);
+        let view = eventually(code, Duration::from_secs(60), || async {
+            let view = self.read(&path).await?;
+            Ok((view["reason"]["code"] == code).then_some(view))
+        });
+        view.await.wrap_err_with(|| self.setup.log_tail())
+    }
+}
+
+fn text<'a>(of: &'a Value, name: &str) -> eyre::Result<&'a str> {
+    of[name].as_str().ok_or_else(|| eyre::eyre!("no {name} in {of}"))
+}
+
+/// A case that runs in a browser of its own.
+struct Case {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Case {
+    fn start(site: &Site, name: &str, given: &[&str]) -> eyre::Result<Self> {
+        let chromium = env::var("SPILLWAY_CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".to_owned());
+        let mut child = Command::new("node")
+            .arg(root().join("tests/e2e/page/cases.mjs"))
+            .arg(name)
+            .args(given)
+            .env("SPILLWAY_URL", site.setup.api(""))
+            .env("SPILLWAY_CHROMIUM", chromium)
+            .env("SPILLWAY_SCREENSHOTS", scratch("screenshots"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .wrap_err("node does not start; see CONTRIBUTING.md")?;
+        let stdout = child.stdout.take().ok_or_eyre("no standard output")?;
+        Ok(Self { child, lines: BufReader::new(stdout).lines() })
+    }
+
+    /// The next line that it writes.
+    async fn line(&mut self) -> eyre::Result<String> {
+        let line = timeout(LIMIT, self.lines.next_line()).await.wrap_err("the case stands still")??;
+        line.ok_or_eyre("the case ended early; what was wrong is above")
+    }
+
+    async fn passes(mut self) -> eyre::Result<()> {
+        let status = timeout(LIMIT, self.child.wait()).await.wrap_err("the case does not end")??;
+        ensure!(status.success(), "the case failed; what was wrong is above");
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: make test-all"]
+async fn a_withdrawal_is_followed_to_its_end_without_a_reload() -> eyre::Result<()> {
+    let world = by_hand().await?;
+    let site = Site::start(&world, "[batch]\nwindow = \"100ms\"\n").await?;
+    let receipt = site.order("followed", "12.5", None).await?;
+    let again = site.order("followed", "12.5", None).await?;
+    assert_eq!(receipt["status_page"], again["status_page"], "a repeat names the same page");
+    until_open(&site.setup, "orders", "broadcast", 1).await?;
+    let mut case = Case::start(&site, "follow", &[text(&receipt, "status_page")?])?;
+    assert_eq!(case.line().await?, "on its way");
+    world.provider().anvil_mine(Some(10), None).await?;
+    assert_eq!(case.line().await?, "paid");
+    case.passes().await?;
+    site.keeper.stop()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: make test-all"]
+async fn one_that_waits_and_one_that_failed_say_why_and_what_next_in_both_languages() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let site = Site::start(&world, "[batch]\nwindow = \"100ms\"\n").await?;
+    let held = site.order("held", "2000000", None).await?;
+    let failed = site.order("failed", "2000000", Some(Duration::from_secs(3))).await?;
+    let said = json!({
+        "held": site.until(&held, "float_insufficient").await?["reason"],
+        "failed": site.until(&failed, "deadline_passed").await?["reason"],
+    });
+    let links = [text(&held, "status_page")?, text(&failed, "status_page")?];
+    Case::start(&site, "reasons", &[links[0], links[1], &said.to_string()])?.passes().await?;
+    let given = [links[0], text(&held, "id")?, "failed"];
+    Case::start(&site, "links", &given)?.passes().await?;
+    let token = links[0].rsplit('/').next().unwrap_or_default();
+    assert!(!site.setup.logged().contains(token), "no token is logged");
+    site.keeper.stop()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: make test-all"]
+async fn a_pause_is_seen_within_two_seconds_of_the_keeper_seeing_it() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let site = Site::start(&world, "[batch]\nwindow = \"100ms\"\n").await?;
+    Case::start(&site, "sign_in", &[&site.read])?.passes().await?;
+    let stuck = site.order("stuck", "2000000", None).await?;
+    site.until(&stuck, "float_insufficient").await?;
+    let mut case = Case::start(&site, "pause", &[&site.read, text(&stuck, "id")?])?;
+    assert_eq!(case.line().await?, "watching");
+
+    world.provider().anvil_set_balance(GUARDIAN, amount_of_ether(10)).await?;
+    let input = IVault::pauseCall { scope: Scope::Orders, duration: 20 }.abi_encode();
+    let sent = send(world.provider(), GUARDIAN, world.vault(), U256::ZERO, input.into()).await?;
+    ensure!(sent.get_receipt().await?.status(), "the vault refused the pause");
+    let on_chain = now_ms();
+    let paused = async {
+        eventually("the keeper sees the pause", Duration::from_secs(20), || async {
+            Ok((site.read("/v1/vault").await?["pauses"][0]["scope"] == "orders").then(now_ms))
+        })
+        .await
+    };
+    let (keeper, page) = tokio::join!(paused, case.line());
+    let (keeper, page) = (keeper?, page?.parse::<i64>()?);
+    println!("page_pause_seen_ms={} page_pause_seen_from_block_ms={}", page - keeper, page - on_chain);
+    assert!(page - keeper <= 2_000, "{} ms after the keeper", page - keeper);
+    case.passes().await?;
+    site.keeper.stop()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: make test-all"]
+async fn by_keyboard_on_a_phone_dark_and_light() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let site = Site::start(&world, "[batch]\nwindow = \"500ms\"\nmax_payouts = 10\n").await?;
+    let paid = [orders_of(&world, "TUSD", "paid", 30), orders_of(&world, "ETH", "coin", 12)].concat();
+    submit(&world, &site.setup, &paid)?;
+    site.setup.settled(Duration::from_secs(60)).await?;
+    let held = site.order("held", "2000000", None).await?;
+    let more = site.order("more", "1750000.25", None).await?;
+    site.until(&held, "float_insufficient").await?;
+    site.until(&more, "float_insufficient").await?;
+    let id = text(&held, "id")?;
+    Case::start(&site, "keyboard", &[&site.read, id])?.passes().await?;
+    Case::start(&site, "looks", &[&site.read, id, text(&more, "status_page")?])?.passes().await?;
+    site.keeper.stop()
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
