@@ -10,6 +10,7 @@
 //! - [`fees`]: what a transaction offers, and what a withdrawal may cost
 //! - [`ledger`]: the accounts, and the two sides of every move of money
 //! - [`nonces`]: which nonces of a lane are spoken for
+//! - [`tier`]: the risk class under which the vault paid an order
 //! - [`reason`]: why something waits or failed, and what happens next
 
 pub mod access;
@@ -22,4 +23,5 @@ pub mod lane;
 pub mod ledger;
 pub mod nonces;
 pub mod reason;
+pub mod tier;
 pub mod withdrawal;
