@@ -7,6 +7,7 @@
 //! - [`lane`]: a lane's number and head, and how a settlement moves them
 //! - [`access`]: who may do what by the API
 //! - [`forecast`]: when something will happen
+//! - [`day`]: days of UTC
 //! - [`fees`]: what a transaction offers, and what a withdrawal may cost
 //! - [`ledger`]: the accounts, and the two sides of every move of money
 //! - [`nonces`]: which nonces of a lane are spoken for
@@ -17,6 +18,7 @@ pub mod access;
 pub mod amount;
 pub mod asset;
 pub mod batch;
+pub mod day;
 pub mod fees;
 pub mod forecast;
 pub mod lane;
