@@ -23,13 +23,16 @@ test: setup ## Contracts, keeper, and end to end on a real anvil
 	node tests/vectors/margin/generate.mjs
 	forge test
 	cargo test --workspace
-	@echo "Left out: generated API calls (make test-all), the long random runs (make test-long), mutants (make mutation), Slither (make lint)."
+	@echo "Left out: generated API calls and DuckDB (make test-all), the long random runs (make test-long), mutants (make mutation), Slither (make lint)."
 
-test-all: test ## The same, and calls generated from the API's description: Python 3.10, EXAMPLES=100 per operation
+test-all: test ## The same, calls generated from the API's description, and questions to DuckDB: Python 3.10, EXAMPLES=100 per operation
 	@$(or $(PYTHON),python3) -m venv cache/schemathesis
 	@cache/schemathesis/bin/pip install --quiet --requirement script/api/requirements.txt
 	SPILLWAY_SCHEMATHESIS=$(CURDIR)/cache/schemathesis/bin/st SPILLWAY_API_EXAMPLES=$(or $(EXAMPLES),100) \
 		cargo test --workspace --test api_properties -- --ignored --nocapture
+	@$(or $(PYTHON),python3) -m venv cache/duckdb
+	@cache/duckdb/bin/pip install --quiet --requirement script/analytics/requirements.txt
+	SPILLWAY_DUCKDB=$(CURDIR)/cache/duckdb/bin/python cargo test --workspace --test analytics -- --ignored
 
 test-long: setup ## Millions of random calls on the contracts, hundreds of kills of the keeper, 200 seeds of chaos, ten million prices
 	SPILLWAY_ORACLE_CASES=10000000 SPILLWAY_ORACLE_SEED=$$(date +%s) cargo test --release -p oracle-guard --test differential -- --nocapture
