@@ -84,7 +84,11 @@ impl Parts {
         let folder = self.dir.join(table.name()).join(format!("day={}", Day::of(span.at)));
         let name = format!("part-{:012}-{:012}.parquet", span.after + 1, span.last);
         fs::create_dir_all(&folder).map_err(|e| file_error(&folder, e))?;
-        self.replace(&folder.join(name), |file| table.write(file, span.hash))?;
+        self.replace(&folder.join(name), |file| {
+            table.write(file, span.hash)?;
+            crate::crash::point("export.written");
+            Ok(())
+        })?;
         // The folders themselves must outlive a power cut too.
         sync(&self.dir.join(table.name()))?;
         sync(&self.dir)?;
@@ -178,7 +182,6 @@ impl Parts {
         let partial = path.with_added_extension(PARTIAL);
         let file = File::create(&partial).map_err(|e| file_error(&partial, e))?;
         write(file).map_err(|e| parquet_error(&partial, e))?;
-        crate::crash::point("export.written");
         fs::rename(&partial, path).map_err(|e| file_error(path, e))?;
         sync(path.parent().unwrap_or(&self.dir))
     }

@@ -74,7 +74,8 @@ const fn optional(name: &'static str, kind: Kind) -> Column {
     Column { name, kind, required: false }
 }
 
-pub const DATASETS: [Dataset; 5] = [
+/// Every kind of fact.
+pub static DATASETS: [Dataset; 5] = [
     Dataset {
         name: "postings",
         columns: &[
@@ -266,5 +267,81 @@ fn read(row: &AnyRow, column: &Column) -> Result<Value, StoreError> {
     match value {
         None if column.required => Err(StoreError::corrupt(column.name, "nothing")),
         value => Ok(value.unwrap_or(Value::None)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: i64 = 1_764_158_400_000;
+
+    /// A store with a change for each of `made`: when, and how many transitions it made.
+    async fn store(dir: &tempfile::TempDir, made: &[(i64, usize)]) -> Store {
+        let store = Store::open(&format!("sqlite://{}/store.db", dir.path().display())).await.unwrap();
+        let mut db = store.writer.acquire().await.unwrap();
+        sqlx::query("PRAGMA foreign_keys = OFF").execute(&mut *db).await.unwrap();
+        for (seq, (at, transitions)) in (1_i64..).zip(made) {
+            sqlx::query("INSERT INTO audit VALUES ($1, $2, 'test', 'test', '{}', '0x', $3)")
+                .bind(seq)
+                .bind(at)
+                .bind(B256::with_last_byte(seq.try_into().unwrap()).to_string())
+                .execute(&mut *db)
+                .await
+                .unwrap();
+            for _ in 0..*transitions {
+                sqlx::query("INSERT INTO transitions (audit, batch, to_state, at) VALUES ($1, 1, 'planned', $2)")
+                    .bind(seq)
+                    .bind(at)
+                    .execute(&mut *db)
+                    .await
+                    .unwrap();
+            }
+        }
+        drop(db);
+        store
+    }
+
+    async fn spans(store: &Store, rows: i64) -> Vec<(i64, i64)> {
+        let mut spans = Vec::new();
+        let mut after = 0;
+        while let Some(span) = store.next_span(after, rows).await.unwrap() {
+            assert_eq!(span.hash, B256::with_last_byte(span.last.try_into().unwrap()));
+            assert_eq!(span.after, after);
+            spans.push((span.after + 1, span.last));
+            after = span.last;
+        }
+        spans
+    }
+
+    #[tokio::test]
+    async fn a_span_is_of_one_day_even_when_the_clock_goes_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let (day, hour) = (86_400_000, 3_600_000);
+        let at = [0, hour, 13 * hour, 14 * hour, 11 * hour, day, day + hour].map(|later| (NOON + later, 1));
+        let store = store(&dir, &at).await;
+        assert_eq!(spans(&store, 1_000).await, [(1, 2), (3, 4), (5, 5), (6, 7)]);
+    }
+
+    #[tokio::test]
+    async fn a_span_ends_before_it_holds_too_much_and_a_large_change_is_one_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = [2, 2, 9, 0, 3, 3, 1].map(|transitions| (NOON, transitions));
+        let store = store(&dir, &made).await;
+        assert_eq!(spans(&store, 4).await, [(1, 2), (3, 3), (4, 5), (6, 7)]);
+        assert_eq!(spans(&store, 1_000).await, [(1, 7)]);
+    }
+
+    #[test]
+    fn the_docs_describe_each_column() {
+        let docs = include_str!("../../../docs/analytics.md");
+        for dataset in &DATASETS {
+            let section = docs.split_once(&format!("| `{}` | |", dataset.name)).unwrap().1;
+            let section = section.split("\n\n").next().unwrap();
+            for column in dataset.columns {
+                let name = format!("`{}`", column.name);
+                assert!(section.contains(&name), "{} of {} is not described", name, dataset.name);
+            }
+        }
     }
 }
