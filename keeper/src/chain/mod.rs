@@ -491,7 +491,8 @@ impl Chain {
         };
         let answers = self.pool.decide(&what, self.pool.tip_number(), key, ask).await?;
         let fee_of = |answer: &Option<(Receipt, B256)>| answer.and_then(|(receipt, _)| receipt.fee);
-        let fee = answers.first().and_then(fee_of).filter(|fee| answers.iter().all(|a| fee_of(a) == Some(*fee)));
+        let fee =
+            answers.first().and_then(fee_of).filter(|fee| answers.iter().all(|a| fee_of(a) == Some(*fee)));
         Ok(answers.first().copied().flatten().map(|(receipt, _)| Receipt { fee, ..receipt }))
     }
 

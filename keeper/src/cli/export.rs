@@ -1,6 +1,6 @@
 //! `spillway export`.
 
-use super::{args::ExportArgs, db::existing, exit::Exit, output};
+use super::{args::ExportArgs, exit::Exit, open_store, output, status::require_store};
 use crate::{config::Config, deployment::Deployment, export::Exporter, store::Context};
 use eyre::OptionExt;
 use serde_json::json;
@@ -8,7 +8,8 @@ use serde_json::json;
 pub(super) async fn run(args: &ExportArgs, config: &Config, deployment: &Deployment) -> eyre::Result<Exit> {
     let dir = args.dir.as_ref().or(config.export.directory.as_ref());
     let dir = dir.ok_or_eyre("no folder to write to: say --dir DIR, or set export.directory")?;
-    let store = existing(config).await?;
+    require_store(&config.store.url)?;
+    let store = open_store(config, deployment).await?;
     let mut exporter = Exporter::open(&store, dir, deployment).await?;
     // It names recipients and amounts: the audit says who took it out.
     let detail = json!({ "directory": dir, "user": super::user() });

@@ -1,12 +1,13 @@
 //! `spillway report`.
 
-use super::{args::ReportArgs, db::existing, exit::Exit, output};
+use super::{args::ReportArgs, exit::Exit, open_store, output, status::require_store};
 use crate::{config::Config, deployment::Deployment, report};
 use eyre::WrapErr;
 use std::path::PathBuf;
 
 pub(super) async fn run(args: &ReportArgs, config: &Config, deployment: &Deployment) -> eyre::Result<Exit> {
-    let store = existing(config).await?;
+    require_store(&config.store.url)?;
+    let store = open_store(config, deployment).await?;
     let bar = output::bar("changes followed");
     let statement =
         report::of(&store, deployment, args.day, |done, of| output::advance(&bar, done, of)).await;

@@ -29,7 +29,8 @@ impl Day {
 
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(self.0 * MS)).to_string();
+        let text =
+            humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(self.0 * MS)).to_string();
         f.write_str(text.split('T').next().unwrap_or_default())
     }
 }

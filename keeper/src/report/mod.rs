@@ -280,12 +280,9 @@ impl Read {
         let sum = |sums: &Sums| sums.get(&(asset.address, account)).copied().unwrap_or_default();
         let (opening, closing) = (sum(&self.opening), sum(&self.closing));
         let shown = |amount: Amount| amount.to_decimal(asset.decimals);
-        let (debits, credits) = (
-            closing.debits.saturating_sub(opening.debits),
-            closing.credits.saturating_sub(opening.credits),
-        );
-        let (increase, decrease) =
-            if is_debit(account) { (debits, credits) } else { (credits, debits) };
+        let (debits, credits) =
+            (closing.debits.saturating_sub(opening.debits), closing.credits.saturating_sub(opening.credits));
+        let (increase, decrease) = if is_debit(account) { (debits, credits) } else { (credits, debits) };
         Balance {
             account: account.as_str(),
             opening: balance(opening, account, asset),
@@ -338,8 +335,7 @@ fn is_debit(account: Account) -> bool {
 }
 
 fn balance(sum: Sum, account: Account, asset: &Asset) -> String {
-    let (plus, minus) =
-        if is_debit(account) { (sum.debits, sum.credits) } else { (sum.credits, sum.debits) };
+    let (plus, minus) = if is_debit(account) { (sum.debits, sum.credits) } else { (sum.credits, sum.debits) };
     let sign = if plus < minus { "-" } else { "" };
     let size = plus.saturating_sub(minus) + minus.saturating_sub(plus);
     format!("{sign}{}", size.to_decimal(asset.decimals))

@@ -239,8 +239,7 @@ impl Store {
         mut each: impl FnMut(&[Value]),
     ) -> Result<(), StoreError> {
         let mut values = Vec::with_capacity(dataset.columns.len());
-        let mut rows =
-            sqlx::query(dataset.question).bind(span.after).bind(span.last).fetch(&self.reader);
+        let mut rows = sqlx::query(dataset.question).bind(span.after).bind(span.last).fetch(&self.reader);
         while let Some(row) = rows.try_next().await? {
             values.clear();
             for column in dataset.columns {
@@ -290,12 +289,14 @@ mod tests {
                 .await
                 .unwrap();
             for _ in 0..*transitions {
-                sqlx::query("INSERT INTO transitions (audit, batch, to_state, at) VALUES ($1, 1, 'planned', $2)")
-                    .bind(seq)
-                    .bind(at)
-                    .execute(&mut *db)
-                    .await
-                    .unwrap();
+                sqlx::query(
+                    "INSERT INTO transitions (audit, batch, to_state, at) VALUES ($1, 1, 'planned', $2)",
+                )
+                .bind(seq)
+                .bind(at)
+                .execute(&mut *db)
+                .await
+                .unwrap();
             }
         }
         drop(db);

@@ -64,11 +64,10 @@ impl Store {
 }
 
 async fn postings(tx: &mut AnyConnection, to: i64, reader: &mut impl Reader) -> Result<(), StoreError> {
-    let mut rows = sqlx::query(
-        "SELECT at, asset, debit, credit, amount FROM postings WHERE at < $1 ORDER BY row_id",
-    )
-    .bind(to)
-    .fetch(tx);
+    let mut rows =
+        sqlx::query("SELECT at, asset, debit, credit, amount FROM postings WHERE at < $1 ORDER BY row_id")
+            .bind(to)
+            .fetch(tx);
     while let Some(row) = rows.try_next().await? {
         let progress::Posting { asset, debit, credit, amount } = progress::read_posting(&row)?;
         reader.posting(DatedPosting { at: row.int("at")?, asset, debit, credit, amount });

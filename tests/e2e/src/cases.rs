@@ -76,8 +76,13 @@ pub fn books_hold(world: &World, setup: &Setup) -> eyre::Result<()> {
     let rpc = world.anvil.url();
     for command in [["reconcile", "--deep"].as_slice(), &["audit", "verify", "--rpc", &rpc]] {
         let output = setup.run(command)?;
-        let (said, failed) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        ensure!(output.status.success(), "spillway {command:?} ended with {}:\n{said}{failed}", output.status);
+        let (said, failed) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        ensure!(
+            output.status.success(),
+            "spillway {command:?} ended with {}:\n{said}{failed}",
+            output.status
+        );
     }
     Ok(())
 }

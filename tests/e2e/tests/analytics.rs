@@ -221,15 +221,27 @@ async fn the_statement_of_a_day_has_the_stores_figures() -> eyre::Result<()> {
         let shown = |units: U256| Amount(units).to_decimal(asset.decimals);
         let mine = ledger.of_asset(asset.address, &day);
         for (what, ended) in &mine.ended {
-            assert_eq!(figure(&page, &format!("{symbol}-{what}-count"))?, ended.0.to_string(), "{symbol} {what}");
+            assert_eq!(
+                figure(&page, &format!("{symbol}-{what}-count"))?,
+                ended.0.to_string(),
+                "{symbol} {what}"
+            );
             assert_eq!(figure(&page, &format!("{symbol}-{what}-amount"))?, shown(ended.1), "{symbol} {what}");
         }
         ensure!(mine.ended["paid"].0 >= 8 && mine.ended["rejected"].0 >= 1, "{symbol}: {:?}", mine.ended);
         for (account, (debits, credits)) in &mine.closing {
-            let (plus, minus) =
-                if ["cash", "lost"].contains(&account.as_str()) { (debits, credits) } else { (credits, debits) };
-            let expected = if plus < minus { format!("-{}", shown(minus - plus)) } else { shown(plus - minus) };
-            assert_eq!(figure(&page, &format!("{symbol}-{account}-closing"))?, expected, "{symbol} {account}");
+            let (plus, minus) = if ["cash", "lost"].contains(&account.as_str()) {
+                (debits, credits)
+            } else {
+                (credits, debits)
+            };
+            let expected =
+                if plus < minus { format!("-{}", shown(minus - plus)) } else { shown(plus - minus) };
+            assert_eq!(
+                figure(&page, &format!("{symbol}-{account}-closing"))?,
+                expected,
+                "{symbol} {account}"
+            );
         }
         let held = world.balance(asset.address, world.vault()).await?;
         assert_eq!(figure(&page, &format!("{symbol}-cash-closing"))?, shown(held), "what the vault holds");
@@ -238,7 +250,8 @@ async fn the_statement_of_a_day_has_the_stores_figures() -> eyre::Result<()> {
             let expected = mine.took[rank - 1].to_string();
             assert_eq!(figure(&page, &format!("{symbol}-final-{what}"))?, expected, "{symbol}");
         }
-        let of_json = statement["assets"].as_array().unwrap().iter().find(|a| a["symbol"] == *symbol).unwrap();
+        let of_json =
+            statement["assets"].as_array().unwrap().iter().find(|a| a["symbol"] == *symbol).unwrap();
         let units = |text: &Value| Amount::parse(text.as_str().unwrap(), asset.decimals).unwrap().0;
         let outflow: U256 = of_json["outflow"].as_array().unwrap().iter().map(units).sum();
         assert_eq!(outflow, mine.outflow, "{symbol}");
@@ -289,7 +302,8 @@ async fn the_questions_of_a_risk_desk_are_answered_as_the_store_would() -> eyre:
         let outflow = of_asset("outflow_by_hour_and_tier");
         let sum: U256 = outflow.iter().map(|row| units(row, "units")).sum();
         assert_eq!(sum, days.iter().map(|d| d.outflow).sum::<U256>(), "{}", asset.symbol);
-        let instant: u64 = outflow.iter().filter(|r| r["tier"] == "instant").map(|r| number(r, "payments")).sum();
+        let instant: u64 =
+            outflow.iter().filter(|r| r["tier"] == "instant").map(|r| number(r, "payments")).sum();
         assert_eq!(instant, ledger.paid_orders(asset.address), "{}", asset.symbol);
         for row in &outflow {
             let coins = Amount(units(row, "units"));
@@ -330,10 +344,14 @@ async fn the_questions_of_a_risk_desk_are_answered_as_the_store_would() -> eyre:
     ensure!(coin["percent_of_amount"].as_f64() > Some(0.0), "{coin}");
 
     // Sums of the largest amounts there are.
-    let amounts: Vec<U256> = (0..1_000).map(|_| U256::from_be_bytes(rand::rng().random::<[u8; 32]>())).collect();
+    let amounts: Vec<U256> =
+        (0..1_000).map(|_| U256::from_be_bytes(rand::rng().random::<[u8; 32]>())).collect();
     let values: Vec<_> = amounts.iter().map(|amount| format!("('{amount}')")).collect();
     let question = setup.dir.join("sum.sql");
-    let sum = format!("SELECT CAST(sum(CAST(x AS BIGNUM)) AS VARCHAR) AS units FROM (VALUES {}) t (x)", values.join(", "));
+    let sum = format!(
+        "SELECT CAST(sum(CAST(x AS BIGNUM)) AS VARCHAR) AS units FROM (VALUES {}) t (x)",
+        values.join(", ")
+    );
     std::fs::write(&question, sum)?;
     let answer = ask_these(&python, &setup, &[question])?;
     let expected: U512 = amounts.iter().map(|amount| U512::from(*amount)).sum();

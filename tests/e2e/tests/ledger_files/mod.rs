@@ -74,7 +74,9 @@ impl Files {
             let lines = files.lines.entry(dataset).or_default();
             for day in listed(&folder.join(dataset))? {
                 let name = day.file_name().unwrap().to_string_lossy().into_owned();
-                for path in listed(&day)?.into_iter().filter(|p| p.extension().is_some_and(|e| e == "parquet")) {
+                for path in
+                    listed(&day)?.into_iter().filter(|p| p.extension().is_some_and(|e| e == "parquet"))
+                {
                     for row in SerializedFileReader::new(File::open(&path)?)?.get_row_iter(None)? {
                         let row = row?;
                         let mut values = Vec::new();
@@ -197,7 +199,8 @@ impl Ledger {
                 updated_at: r.get("updated_at"),
             })
             .collect();
-        let rows = sqlx::query("SELECT at, asset, debit, credit, amount FROM postings").fetch_all(&mut db).await?;
+        let rows =
+            sqlx::query("SELECT at, asset, debit, credit, amount FROM postings").fetch_all(&mut db).await?;
         let postings = rows
             .iter()
             .map(|r| Posting {
@@ -232,7 +235,10 @@ impl Ledger {
             let expected: BTreeSet<_> = lines.iter().collect();
             let missing: Vec<_> = expected.difference(&distinct).take(5).collect();
             let more: Vec<_> = distinct.difference(&expected).take(5).collect();
-            ensure!(missing.is_empty() && more.is_empty(), "{dataset}: missing {missing:#?}, too much {more:#?}");
+            ensure!(
+                missing.is_empty() && more.is_empty(),
+                "{dataset}: missing {missing:#?}, too much {more:#?}"
+            );
         }
         Ok(())
     }
@@ -255,7 +261,8 @@ impl Ledger {
         for what in ["received", "paid", "claimable", "rejected", "cancelled"] {
             let is_of = |w: &&Withdrawal| {
                 let (ends, at) = (w.state == what, w.updated_at);
-                w.asset == asset && if what == "received" { within(w.received_at) } else { ends && within(at) }
+                w.asset == asset
+                    && if what == "received" { within(w.received_at) } else { ends && within(at) }
             };
             let of: Vec<_> = self.withdrawals.iter().filter(is_of).collect();
             ended.insert(what, (of.len() as u64, of.iter().map(|w| w.amount).sum()));

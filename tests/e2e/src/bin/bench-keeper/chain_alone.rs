@@ -26,7 +26,7 @@ use spillway::{
     },
 };
 use spillway_e2e::{
-    bench::Figures,
+    bench::{Figures, cpu},
     chain_audit::Expected,
     eventually,
     world::{self, LANES, TestToken, World},
