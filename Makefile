@@ -23,15 +23,18 @@ test: setup ## Contracts, keeper, and end to end on a real anvil
 	node tests/vectors/margin/generate.mjs
 	forge test
 	cargo test --workspace
-	@echo "Left out: the web page and generated API calls (make test-all), the long random runs (make test-long), mutants (make mutation), Slither (make lint)."
+	@echo "Left out: the web page, generated API calls and DuckDB (make test-all), the long random runs (make test-long), mutants (make mutation), Slither (make lint)."
 
 CHROMIUM = $(or $(SPILLWAY_CHROMIUM),/usr/bin/chromium)
 
-test-all: test test-page ## The same, the web page in Chromium, and calls generated from the API's description: Python 3.10, EXAMPLES=100 per operation
+test-all: test test-page ## The same, the web page in Chromium, calls generated from the API's description, questions to DuckDB: Python 3.10, EXAMPLES=100 per operation
 	@$(or $(PYTHON),python3) -m venv cache/schemathesis
 	@cache/schemathesis/bin/pip install --quiet --requirement script/api/requirements.txt
 	SPILLWAY_SCHEMATHESIS=$(CURDIR)/cache/schemathesis/bin/st SPILLWAY_API_EXAMPLES=$(or $(EXAMPLES),100) \
 		cargo test --workspace --test api_properties -- --ignored --nocapture
+	@$(or $(PYTHON),python3) -m venv cache/duckdb
+	@cache/duckdb/bin/pip install --quiet --requirement script/analytics/requirements.txt
+	SPILLWAY_DUCKDB=$(CURDIR)/cache/duckdb/bin/python cargo test --workspace --test analytics -- --ignored
 
 test-page: setup ## The web page in a real Chromium (Debian's, installed if it is not there); screenshots in target/e2e/screenshots
 	@test -x $(CHROMIUM) || { apt-get update -q && apt-get install -qy --no-install-recommends chromium fonts-noto-cjk; }

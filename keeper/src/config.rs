@@ -52,6 +52,8 @@ pub struct Config {
     #[serde(default)]
     pub webhooks: Vec<WebhookConfig>,
     #[serde(default)]
+    pub export: ExportConfig,
+    #[serde(default)]
     pub log: LogConfig,
 }
 
@@ -407,6 +409,23 @@ impl FeesConfig {
     /// [`FeesConfig::hold`] in milliseconds.
     pub fn hold_ms(&self) -> i64 {
         millis(self.hold)
+    }
+}
+
+/// `[export]`: the ledger as Parquet files.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ExportConfig {
+    /// The folder of the files; none writes none.
+    pub directory: Option<PathBuf>,
+    /// How often what is new is written.
+    #[serde(with = "humantime_serde")]
+    pub interval: Duration,
+}
+
+impl Default for ExportConfig {
+    fn default() -> Self {
+        Self { directory: None, interval: Duration::from_secs(600) }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     chain::{Chain, signer::Signers},
     config::Config,
     deployment::Deployment,
+    export,
     stages::{
         FeeGauge, GasModel, Lead, Line, StageError, Worked, batch, broadcast, confirm, deadline, fence,
         finalize, fund,
@@ -81,6 +82,7 @@ pub async fn run(config: Config, deployment: Deployment) -> eyre::Result<()> {
     });
     tracing::info!(listen = %listener.local_addr()?, vault = %deployment.vault, chain = deployment.chain_id, "keeper starts");
     tasks.spawn(api::serve(state, listener, stop.clone()));
+    tasks.spawn(export::keep(line.store.clone(), config.export.clone(), deployment.clone(), stop.clone()));
 
     if wait_for_chain(&line, &deployment, &readiness, &stop).await? {
         pulse.seen();

@@ -318,6 +318,7 @@ async fn what_the_chain_already_paid_shows_as_paid() {
         outcome: WithdrawalState::Paid,
         tx: B256::repeat_byte(7),
         block: 12,
+        tier: None,
     };
     let mut unit = api.store.unit(Context::new("chain", "payout.found", json!({}))).await.unwrap();
     unit.put_found_payout(&payout, None).await.unwrap();

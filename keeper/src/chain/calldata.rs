@@ -5,6 +5,7 @@ use crate::domain::{
     amount::Amount,
     asset::NATIVE,
     lane::LanePosition,
+    tier::Tier,
     withdrawal::{Reference, Withdrawal},
 };
 use alloy::{
@@ -145,6 +146,16 @@ fn wide(calldata: &[u8]) -> Option<Batch> {
         .ok()
 }
 
+/// The tier of a settlement of orders, by the function that it calls; none for other calldata.
+pub fn tier(calldata: &[u8]) -> Option<Tier> {
+    match calldata.first_chunk::<4>()? {
+        &IVault::settleCall::SELECTOR | &IVault::settleWideCall::SELECTOR => Some(Tier::Instant),
+        &IVault::settleApprovedCall::SELECTOR => Some(Tier::Approved),
+        &IVault::settleAnnouncedCall::SELECTOR => Some(Tier::Delayed),
+        _ => None,
+    }
+}
+
 /// The payouts of a settlement of orders, in order; none when the calldata is no such call.
 pub fn payouts(calldata: &[u8]) -> Option<Vec<Payout>> {
     if let Some(packed) = Packed::read(calldata) {
@@ -239,6 +250,8 @@ mod tests {
             let calldata = settle(asset, position, B256::repeat_byte(3), &list);
             prop_assert_eq!(position_before(&calldata), Some(position));
             prop_assert_eq!(audit_head(&calldata), Some(B256::repeat_byte(3)));
+            // What the export and the report take for granted of the keeper's own batches.
+            prop_assert_eq!(tier(&calldata), Some(Tier::Instant));
             let read = payouts(&calldata).expect("own calldata is readable");
             prop_assert_eq!(read.len(), list.len());
             for (payout, w) in read.iter().zip(&list) {

@@ -116,6 +116,9 @@ pub struct Receipt {
     pub block: u64,
     pub succeeded: bool,
     pub gas_used: u64,
+    /// What the sender paid for gas, in wei: with what an L2 takes for its data on L1, where its receipts name it. None
+    /// where no price is named, or the endpoints name several.
+    pub fee: Option<Amount>,
 }
 
 /// What is read of a receipt. A batch's holds a log of the token for each payout: most of a full receipt would be read
@@ -127,7 +130,17 @@ struct RawReceipt {
     block_hash: Option<B256>,
     status: U64,
     gas_used: U64,
+    effective_gas_price: Option<U256>,
+    l1_fee: Option<U256>,
     logs: Vec<RawLog>,
+}
+
+impl RawReceipt {
+    /// Gas used at the effective price. A sum beyond 256 bits is no fee that anybody paid: it stays at the largest.
+    fn fee(&self) -> Option<Amount> {
+        let execution = self.effective_gas_price?.saturating_mul(U256::from(self.gas_used));
+        Some(Amount(execution.saturating_add(self.l1_fee.unwrap_or_default())))
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -466,13 +479,21 @@ impl Chain {
                     block: r.block_number?.to(),
                     succeeded: !r.status.is_zero() && !r.logs.iter().any(tripped),
                     gas_used: r.gas_used.to(),
+                    fee: r.fee(),
                 };
                 Some((receipt, r.block_hash?))
             }))
         };
         let what = format!("the receipt of transaction {tx}");
-        let agreed = self.pool.agree(&what, self.pool.tip_number(), ask).await?;
-        Ok(agreed.map(|(receipt, _)| receipt))
+        // What it cost decides nothing: a node that leaves it out contradicts nobody.
+        let key = |answer: &Option<(Receipt, B256)>| {
+            answer.map(|(receipt, block)| (Receipt { fee: None, ..receipt }, block))
+        };
+        let answers = self.pool.decide(&what, self.pool.tip_number(), key, ask).await?;
+        let fee_of = |answer: &Option<(Receipt, B256)>| answer.and_then(|(receipt, _)| receipt.fee);
+        let fee =
+            answers.first().and_then(fee_of).filter(|fee| answers.iter().all(|a| fee_of(a) == Some(*fee)));
+        Ok(answers.first().copied().flatten().map(|(receipt, _)| Receipt { fee, ..receipt }))
     }
 
     /// Hands signed bytes to the nodes, of which one must take them; that it knows them already is as good. `age` is how

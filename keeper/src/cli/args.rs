@@ -1,6 +1,6 @@
 //! The commands, with their help.
 
-use crate::domain::{access::Scope, reason::Language};
+use crate::domain::{access::Scope, day::Day, reason::Language};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -103,6 +103,29 @@ client that repeats its idempotency key is told that it was paid. What only the 
 `spillway run` voids what may be in flight before it pays. With --compare it prints what this store and another have of what
 the chain knows. Exit code 4 when they, or the chain, differ.")]
     Recover(RecoverArgs),
+    /// Write what is new in the ledger to Parquet files, for analytics
+    #[command(after_help = "\
+Examples:
+  spillway export
+  spillway export --dir /srv/ledger
+  spillway export --dir /srv/ledger --json
+
+Postings, transitions, withdrawals, payouts and batches, a folder each and in it one per day; docs/analytics.md says what is in
+them, keeper/queries/analytics has questions for DuckDB. Each row is there exactly once, however often it is run or killed.
+`spillway run` does the same by itself where export.directory is set. A keeper may run. The files name recipients and amounts,
+so the export is itself written into the audit.")]
+    Export(ExportArgs),
+    /// Make the statement of a day as one HTML file
+    #[command(after_help = "\
+Examples:
+  spillway report --day 2026-11-26
+  spillway report --day 2026-11-26 --out statement.html
+  spillway report --day 2026-11-26 --json
+
+Per asset: opening and closing balances, withdrawals by what became of them, fees, time until final, causes of failure; and the
+state of reconciliation and audit. Days are UTC. The file needs no other host, and prints. With --json the figures are printed
+instead, and a file is written only where --out names one. A keeper may run.")]
+    Report(ReportArgs),
     /// Check or export the audit chain: who changed what, and when
     Audit {
         #[command(subcommand)]
@@ -162,6 +185,29 @@ pub struct RecoverArgs {
     /// Another store of this vault, to compare with; it is only read
     #[arg(long, value_name = "URL")]
     pub compare: Option<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The folder of the files; export.directory, without
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The day (UTC), such as 2026-11-26
+    #[arg(long, value_name = "DAY")]
+    pub day: Day,
+    /// The file to write; statement-DAY.html, without
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,

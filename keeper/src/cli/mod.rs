@@ -3,8 +3,8 @@
 //! Results go to standard output, logs and progress to standard error. With `--json` a result is one JSON document.
 //!
 //! - [`args`] holds the commands, their help and examples
-//! - [`submit`], [`status`], [`explain`], [`reconcile`], [`recover`], [`check`], [`oracle`], [`audit`], [`keys`], [`webhooks`],
-//!   [`manual`], [`top`] and [`db`]
+//! - [`submit`], [`status`], [`explain`], [`reconcile`], [`recover`], [`export`], [`report`], [`check`], [`oracle`], [`audit`],
+//!   [`keys`], [`webhooks`], [`manual`], [`top`] and [`db`]
 //!   are a command each; `run` is [`crate::keeper`]
 //! - [`exit`] holds the exit codes
 //! - [`output`] prints
@@ -15,12 +15,14 @@ mod check;
 mod db;
 mod exit;
 mod explain;
+mod export;
 mod keys;
 mod manual;
 mod oracle;
 mod output;
 mod reconcile;
 mod recover;
+mod report;
 mod status;
 mod submit;
 mod top;
@@ -72,6 +74,8 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
         Command::Oracle { command: OracleCommand::Check(args) } => {
             oracle::check(&args, &config, &deployment).await
         }
+        Command::Export(args) => export::run(&args, &config, &deployment).await,
+        Command::Report(args) => report::run(&args, &config, &deployment).await,
         Command::Recover(args) => recover::run(&args, &config, &deployment).await,
         Command::Audit { command: AuditCommand::Verify(args) } => {
             audit::verify(&args, &config, &deployment).await

@@ -73,6 +73,8 @@ const EXPECTED: &[(&str, &str)] = &[
     ("webhooks.timeout", "a time such as \"10s\", from 100ms to 1m"),
     ("webhooks.retry_after", "a time such as \"5s\", from 100ms to 1h"),
     ("webhooks.max_attempts", "a number from 1 to 100"),
+    ("export.directory", "the path of a folder, or nothing for no export"),
+    ("export.interval", "a time such as \"10m\", from 1s to 1day"),
     ("log.format", "\"text\" or \"json\""),
     ("log.level", "error, warn, info, debug or trace, or directives such as \"info,spillway::stages=debug\""),
 ];
@@ -137,6 +139,7 @@ pub(super) fn check(config: &Config) -> Result<(), Vec<Problem>> {
     let (policy, batch, fees) = (&config.policy, &config.batch, &config.fees);
     let (second, hour, day) =
         (Duration::from_secs(1), Duration::from_secs(3_600), Duration::from_secs(86_400));
+    found.time(config.export.interval, second, day, "export.interval");
     found.time(config.store.lease, second, Duration::from_secs(300), "store.lease");
     found.time(policy.hold_timeout, second, 365 * day, "policy.hold_timeout");
     found.time(policy.deadline, Duration::ZERO, 365 * day, "policy.deadline");

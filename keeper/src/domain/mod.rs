@@ -7,9 +7,11 @@
 //! - [`lane`]: a lane's number and head, and how a settlement moves them
 //! - [`access`]: who may do what by the API
 //! - [`forecast`]: when something will happen
+//! - [`day`]: days of UTC
 //! - [`fees`]: what a transaction offers, and what a withdrawal may cost
 //! - [`ledger`]: the accounts, and the two sides of every move of money
 //! - [`nonces`]: which nonces of a lane are spoken for
+//! - [`tier`]: the risk class under which the vault paid an order
 //! - [`reason`]: why something waits or failed, and what happens next
 //! - [`status_token`]: who may see one withdrawal's status page
 //! - [`webhook`]: what endpoints of the operator are told, and how it is signed
@@ -18,6 +20,7 @@ pub mod access;
 pub mod amount;
 pub mod asset;
 pub mod batch;
+pub mod day;
 pub mod fees;
 pub mod forecast;
 pub mod lane;
@@ -25,5 +28,6 @@ pub mod ledger;
 pub mod nonces;
 pub mod reason;
 pub mod status_token;
+pub mod tier;
 pub mod webhook;
 pub mod withdrawal;

@@ -152,7 +152,7 @@ async fn check_cancel(
         let mut unit = line.unit("confirm", "nonce.final", serde_json::json!({ "batch": batch.row })).await?;
         match found {
             Some((attempt, receipt)) => {
-                let at = Inclusion { block: receipt.block, gas_used: receipt.gas_used };
+                let at = inclusion(receipt);
                 unit.close_attempts(batch.row, attempt.hash, at).await?;
                 unit.move_batch(batch, BatchState::Final, None).await?;
             }
@@ -200,11 +200,14 @@ async fn mined(line: &Line, batch: &Batch, attempt: &Attempt, receipt: Receipt) 
     let detail = serde_json::json!({ "batch": batch.row, "tx": attempt.hash, "block": receipt.block });
     let mut unit = line.unit("confirm", "batch.mined", detail).await?;
     unit.move_batch(batch, BatchState::Mined, None).await?;
-    let inclusion = Inclusion { block: receipt.block, gas_used: receipt.gas_used };
-    unit.settle_attempt(attempt.hash, AttemptState::Mined, Some(inclusion)).await?;
+    unit.settle_attempt(attempt.hash, AttemptState::Mined, Some(inclusion(receipt))).await?;
     unit.commit().await?;
     crate::crash::point("mined.recorded");
     Ok(true)
+}
+
+fn inclusion(receipt: Receipt) -> Inclusion {
+    Inclusion { block: receipt.block, gas_used: receipt.gas_used, fee: receipt.fee }
 }
 
 /// The block is gone: the same attempts are sent again.

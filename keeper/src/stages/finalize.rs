@@ -115,6 +115,8 @@ struct Settlement {
     /// The head of its lane after it: the hash of its calldata.
     head: Head,
     gas_used: u64,
+    /// In wei; none where no receipt was read.
+    fee: Option<Amount>,
 }
 
 /// The events of a range of blocks, with what else must be asked of the chain before the change is opened.
@@ -145,11 +147,11 @@ impl Range {
                     (Some(calldata.clone()), start.after(0, &calldata).head)
                 }
             };
-            let gas_used = match line.store.gas_used(log.tx).await? {
-                Some(gas) => gas,
-                None => line.chain.receipt(log.tx).await?.map_or(0, |r| r.gas_used),
+            let (gas_used, fee) = match line.store.gas_spent(log.tx).await? {
+                Some((gas, fee)) => (gas, Some(fee)),
+                None => line.chain.receipt(log.tx).await?.map_or((0, None), |r| (r.gas_used, r.fee)),
             };
-            settlements.insert(log.tx, Settlement { calldata, head, gas_used });
+            settlements.insert(log.tx, Settlement { calldata, head, gas_used, fee });
         }
         Ok(Self { logs, settlements })
     }
@@ -264,8 +266,8 @@ impl Range {
         if matches!(batch.state, BatchState::Final | BatchState::Dissolved) {
             return Ok(());
         }
-        let gas_used = self.settlements.get(&log.tx).map_or(0, |s| s.gas_used);
-        unit.close_attempts(batch.row, log.tx, Inclusion { block: log.block, gas_used }).await?;
+        let (gas_used, fee) = self.settlements.get(&log.tx).map_or((0, None), |s| (s.gas_used, s.fee));
+        unit.close_attempts(batch.row, log.tx, Inclusion { block: log.block, gas_used, fee }).await?;
         unit.move_batch(batch, BatchState::Final, None).await?;
         Ok(())
     }

@@ -29,6 +29,8 @@ const ATTEMPT_COLUMNS: &str =
 pub struct Inclusion {
     pub block: u64,
     pub gas_used: u64,
+    /// What its lane paid for gas, in wei; none where no receipt was read.
+    pub fee: Option<Amount>,
 }
 
 impl Unit {
@@ -271,10 +273,11 @@ impl Unit {
         state: AttemptState,
         inclusion: Option<Inclusion>,
     ) -> Result<(), StoreError> {
-        sqlx::query("UPDATE attempts SET state = $1, block = $2, gas_used = $3 WHERE hash = $4")
+        sqlx::query("UPDATE attempts SET state = $1, block = $2, gas_used = $3, fee = $4 WHERE hash = $5")
             .bind(state.as_str())
             .bind(inclusion.map(|i| sql::int(i.block)))
             .bind(inclusion.map(|i| sql::int(i.gas_used)))
+            .bind(inclusion.and_then(|i| i.fee).map(Amount::to_hex))
             .bind(sql::hex(hash))
             .execute(self.connection())
             .await?;
@@ -375,13 +378,15 @@ impl Store {
         row.map(|r| r.fixed("head_after")).transpose()
     }
 
-    /// The gas that an attempt used, when it is known to be in a block.
-    pub async fn gas_used(&self, hash: B256) -> Result<Option<u64>, StoreError> {
-        let row = sqlx::query("SELECT gas_used FROM attempts WHERE hash = $1 AND gas_used IS NOT NULL")
-            .bind(sql::hex(hash))
-            .fetch_optional(&self.reader)
-            .await?;
-        row.map(|r| r.uint("gas_used")).transpose()
+    /// The gas that an attempt used and what was paid for it in wei, when its receipt was read.
+    pub async fn gas_spent(&self, hash: B256) -> Result<Option<(u64, Amount)>, StoreError> {
+        let row = sqlx::query(
+            "SELECT gas_used, fee FROM attempts WHERE hash = $1 AND gas_used IS NOT NULL AND fee IS NOT NULL",
+        )
+        .bind(sql::hex(hash))
+        .fetch_optional(&self.reader)
+        .await?;
+        row.map(|r| Ok((r.uint("gas_used")?, r.amount("fee")?))).transpose()
     }
 
     /// [`Unit::calldata`].

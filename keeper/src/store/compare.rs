@@ -322,7 +322,7 @@ impl Moment {
         count: u64,
     ) -> Result<BTreeMap<u64, (FoundPayout, Option<i64>)>, StoreError> {
         let rows = sqlx::query(
-            "SELECT lane, number, reference, asset, recipient, amount, outcome, tx, block, withdrawal \
+            "SELECT lane, number, reference, asset, recipient, amount, outcome, tx, block, tier, withdrawal \
              FROM found_payouts WHERE lane = $1 AND number >= $2 AND number < $3",
         )
         .bind(sql::address(lane))

@@ -11,6 +11,7 @@
 //! - [`generation`]: noticing that the store went back in time
 //! - [`holder`]: one keeper per SQLite file, and per generation file
 //! - [`history`]: the audit chain, read back; [`compare`]: what a comparison with the chain asks
+//! - [`facts`], [`statement`]: what the analytics export and the statement of a day read
 //! - [`pauses`]: assets that are not settled
 //! - [`webhooks`]: what is still to be told
 //! - [`schema`], [`integrity`], [`backup`], [`grants`]: what `spillway db` does
@@ -22,6 +23,7 @@ pub mod cancel;
 pub mod changes;
 pub mod compare;
 pub mod estimates;
+pub mod facts;
 pub mod generation;
 pub mod grants;
 mod history;
@@ -37,6 +39,7 @@ pub mod progress;
 pub mod schema;
 pub mod slots;
 mod sql;
+pub mod statement;
 pub mod unit;
 pub mod webhooks;
 pub mod withdrawals;

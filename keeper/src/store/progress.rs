@@ -12,6 +12,7 @@ use crate::{
     domain::{
         amount::Amount,
         ledger::Account,
+        tier::Tier,
         withdrawal::{Reference, WithdrawalState},
     },
 };
@@ -40,6 +41,8 @@ pub struct FoundPayout {
     pub outcome: WithdrawalState,
     pub tx: B256,
     pub block: u64,
+    /// None where its calldata names none, and for what was found before it was noted.
+    pub tier: Option<Tier>,
 }
 
 /// What a comparison of chain and books found.
@@ -238,8 +241,8 @@ impl Unit {
         withdrawal: Option<i64>,
     ) -> Result<bool, StoreError> {
         let inserted = sqlx::query(
-            "INSERT INTO found_payouts (lane, number, reference, asset, recipient, amount, outcome, tx, block, withdrawal) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
+            "INSERT INTO found_payouts (lane, number, reference, asset, recipient, amount, outcome, tx, block, withdrawal, \
+             tier) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
         )
         .bind(sql::address(payout.lane))
         .bind(sql::int(payout.number))
@@ -251,6 +254,7 @@ impl Unit {
         .bind(sql::hex(payout.tx))
         .bind(sql::int(payout.block))
         .bind(withdrawal)
+        .bind(payout.tier.map(Tier::as_str))
         .execute(self.connection())
         .await?;
         Ok(inserted.rows_affected() == 1)
@@ -270,7 +274,7 @@ impl Unit {
         }
         for piece in pieces(references) {
             let statement = format!(
-                "SELECT lane, number, reference, asset, recipient, amount, outcome, tx, block FROM found_payouts \
+                "SELECT lane, number, reference, asset, recipient, amount, outcome, tx, block, tier FROM found_payouts \
                  WHERE withdrawal IS NULL AND reference IN ({})",
                 placeholders(self.engine, piece.len())
             );
@@ -315,5 +319,6 @@ pub(super) fn read_found(row: &AnyRow) -> Result<FoundPayout, StoreError> {
         outcome: row.parsed("outcome", WithdrawalState::parse)?,
         tx: row.fixed("tx")?,
         block: row.uint("block")?,
+        tier: row.text_opt("tier")?.as_deref().and_then(Tier::parse),
     })
 }

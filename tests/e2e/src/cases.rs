@@ -70,6 +70,23 @@ pub async fn check_paid(
     Ok(())
 }
 
+/// The books prove themselves: every payout since the first block, and the audit chain against the heads on chain. No keeper
+/// may run.
+pub fn books_hold(world: &World, setup: &Setup) -> eyre::Result<()> {
+    let rpc = world.anvil.url();
+    for command in [["reconcile", "--deep"].as_slice(), &["audit", "verify", "--rpc", &rpc]] {
+        let output = setup.run(command)?;
+        let (said, failed) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        ensure!(
+            output.status.success(),
+            "spillway {command:?} ended with {}:\n{said}{failed}",
+            output.status
+        );
+    }
+    Ok(())
+}
+
 /// How many open batches are of `kind` and stand at `state`.
 pub fn open_batches(setup: &Setup, kind: &str, state: &str) -> eyre::Result<usize> {
     let status = setup.json(&["status"])?;

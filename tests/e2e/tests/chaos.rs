@@ -18,6 +18,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use spillway::chain::abi::IVault;
 use spillway_e2e::{
     anvil::Options,
+    cases::books_hold,
     chain_audit::{BrokenChain, Expected, Holdings, Ledger},
     eventually,
     keeper::{Database, Keeper, Setup},
@@ -328,6 +329,7 @@ impl Run {
         ensure!(outcome.wrong.is_empty(), "paid wrongly: {:?}", outcome.wrong);
         let held = ledger.holdings(&self.world, &self.orders).await?;
         ensure!(held == Holdings::default(), "recipients do not hold what they were paid: {held:?}");
+        // An endpoint that just healed may not answer at once.
         let mut refused = eyre::Report::msg("not asked");
         let verdict = eventually("reconcile answers", PATIENCE, || {
             let answer = self.setup.json(&["reconcile"]).map_err(|error| refused = error).ok();
@@ -336,8 +338,7 @@ impl Run {
         let verdict = verdict.await;
         let verdict = verdict.wrap_err_with(|| format!("{refused:#}"))?;
         ensure!(verdict["ok"] == true, "chain and books differ: {verdict}");
-        let audit = self.setup.json(&["audit", "verify"])?;
-        ensure!(audit["ok"] == true, "the audit is broken: {audit}");
+        books_hold(&self.world, &self.setup)?;
         println!(
             "{} paid, {} claims, {requests} requests, went back {} of {} times, {} calls to send",
             outcome.paid,

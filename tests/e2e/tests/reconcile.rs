@@ -216,6 +216,31 @@ async fn an_outflow_that_nothing_explains_stops_the_asset_alone() -> eyre::Resul
     Ok(())
 }
 
+/// A token that begins to keep a part of each transfer: the vault sent all of it, the recipients got less.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_begins_to_take_a_fee_is_named_for_each_recipient() -> eyre::Result<()> {
+    let (world, setup) = filled().await?;
+    let artifact = std::fs::read_to_string(spillway_e2e::root().join("out/Tokens.sol/FeeToken.json"))?;
+    let artifact: serde_json::Value = serde_json::from_str(&artifact)?;
+    let code: Bytes = artifact["deployedBytecode"]["object"].as_str().unwrap().parse()?;
+    world.provider().anvil_set_code(world.asset("TDAI").address, code).await?;
+    let orders = orders_of(&world, "TDAI", "short", 3);
+    submit(&world, &setup, &orders)?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    setup.settled(Duration::from_secs(60)).await?;
+    keeper.stop()?;
+    let report = reconcile(&setup, None, true).await?;
+    ensure!(!report.ok && report.differences.len() == orders.len(), "{report:?}");
+    for order in &orders {
+        let named = |d: &&spillway::books::difference::Difference| {
+            d.subject.contains(&order.recipient.to_string()) && d.asset.as_deref() == Some("TDAI")
+        };
+        let found: Vec<_> = report.differences.iter().filter(named).collect();
+        ensure!(found.len() == 1 && found[0].class == Class::FeeOnTransfer, "{order:?}: {report:?}");
+    }
+    Ok(())
+}
+
 /// Blocks that were final are gone: chain.finality was too low for this chain.
 #[tokio::test(flavor = "multi_thread")]
 async fn final_blocks_that_are_gone_are_called_reorged() -> eyre::Result<()> {

@@ -205,7 +205,9 @@ async fn fill(store: &Store) -> eyre::Result<()> {
     assert_eq!(change.open_numbered(LANE).await?.len(), 1);
     let paid = change.withdrawals_of(row).await?;
     change.end_withdrawals(&paid, WithdrawalState::Paid, None).await?;
-    change.close_attempts(row, B256::repeat_byte(1), Inclusion { block: 8, gas_used: 50_000 }).await?;
+    change
+        .close_attempts(row, B256::repeat_byte(1), Inclusion { block: 8, gas_used: 50_000, fee: None })
+        .await?;
     change.move_batch(&signed, BatchState::Final, None).await?;
     change.set_cursor(BlockMark { number: 8, hash: B256::repeat_byte(8) }).await?;
     change.commit().await?;
@@ -265,6 +267,7 @@ async fn found(store: &Store) -> eyre::Result<()> {
         outcome: WithdrawalState::Paid,
         tx: B256::repeat_byte(6),
         block: 7,
+        tier: None,
     };
     let mut change = unit(store).await?;
     assert!(change.put_found_payout(&payout, None).await?);

@@ -50,6 +50,7 @@ async fn heal(range: &Range, unit: &mut Unit, log: &VaultLog, settled: Settled) 
         return Ok(());
     };
     range.forgotten(unit, log.tx)?;
+    let tier = calldata::tier(range.calldata(log.tx)?);
     let failed = range.failed(log.tx, settled.lane);
     let references: Vec<_> = payouts.iter().map(|p| p.reference).collect();
     let known = unit.withdrawals_by_reference(&references).await?;
@@ -71,6 +72,7 @@ async fn heal(range: &Range, unit: &mut Unit, log: &VaultLog, settled: Settled) 
             outcome: outcome(failed.contains(&number)),
             tx: log.tx,
             block: log.block,
+            tier,
         };
         match known.get(&payout.reference).filter(|w| is_of(w, payout)) {
             Some(withdrawal) => {

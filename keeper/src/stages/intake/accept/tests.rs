@@ -33,6 +33,7 @@ async fn found(store: &Store, key: &str, units: u128, outcome: WithdrawalState) 
         outcome,
         tx: B256::repeat_byte(7),
         block: 12,
+        tier: None,
     };
     let mut unit = store.unit(Context::new("chain", "payout.found", serde_json::json!({}))).await.unwrap();
     unit.put_found_payout(&payout, None).await.unwrap();

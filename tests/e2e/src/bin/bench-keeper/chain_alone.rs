@@ -1,7 +1,7 @@
 //! What the chain takes without a keeper, on the same machine: settlements that were signed before, and plain transfers
 //! one by one. No keeper can be faster than that.
 
-use crate::rig::{BLOCK_TIME, LANES_USED, cpu, orders, settled};
+use crate::rig::{BLOCK_TIME, LANES_USED, orders, settled};
 use alloy::{
     network::{EthereumWallet, TransactionBuilder},
     primitives::{Address, B256, Bytes, U256, keccak256},
@@ -26,7 +26,7 @@ use spillway::{
     },
 };
 use spillway_e2e::{
-    bench::Figures,
+    bench::{Figures, cpu},
     chain_audit::Expected,
     eventually,
     world::{self, LANES, TestToken, World},

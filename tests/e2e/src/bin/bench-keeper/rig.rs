@@ -5,6 +5,7 @@ use eyre::{OptionExt, WrapErr, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
 use spillway::chain::abi::IVault;
 use spillway_e2e::{
+    bench::cpu,
     chain_audit::{Expected, Ledger},
     eventually,
     keeper::{Database, Keeper, Setup},
@@ -22,8 +23,6 @@ pub const LANES_USED: usize = 3;
 pub const BULK: usize = 100;
 /// Seconds between blocks.
 pub const BLOCK_TIME: f64 = 1.0;
-/// Clock ticks per second in `/proc`, as Linux has told programs since 1992.
-const TICKS: f64 = 100.0;
 
 /// A keeper on a chain of its own.
 pub struct Rig {
@@ -149,16 +148,6 @@ pub async fn settled(world: &World) -> eyre::Result<u64> {
         settled += vault.laneOf(*lane).call().await?.next - 1;
     }
     Ok(settled)
-}
-
-/// Seconds of processor time that a process took so far.
-pub fn cpu(process: u32) -> eyre::Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // After the name in parentheses: state is field 3, user and system time are 14 and 15.
-    let (_, fields) = stat.rsplit_once(") ").ok_or_eyre("/proc/PID/stat")?;
-    let mut times = fields.split(' ').skip(11).map(str::parse::<f64>);
-    let (user, system) = (times.next().ok_or_eyre("utime")??, times.next().ok_or_eyre("stime")??);
-    Ok((user + system) / TICKS)
 }
 
 /// How often a figure is measured.

@@ -8,6 +8,8 @@
 // Figures of time and memory; no money is counted in them.
 #![allow(clippy::float_arithmetic, clippy::cast_precision_loss)]
 
+mod ledger;
+
 use alloy::{
     network::TransactionBuilder,
     primitives::{Address, B256, Bytes, U256},
@@ -81,8 +83,18 @@ async fn main() -> eyre::Result<()> {
     figures.add("audit_peak_rss_mb", count(verified.peak_kb) / 1024.0, "MB");
     let file = setup.dir.join("audit.jsonl");
     let (_, exported) = run(&setup, &["audit", "export", &file.to_string_lossy()]).await?;
+    figures.add("audit_export_rows_per_second", count(rows) / exported.took.as_secs_f64(), "rows/s");
+    figures.add("audit_export_mb", count(fs::metadata(&file)?.len()) / 1e6, "MB");
+
+    let folder = setup.dir.join("parquet");
+    let (parquet, exported) = run(&setup, &["export", "--dir", &folder.to_string_lossy()]).await?;
+    let rows = parquet["rows"].as_u64().ok_or_eyre("no count of rows")?;
+    ensure!(rows >= 7 * payouts, "only {rows} rows of {payouts} payouts were exported");
     figures.add("export_rows_per_second", count(rows) / exported.took.as_secs_f64(), "rows/s");
-    figures.add("export_mb", count(fs::metadata(&file)?.len()) / 1e6, "MB");
+    figures.add("export_peak_rss_mb", count(exported.peak_kb) / 1024.0, "MB");
+    drop(filler);
+    drop(world);
+    ledger::run(&mut figures, &program).await?;
     println!("{}", figures.write("books")?.display());
     Ok(())
 }
