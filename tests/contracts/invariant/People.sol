@@ -100,7 +100,7 @@ abstract contract People is Books {
         bool ok = _call(abi.encodeCall(IVault.forceExit, (r)), 0);
         // No limit stops it.
         bool due = a.open && caller == r.owner && block.timestamp >= r.createdAt + EXIT_DELAY
-            && !_paused(IVault.Scope.Requests, r.asset) && !_takesTooMuch(r.asset);
+            && !_paused(IVault.Scope.Requests, r.asset) && !_takesTooMuch(r.asset, r.amount);
         assertEq(ok, due, "forceExit");
         assertEq(_received(r.asset, r.recipient) - before, ok ? r.amount : 0, "paid or claimable");
         if (!ok) return;
