@@ -31,6 +31,8 @@ files! {
     "/" "operator.html" HTML
     "/w/{token}" "status.html" HTML
     "/page/page.css" "page.css" STYLE
+    "/page/operator.css" "operator.css" STYLE
+    "/page/status.css" "status.css" STYLE
     "/page/icon.svg" "icon.svg" IMAGE
     "/page/operator.mjs" "operator.mjs" SCRIPT
     "/page/panels.mjs" "panels.mjs" SCRIPT

@@ -90,6 +90,8 @@ async fn the_live_view_asks_a_running_keeper_with_a_key_that_may_read() -> eyre:
     }
     let key = |scope: &str| text(&setup.json(&["keys", "create", "eyes", "--scope", scope])?, "key");
     let (read, submit) = (key("read")?, key("submit")?);
+    // The first key closes what was open to everybody.
+    until(&setup, "spk_wrong", 401).await?;
     until(&setup, &read, 200).await?;
     let with = |key: &str| setup.command().args(["top", "--json"]).env("SPILLWAY_KEY", key).output();
     for (key, why) in [("spk_wrong", "spillway keys create"), (&*submit, "the scope read")] {
