@@ -16,7 +16,8 @@ const ORDERS: usize = 10_000;
 const CONFIG: &str = "[batch]\nwindow = \"1s\"\n";
 
 /// A keeper pays from submission to final blocks; then what it wrote of postings and audit is written again to a store that
-/// has everything else, change by change, and every hash of it is computed again.
+/// has everything else, change by change, and every hash of it is computed again. That reads back what the keeper has in hand
+/// when it hashes, so the ledger's share is at most what is told.
 pub async fn run(figures: &mut Figures, program: &Path) -> eyre::Result<()> {
     let world = World::start(1.0).await?;
     let setup = Setup::new(&world, program, 1, CONFIG)?;
