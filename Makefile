@@ -23,13 +23,16 @@ test: setup ## Contracts, keeper, and end to end on a real anvil
 	node tests/vectors/margin/generate.mjs
 	forge test
 	cargo test --workspace
-	@echo "Left out: generated API calls (make test-all), the long random runs (make test-long), mutants (make mutation), Slither (make lint)."
+	@echo "Left out: generated API calls and the router's referee (make test-all), the long random runs (make test-long), mutants (make mutation), Slither (make lint)."
 
-test-all: test ## The same, and calls generated from the API's description: Python 3.10, EXAMPLES=100 per operation
+test-all: test ## The same, calls generated from the API's description, splits against scipy: Python 3.11, EXAMPLES=100 per operation
 	@$(or $(PYTHON),python3) -m venv cache/schemathesis
 	@cache/schemathesis/bin/pip install --quiet --requirement script/api/requirements.txt
 	SPILLWAY_SCHEMATHESIS=$(CURDIR)/cache/schemathesis/bin/st SPILLWAY_API_EXAMPLES=$(or $(EXAMPLES),100) \
 		cargo test --workspace --test api_properties -- --ignored --nocapture
+	@$(or $(PYTHON),python3) -m venv cache/referee
+	@cache/referee/bin/pip install --quiet --requirement script/router/requirements.txt
+	SPILLWAY_ROUTER_PYTHON=$(CURDIR)/cache/referee/bin/python cargo test -p router --test referee -- --ignored --nocapture
 
 test-long: setup ## Millions of random calls on the contracts, hundreds of kills of the keeper, 200 seeds of chaos, ten million prices
 	SPILLWAY_ORACLE_CASES=10000000 SPILLWAY_ORACLE_SEED=$$(date +%s) cargo test --release -p oracle-guard --test differential -- --nocapture
@@ -45,7 +48,7 @@ mutation: setup ## Whether the tests notice changes in what pays, bounds and upg
 coverage: setup ## What of contracts/ the tests reach, line by line
 	@node script/coverage.mjs
 
-bench: bench-gas bench-margin bench-keeper bench-oracle bench-books ## All figures, as lines and as JSON in target/e2e/bench
+bench: bench-gas bench-margin bench-keeper bench-oracle bench-route bench-books ## All figures, as lines and as JSON in target/e2e/bench
 
 bench-gas: setup ## Gas per payout, beside the floor and single transfers
 	@forge build --quiet
@@ -61,6 +64,10 @@ bench-keeper: setup ## Payouts per second
 bench-oracle: setup ## Nanoseconds and gas of a verdict, vectors, incidents, differential fuzz
 	@forge build --quiet
 	@cargo run --quiet --release -p spillway-e2e --bin bench-oracle
+
+bench-route: setup ## Microseconds of a split over 10 to 1,000 pools, its gap to the optimum, quotes against the protocols' bytecode
+	@forge build --quiet
+	@cargo bench --quiet -p router --bench route
 
 bench-books: setup ## Full reconciliation of a million payouts, audit and export: about 10 minutes; SPILLWAY_BENCH_PAYOUTS=100000 is shorter
 	@cargo build --quiet --release -p spillway-keeper
@@ -83,4 +90,4 @@ fmt: setup ## Format everything
 clean: ## Remove what was built
 	rm -rf target out out-margin cache node_modules
 
-.PHONY: help setup demo test test-long mutation coverage bench bench-gas bench-margin bench-keeper bench-oracle lint slither fmt clean bench-books test-all
+.PHONY: help setup demo test test-long mutation coverage bench bench-gas bench-margin bench-keeper bench-oracle bench-route lint slither fmt clean bench-books test-all
