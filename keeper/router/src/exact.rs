@@ -199,27 +199,30 @@ impl Single<'_> {
     fn go(&mut self, token: usize, amount: U256, legs: &mut Vec<Leg>) {
         let forward = matches!(self.amount, Amount::In(_));
         let end = if forward { BUY } else { SELL };
-        let tokens = &self.router.tokens;
-        for next in 0..tokens.len() {
-            let visited = legs.iter().any(|leg| leg.sell == tokens[next] || leg.buy == tokens[next]);
-            let Some(leg) = (!visited).then(|| self.best_leg(token, next, amount, legs)).flatten() else {
+        for (next, address) in self.router.tokens.iter().enumerate() {
+            let visited = legs.iter().any(|leg| leg.sell == *address || leg.buy == *address);
+            if visited {
                 continue;
-            };
-            legs.push(leg);
-            if next == end {
-                self.keep(legs);
-            } else if legs.len() < MAX_HOPS {
-                self.go(next, if forward { leg.amount_out } else { leg.amount_in }, legs);
             }
-            legs.pop();
+            for leg in self.legs(token, next, amount, legs) {
+                legs.push(leg);
+                if next == end {
+                    self.keep(legs);
+                } else if legs.len() < MAX_HOPS {
+                    self.go(next, if forward { leg.amount_out } else { leg.amount_in }, legs);
+                }
+                legs.pop();
+            }
         }
     }
 
-    fn best_leg(&self, token: usize, next: usize, amount: U256, used: &[Leg]) -> Option<Leg> {
+    /// The best leg over a pool of two tokens, which no other hop can want, and one over each larger pool.
+    fn legs(&self, token: usize, next: usize, amount: U256, used: &[Leg]) -> Vec<Leg> {
         let forward = matches!(self.amount, Amount::In(_));
         let (from, to) = if forward { (token, next) } else { (next, token) };
         let last = if forward { to == BUY } else { from == SELL };
         let mut best: Option<(Worth, Leg)> = None;
+        let mut legs = Vec::new();
         for candidate in self.router.candidates.iter().filter(|c| c.from == from && c.to == to) {
             if used.iter().any(|leg| leg.pool == candidate.pool) {
                 continue;
@@ -231,13 +234,18 @@ impl Single<'_> {
                 pool.input_for(candidate.places.0, candidate.places.1, amount)
             };
             let Ok(leg) = input.and_then(|input| swap(self.router, candidate, input)) else { continue };
+            if pool.tokens().len() > 2 && !last {
+                legs.push(leg);
+                continue;
+            }
             // Costs are in units of the token at the end.
             let worth = self.worth(&[leg], if last { self.costs } else { &[] });
             if best.is_none_or(|(known, _)| worth.exceeds(known)) {
                 best = Some((worth, leg));
             }
         }
-        best.map(|(_, leg)| leg)
+        legs.extend(best.map(|(_, leg)| leg));
+        legs
     }
 
     fn worth(&self, legs: &[Leg], costs: &[U256]) -> Worth {

@@ -15,6 +15,9 @@ pub(crate) const BUY: usize = 1;
 /// Tokens of a network, at most.
 pub(crate) const MAX_TOKENS: usize = 10;
 const ITERATIONS: usize = 300;
+/// Imbalance of a token, in the value that moves, that is no more than floats' noise on a small amount; flows are scaled
+/// to balance anyway. What pools cannot trade leaves far more.
+const ENOUGH: f64 = 0.05;
 /// Longest step in the logarithm of a price.
 const STEP: f64 = 1.5;
 
@@ -112,7 +115,7 @@ fn prices(edges: &mut [Edge], tokens: usize, target: Target, flow: &mut Flow) ->
         }
     }
     dual(edges, tokens, target, &logs, flow);
-    worst(&at, tokens, fixed) <= 1e-6 * at.scale
+    worst(&at, tokens, fixed) <= ENOUGH * at.scale
 }
 
 fn worst(dual: &Dual, tokens: usize, fixed: usize) -> f64 {

@@ -25,15 +25,28 @@ pub(crate) fn conflicts(router: &Router<'_>, solved: &mut Solved) -> Vec<usize> 
         return twice;
     }
     let mut order = Vec::with_capacity(router.tokens.len());
-    let mut path = vec![SELL];
-    if let Some(wrong) = walk(solved, &mut path, &mut order) {
-        // Between connectors there is always an edge in a circle or in a path that is too long.
-        let least = wrong.into_iter().filter(|n| solved.edges[*n].from != SELL && solved.edges[*n].to != BUY);
-        let least = least.min_by(|a, b| value(solved, *a).total_cmp(&value(solved, *b)));
-        return least.map_or_else(Vec::new, |n| solved.edges[n].book.legs().to_vec());
+    // From the token sold first; what carries something and is not reached from there lives on a circle of its own.
+    for start in [SELL].into_iter().chain(BUY + 1..router.tokens.len()) {
+        if start != SELL && order.contains(&start) {
+            continue;
+        }
+        if let Some(wrong) = walk(solved, &mut vec![start], &mut order) {
+            // Between connectors there is always an edge in a circle or in a path that is too long.
+            let edges = &solved.edges;
+            let least = wrong.into_iter().filter(|n| edges[*n].from != SELL && edges[*n].to != BUY);
+            let least = least.min_by(|a, b| value(solved, *a).total_cmp(&value(solved, *b)));
+            return least.map_or_else(Vec::new, |n| edges[n].book.legs().to_vec());
+        }
+        if start == SELL {
+            solved.order = order.iter().rev().copied().collect();
+        }
     }
-    order.reverse();
-    solved.order = order;
+    // Flows out of tokens that nothing flows into: dust that remains of circles.
+    for (edge, inputs) in solved.edges.iter().zip(&mut solved.flow.inputs) {
+        if !solved.order.contains(&edge.from) {
+            inputs.fill(0.0);
+        }
+    }
     Vec::new()
 }
 

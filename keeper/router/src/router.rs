@@ -15,6 +15,9 @@ use alloy_primitives::{Address, U256};
 /// Tokens between, at most. Which ones may be used is the caller's to allow: a split is exposed to each of them.
 pub const MAX_CONNECTORS: usize = MAX_TOKENS - 2;
 
+/// Rounds in which inputs are scaled until they bring an output.
+const OUTPUT_ROUNDS: usize = 6;
+
 /// What is given, in smallest units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Amount {
@@ -344,14 +347,21 @@ impl Solved {
             if moved[token] == 0.0 || token == if forward { BUY } else { SELL } {
                 continue;
             }
-            let flows = edges.iter().zip(&flow.inputs).filter(|(edge, _)| here(edge));
-            let total: f64 = flows.map(|(edge, inputs)| amount(edge, inputs)).sum();
-            if total <= 0.0 {
-                return false;
+            // Inputs scale exactly; outputs only nearly in proportion to them.
+            for _ in 0..if forward { 1 } else { OUTPUT_ROUNDS } {
+                let flows = edges.iter().zip(&flow.inputs).filter(|(edge, _)| here(edge));
+                let total: f64 = flows.map(|(edge, inputs)| amount(edge, inputs)).sum();
+                if total <= 0.0 {
+                    return false;
+                }
+                let factor = moved[token] / total;
+                let flows = edges.iter().zip(&mut flow.inputs).filter(|(edge, _)| here(edge));
+                flows.for_each(|(_, inputs)| inputs.iter_mut().for_each(|input| *input *= factor));
+                if (factor - 1.0).abs() <= f64::EPSILON {
+                    break;
+                }
             }
-            let factor = moved[token] / total;
-            for (edge, inputs) in edges.iter().zip(&mut flow.inputs).filter(|(edge, _)| here(edge)) {
-                inputs.iter_mut().for_each(|input| *input *= factor);
+            for (edge, inputs) in edges.iter().zip(&flow.inputs).filter(|(edge, _)| here(edge)) {
                 if forward {
                     moved[edge.to] += edge.book.outputs(inputs).sum::<f64>();
                 } else {

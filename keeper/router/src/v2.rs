@@ -38,6 +38,7 @@ impl V2Pool {
     }
 
     pub(crate) fn curve(&self, from: usize, to: usize) -> Option<Curve> {
+        #![expect(clippy::float_arithmetic, reason = "a curve proposes; what is promised is integers")]
         let keep = f64::from(self.keep) / f64::from(self.of);
         Curve::product(f64::from(self.reserves[from]), f64::from(self.reserves[to]), keep)
     }

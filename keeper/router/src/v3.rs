@@ -127,6 +127,7 @@ impl V3Pool {
     }
 
     pub(crate) fn curve(&self, from: usize) -> Option<Curve> {
+        #![expect(clippy::float_arithmetic, reason = "a curve proposes; what is promised is integers")]
         let down = from == 0;
         let keep = f64::from(PIPS - self.fee) / f64::from(PIPS);
         // Roots of the price of the input, which rise as a swap goes on.

@@ -154,16 +154,24 @@ fn a_plan_holds_to_the_unit_and_beats_every_single_route() {
 #[test]
 fn no_split_exceeds_the_bound_that_quotes_give() {
     let mut random = StdRng::seed_from_u64(5);
+    let mut checked = 0;
     for n in 0..60 {
         let count = random.random_range(1..12);
         let (pools, amount) = direct(&mut random, KINDS[n % 3], count);
         let amount = Amount::In(amount);
-        let plan = plan(&pools, &[], amount);
+        let plan = match router(&pools, &[]).plan(amount, &[]) {
+            Ok(plan) => plan,
+            // All pools end before the amount does.
+            Err(RouteError::InsufficientLiquidity) => continue,
+            Err(error) => panic!("{n}: {error}"),
+        };
+        checked += 1;
         let bound = bound_from_quotes(&pools, amount, &plan.certificate);
         let out = f64::from(plan.amount_out);
         assert!(out <= bound * (1.0 + 1e-9), "{n}: {out} above {bound}");
         assert!((bound - out) / out <= 1e-6, "{n}: {out} far below {bound}");
     }
+    assert!(checked > 50, "only {checked} instances could be traded");
 }
 
 #[test]
@@ -195,8 +203,9 @@ fn another_pool_never_lowers_the_output() {
         let (pools, amount) = direct(&mut random, KINDS[n % 3], count);
         let fewer = plan(&pools[1..], &[], Amount::In(amount)).amount_out;
         let more = plan(&pools, &[], Amount::In(amount)).amount_out;
-        // Each leg's quote is rounded down.
-        assert!(more + U256::from(count + 1) >= fewer, "{n}: {more} below {fewer}");
+        // Each leg's quote is rounded down, and proportions are floats.
+        let noise = U256::from(count + 1) + fewer / U256::from(10_u64.pow(11));
+        assert!(more + noise >= fewer, "{n}: {more} below {fewer}");
     }
 }
 

@@ -123,11 +123,7 @@ impl World {
         world
     }
 
-    pub fn len(&self) -> usize {
-        self.pools.len()
-    }
-
-    pub fn pool(&self, n: usize) -> &Pool {
+    fn pool(&self, n: usize) -> &Pool {
         &self.pools[n].0
     }
 
@@ -272,7 +268,7 @@ impl World {
     }
 
     /// Reads the state of the n-th pool.
-    pub fn read(&mut self, n: usize) {
+    fn read(&mut self, n: usize) {
         let Self { chain, pools, vault, .. } = self;
         match &mut pools[n] {
             (Pool::V2(pool), Place::V2(pair)) => {
@@ -297,7 +293,7 @@ impl World {
     }
 
     /// Swaps exactly `amount` in; what arrived, or none when the chain refuses.
-    pub fn sell(&mut self, n: usize, sell: Address, buy: Address, amount: U256) -> Option<U256> {
+    fn sell(&mut self, n: usize, sell: Address, buy: Address, amount: U256) -> Option<U256> {
         let before = self.chain.held(buy);
         let deadline = U256::MAX;
         match (&self.pools[n].0, &self.pools[n].1) {
@@ -338,7 +334,7 @@ impl World {
     }
 
     /// Swaps for exactly `amount`; what it took, or none when the chain refuses. StableSwap has no such swap.
-    pub fn buy(&mut self, n: usize, sell: Address, buy: Address, amount: U256) -> Option<U256> {
+    fn buy(&mut self, n: usize, sell: Address, buy: Address, amount: U256) -> Option<U256> {
         let before = self.chain.held(sell);
         let (deadline, most) = (U256::MAX, U256::MAX);
         match (&self.pools[n].0, &self.pools[n].1) {

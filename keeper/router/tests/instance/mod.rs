@@ -130,7 +130,8 @@ pub fn bound_from_quotes(pools: &[Pool], amount: Amount, certificate: &Certifica
     let gain = |pool: &Pool| {
         let known: Vec<_> = prices.iter().filter(|(token, _)| pool.tokens().contains(token)).collect();
         let pairs = known.iter().flat_map(|from| known.iter().map(move |to| (from, to)));
-        let best = pairs.filter(|(from, to)| from.0 != to.0).map(|(from, to)| {
+        let routed = pairs.filter(|(from, to)| from.0 != to.0 && from.0 != BUY && to.0 != SELL);
+        let best = routed.map(|(from, to)| {
             let profit = |input: f64| {
                 let input = U256::try_from(input.floor()).unwrap_or_default();
                 let output = pool.amount_out(from.0, to.0, input).unwrap_or_default();
