@@ -2,8 +2,6 @@
 //!
 //! `SPILLWAY_ROUTER_PYTHON` names a Python with `script/router/requirements.txt`; `make test-all` makes one.
 
-#![expect(clippy::float_arithmetic, reason = "none of it is paid")]
-
 mod instance;
 
 use alloy_primitives::U256;
