@@ -18,6 +18,8 @@ const ITERATIONS: usize = 300;
 /// Imbalance of a token, in the value that moves, that is no more than floats' noise on a small amount; flows are scaled
 /// to balance anyway. What pools cannot trade leaves far more.
 const ENOUGH: f64 = 0.05;
+/// Of the value that moves, what sums of floats do not tell apart.
+const NOISE: f64 = 1e-14;
 /// Longest step in the logarithm of a price.
 const STEP: f64 = 1.5;
 
@@ -47,14 +49,17 @@ pub(crate) struct Flow {
 }
 
 /// The dual at some prices.
+#[derive(Default)]
 struct Dual {
     value: f64,
     /// Per token, what is left over, times its price.
     excess: [f64; MAX_TOKENS],
     /// Weights of the Laplacian.
     matrix: [[f64; MAX_TOKENS]; MAX_TOKENS],
-    /// Value that moves.
+    /// Value that is sold, or bought.
     scale: f64,
+    /// Value that moves through all books.
+    turnover: f64,
 }
 
 /// Fills `flow`; false when the curves cannot meet the target.
@@ -90,7 +95,7 @@ fn prices(edges: &mut [Edge], tokens: usize, target: Target, flow: &mut Flow) ->
     };
     let Some(mut logs) = start(edges, tokens, fixed) else { return false };
     let mut at = dual(edges, tokens, target, &logs, flow);
-    let mut damping = 1e-6;
+    let mut damping = 1e-8;
     for _ in 0..ITERATIONS {
         let worst = worst(&at, tokens, fixed);
         if worst <= 1e-14 * at.scale {
@@ -102,7 +107,8 @@ fn prices(edges: &mut [Edge], tokens: usize, target: Target, flow: &mut Flow) ->
             *log += step.clamp(-STEP, STEP);
         }
         let there = dual(edges, tokens, target, &next, flow);
-        let same = (there.value - at.value).abs() <= 1e-14 * at.value.abs();
+        // Near the end values differ by less than the noise of their sums; what is left over still tells.
+        let same = (there.value - at.value).abs() <= NOISE * at.turnover.max(there.turnover);
         let better = if same { self::worst(&there, tokens, fixed) < worst } else { there.value < at.value };
         if better {
             (logs, at) = (next, there);
@@ -149,8 +155,7 @@ fn dual(
     logs: &[f64; MAX_TOKENS],
     flow: &mut Flow,
 ) -> Dual {
-    let mut dual =
-        Dual { value: 0.0, excess: [0.0; MAX_TOKENS], matrix: [[0.0; MAX_TOKENS]; MAX_TOKENS], scale: 0.0 };
+    let mut dual = Dual::default();
     for (price, log) in flow.prices.iter_mut().zip(logs) {
         *price = log.exp();
     }
@@ -161,6 +166,7 @@ fn dual(
     dual.excess[given.0] = flow.prices[given.0] * given.1;
     dual.value = dual.excess[given.0];
     dual.scale = dual.excess[given.0].abs();
+    dual.turnover = dual.scale;
     for (edge, inputs) in edges.iter_mut().zip(&mut flow.inputs) {
         let (from, to) = (edge.from, edge.to);
         let (price_in, price_out) = (flow.prices[from], flow.prices[to]);
@@ -175,6 +181,7 @@ fn dual(
         let input: f64 = inputs.iter().sum();
         let output: f64 = edge.book.outputs(inputs).sum();
         dual.value += price_out * output - price_in * input;
+        dual.turnover += price_in * input;
         dual.excess[from] -= price_in * input;
         dual.excess[to] += price_out * output;
         // Minus the derivative of the input's value by the logarithm of its price.

@@ -4,7 +4,7 @@
 #![expect(clippy::float_arithmetic, reason = "values of flows, to find the least")]
 
 use crate::{
-    network::{BUY, SELL},
+    network::{BUY, Edge, SELL},
     router::{Router, Solved},
 };
 
@@ -20,6 +20,7 @@ pub(crate) fn conflicts(router: &Router<'_>, solved: &mut Solved) -> Vec<usize> 
         return Vec::new();
     }
     clear_dust(solved);
+    clear_ends(router, solved);
     let twice = used_twice(router, solved);
     if !twice.is_empty() {
         return twice;
@@ -41,12 +42,6 @@ pub(crate) fn conflicts(router: &Router<'_>, solved: &mut Solved) -> Vec<usize> 
             solved.order = order.iter().rev().copied().collect();
         }
     }
-    // Flows out of tokens that nothing flows into: dust that remains of circles.
-    for (edge, inputs) in solved.edges.iter().zip(&mut solved.flow.inputs) {
-        if !solved.order.contains(&edge.from) {
-            inputs.fill(0.0);
-        }
-    }
     Vec::new()
 }
 
@@ -61,6 +56,31 @@ fn clear_dust(solved: &mut Solved) {
         let price = solved.flow.prices[edge.from];
         for input in inputs.iter_mut().filter(|input| **input * price < least) {
             *input = 0.0;
+        }
+    }
+}
+
+/// Clears what flows into a token between and not out of it, or out and not in: what remains at prices that are not
+/// found to the last digit.
+fn clear_ends(router: &Router<'_>, solved: &mut Solved) {
+    loop {
+        let carries = |end: &dyn Fn(&Edge) -> usize, token: usize| {
+            let flows = solved.edges.iter().zip(&solved.flow.inputs);
+            flows
+                .filter(|(edge, _)| end(edge) == token)
+                .any(|(_, inputs)| inputs.iter().any(|input| *input > 0.0))
+        };
+        let between = BUY + 1..router.tokens.len();
+        let dead: Vec<usize> = between
+            .filter(|token| carries(&|edge| edge.from, *token) != carries(&|edge| edge.to, *token))
+            .collect();
+        if dead.is_empty() {
+            return;
+        }
+        for (edge, inputs) in solved.edges.iter().zip(&mut solved.flow.inputs) {
+            if dead.contains(&edge.from) || dead.contains(&edge.to) {
+                inputs.fill(0.0);
+            }
         }
     }
 }

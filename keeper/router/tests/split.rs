@@ -1,7 +1,5 @@
 //! What a split promises, on random pools.
 
-#![expect(clippy::float_arithmetic, reason = "tolerances")]
-
 mod instance;
 
 use alloy_primitives::{Address, U256};
