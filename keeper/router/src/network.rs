@@ -14,12 +14,18 @@ pub(crate) const SELL: usize = 0;
 pub(crate) const BUY: usize = 1;
 /// Tokens of a network, at most.
 pub(crate) const MAX_TOKENS: usize = 10;
-const ITERATIONS: usize = 300;
+const ITERATIONS: usize = 150;
 /// Imbalance of a token, in the value that moves, that is no more than floats' noise on a small amount; flows are scaled
 /// to balance anyway. What pools cannot trade leaves far more.
 const ENOUGH: f64 = 0.05;
-/// Of the value that moves, what sums of floats do not tell apart.
-const NOISE: f64 = 1e-14;
+/// Imbalance in the value that moves, at which prices are found.
+const DONE: f64 = 1e-14;
+/// Steps without a smaller imbalance, after which none is hoped for.
+const IDLE: usize = 20;
+/// Lengths of a step that are tried.
+const LENGTHS: usize = 24;
+/// What the matrix gets on its diagonal, relative, so that it can be solved for tokens that nothing reaches.
+const REGULAR: f64 = 1e-12;
 /// Longest step in the logarithm of a price.
 const STEP: f64 = 1.5;
 
@@ -51,15 +57,12 @@ pub(crate) struct Flow {
 /// The dual at some prices.
 #[derive(Default)]
 struct Dual {
-    value: f64,
     /// Per token, what is left over, times its price.
     excess: [f64; MAX_TOKENS],
     /// Weights of the Laplacian.
     matrix: [[f64; MAX_TOKENS]; MAX_TOKENS],
     /// Value that is sold, or bought.
     scale: f64,
-    /// Value that moves through all books.
-    turnover: f64,
 }
 
 /// Fills `flow`; false when the curves cannot meet the target.
@@ -95,32 +98,46 @@ fn prices(edges: &mut [Edge], tokens: usize, target: Target, flow: &mut Flow) ->
     };
     let Some(mut logs) = start(edges, tokens, fixed) else { return false };
     let mut at = dual(edges, tokens, target, &logs, flow);
-    let mut damping = 1e-8;
+    let mut best = (worst(&at, tokens, fixed), logs);
+    let mut idle = 0;
     for _ in 0..ITERATIONS {
-        let worst = worst(&at, tokens, fixed);
-        if worst <= 1e-14 * at.scale {
+        if best.0 <= DONE * at.scale || idle >= IDLE {
             break;
         }
-        let step = newton_step(&at, tokens, fixed, damping);
-        let mut next = logs;
-        for (log, step) in next.iter_mut().zip(step) {
-            *log += step.clamp(-STEP, STEP);
-        }
-        let there = dual(edges, tokens, target, &next, flow);
-        // Near the end values differ by less than the noise of their sums; what is left over still tells.
-        let same = (there.value - at.value).abs() <= NOISE * at.turnover.max(there.turnover);
-        let better = if same { self::worst(&there, tokens, fixed) < worst } else { there.value < at.value };
-        if better {
-            (logs, at) = (next, there);
-            damping = (damping * 0.1).max(1e-15);
-        } else {
-            damping *= 10.0;
-            if damping > 1e12 {
+        let step = newton_step(&at, tokens, fixed);
+        // Books that begin or end to take something bend the dual, so the step's length is searched: where what is
+        // left over, along the step, is small beside what it was.
+        let along = |dual: &Dual| -> f64 { dual.excess.iter().zip(&step).map(|(e, s)| e * s).sum() };
+        let before = along(&at);
+        let (mut low, mut high, mut length) = (0.0, f64::INFINITY, 1.0);
+        let (mut at_low, mut at_high) = (before, 0.0);
+        for _ in 0..LENGTHS {
+            let next = std::array::from_fn(|t| logs[t] + length * step[t]);
+            let there = dual(edges, tokens, target, &next, flow);
+            let slope = along(&there);
+            let enough = slope.abs() <= 0.1 * before.abs() || (slope < 0.0 && !high.is_finite());
+            if slope < 0.0 {
+                (low, at_low) = (length, slope);
+            } else {
+                (high, at_high) = (length, slope);
+            }
+            if enough {
+                low = length;
                 break;
             }
+            // Between the middle and where a line would cross zero.
+            length = 0.5 * (0.5 * (low + high) + low + (high - low) * at_low / (at_low - at_high));
+        }
+        logs = std::array::from_fn(|t| logs[t] + low * step[t]);
+        at = dual(edges, tokens, target, &logs, flow);
+        let left = worst(&at, tokens, fixed);
+        idle += 1;
+        if left < best.0 {
+            best = (left, logs);
+            idle = 0;
         }
     }
-    dual(edges, tokens, target, &logs, flow);
+    let at = dual(edges, tokens, target, &best.1, flow);
     worst(&at, tokens, fixed) <= ENOUGH * at.scale
 }
 
@@ -164,9 +181,7 @@ fn dual(
         Target::Output(output) => (BUY, -output),
     };
     dual.excess[given.0] = flow.prices[given.0] * given.1;
-    dual.value = dual.excess[given.0];
     dual.scale = dual.excess[given.0].abs();
-    dual.turnover = dual.scale;
     for (edge, inputs) in edges.iter_mut().zip(&mut flow.inputs) {
         let (from, to) = (edge.from, edge.to);
         let (price_in, price_out) = (flow.prices[from], flow.prices[to]);
@@ -180,8 +195,6 @@ fn dual(
         edge.book.inputs(u, &mut edge.hints, inputs);
         let input: f64 = inputs.iter().sum();
         let output: f64 = edge.book.outputs(inputs).sum();
-        dual.value += price_out * output - price_in * input;
-        dual.turnover += price_in * input;
         dual.excess[from] -= price_in * input;
         dual.excess[to] += price_out * output;
         // Minus the derivative of the input's value by the logarithm of its price.
@@ -195,14 +208,14 @@ fn dual(
     dual
 }
 
-/// Solves (matrix + damping) step = -excess for the tokens whose price is free.
-fn newton_step(dual: &Dual, tokens: usize, fixed: usize, damping: f64) -> [f64; MAX_TOKENS] {
+/// Solves matrix * step = -excess for the tokens whose price is free.
+fn newton_step(dual: &Dual, tokens: usize, fixed: usize) -> [f64; MAX_TOKENS] {
     let mut rows = dual.matrix;
     let mut right = dual.excess.map(|excess| -excess);
     let free: [bool; MAX_TOKENS] = std::array::from_fn(|t| t < tokens && t != fixed);
     let largest = (0..tokens).map(|t| rows[t][t]).fold(0.0, f64::max).max(dual.scale);
     for t in (0..tokens).filter(|t| free[*t]) {
-        rows[t][t] += damping * rows[t][t].max(1e-9 * largest);
+        rows[t][t] += REGULAR * rows[t][t].max(1e-3 * largest);
     }
     // Positive definite: no pivoting is needed.
     for pivot in (0..tokens).filter(|t| free[*t]) {
@@ -225,7 +238,8 @@ fn newton_step(dual: &Dual, tokens: usize, fixed: usize, damping: f64) -> [f64; 
             step[row] = 0.0;
         }
     }
-    step
+    let longest = step.iter().fold(0.0_f64, |longest, step| longest.max(step.abs()));
+    step.map(|step| if longest > STEP { step * STEP / longest } else { step })
 }
 
 /// Weak duality at the flow's prices.

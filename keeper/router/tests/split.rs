@@ -115,10 +115,11 @@ fn a_split_over_tokens_between_is_optimal_by_its_own_certificate() {
                 Amount::In(_) => split.certificate.bound / split.output - 1.0,
                 Amount::Out(_) => 1.0 - split.certificate.bound / split.input,
             };
-            assert!(gap.abs() <= 1e-9, "{n}: {gap:e} {amount:?}");
-            gaps.push(gap);
+            gaps.push((gap.abs(), n, matches!(amount, Amount::In(_))));
         }
     }
+    gaps.sort_by(|a, b| b.0.total_cmp(&a.0));
+    assert!(gaps[0].0 <= 1e-9, "{:?}", &gaps[..20]);
     assert!(missed.is_empty(), "no split of what one route can trade: {missed:?}");
     assert!(gaps.len() > 400, "only {} instances had a split", gaps.len());
 }
