@@ -18,10 +18,12 @@ const ITERATIONS: usize = 150;
 /// Imbalance of a token, in the value that moves, that is no more than floats' noise on a small amount; flows are scaled
 /// to balance anyway. What pools cannot trade leaves far more.
 const ENOUGH: f64 = 0.05;
-/// Imbalance in the value that moves, at which prices are found.
-const DONE: f64 = 1e-14;
+/// Imbalance in the value that moves, at which prices are found: what it loses is of the order of its square.
+const DONE: f64 = 1e-9;
+/// Inputs that are tried for an output.
+const OUTPUT_STEPS: usize = 30;
 /// Steps without a smaller imbalance, after which none is hoped for.
-const IDLE: usize = 20;
+const IDLE: usize = 8;
 /// Lengths of a step that are tried.
 const LENGTHS: usize = 24;
 /// What the matrix gets on its diagonal, relative, so that it can be solved for tokens that nothing reaches.
@@ -61,7 +63,7 @@ struct Dual {
     excess: [f64; MAX_TOKENS],
     /// Weights of the Laplacian.
     matrix: [[f64; MAX_TOKENS]; MAX_TOKENS],
-    /// Value that is sold, or bought.
+    /// Value that is sold.
     scale: f64,
 }
 
@@ -92,19 +94,43 @@ fn direct(edge: &mut Edge, target: Target, flow: &mut Flow) -> bool {
 }
 
 fn prices(edges: &mut [Edge], tokens: usize, target: Target, flow: &mut Flow) -> bool {
-    let fixed = match target {
-        Target::Input(_) => BUY,
-        Target::Output(_) => SELL,
+    let output = match target {
+        Target::Input(input) => return balance(edges, tokens, input, flow),
+        Target::Output(output) => output,
     };
-    let Some(mut logs) = start(edges, tokens, fixed) else { return false };
-    let mut at = dual(edges, tokens, target, &logs, flow);
-    let mut best = (worst(&at, tokens, fixed), logs);
+    // The output is concave in the input, and its slope is the price of what is sold: Newton's steps from below.
+    let Some(logs) = start(edges, tokens) else { return false };
+    let mut input = output / logs[SELL].exp();
+    let mut reached = 0.0;
+    for _ in 0..OUTPUT_STEPS {
+        if !balance(edges, tokens, input, flow) {
+            return false;
+        }
+        let bought = edges.iter().zip(&flow.inputs).filter(|(edge, _)| edge.to == BUY);
+        reached = bought.map(|(edge, inputs)| edge.book.outputs(inputs).sum::<f64>()).sum();
+        let next = input + (output - reached) / flow.prices[SELL];
+        // Not above zero where tokens can be traded in a circle for a gain: even nothing buys that much.
+        if (reached - output).abs() <= DONE * output || next <= 0.0 || !next.is_finite() {
+            break;
+        }
+        input = next;
+    }
+    let unit = flow.prices[SELL];
+    flow.prices.iter_mut().for_each(|price| *price /= unit);
+    reached >= (1.0 - ENOUGH) * output
+}
+
+/// Prices at which all of an input is sold and every token between is in balance, that of the token bought being one.
+fn balance(edges: &mut [Edge], tokens: usize, input: f64, flow: &mut Flow) -> bool {
+    let Some(mut logs) = start(edges, tokens) else { return false };
+    let mut at = dual(edges, tokens, input, &logs, flow);
+    let mut best = (worst(&at, tokens), logs);
     let mut idle = 0;
     for _ in 0..ITERATIONS {
         if best.0 <= DONE * at.scale || idle >= IDLE {
             break;
         }
-        let step = newton_step(&at, tokens, fixed);
+        let step = newton_step(&at, tokens);
         // Books that begin or end to take something bend the dual, so the step's length is searched: where what is
         // left over, along the step, is small beside what it was.
         let along = |dual: &Dual| -> f64 { dual.excess.iter().zip(&step).map(|(e, s)| e * s).sum() };
@@ -113,7 +139,7 @@ fn prices(edges: &mut [Edge], tokens: usize, target: Target, flow: &mut Flow) ->
         let (mut at_low, mut at_high) = (before, 0.0);
         for _ in 0..LENGTHS {
             let next = std::array::from_fn(|t| logs[t] + length * step[t]);
-            let there = dual(edges, tokens, target, &next, flow);
+            let there = dual(edges, tokens, input, &next, flow);
             let slope = along(&there);
             let enough = slope.abs() <= 0.1 * before.abs() || (slope < 0.0 && !high.is_finite());
             if slope < 0.0 {
@@ -129,24 +155,24 @@ fn prices(edges: &mut [Edge], tokens: usize, target: Target, flow: &mut Flow) ->
             length = 0.5 * (0.5 * (low + high) + low + (high - low) * at_low / (at_low - at_high));
         }
         logs = std::array::from_fn(|t| logs[t] + low * step[t]);
-        at = dual(edges, tokens, target, &logs, flow);
-        let left = worst(&at, tokens, fixed);
+        at = dual(edges, tokens, input, &logs, flow);
+        let left = worst(&at, tokens);
         idle += 1;
         if left < best.0 {
             best = (left, logs);
             idle = 0;
         }
     }
-    let at = dual(edges, tokens, target, &best.1, flow);
-    worst(&at, tokens, fixed) <= ENOUGH * at.scale
+    let at = dual(edges, tokens, input, &best.1, flow);
+    worst(&at, tokens) <= ENOUGH * at.scale
 }
 
-fn worst(dual: &Dual, tokens: usize, fixed: usize) -> f64 {
-    (0..tokens).filter(|t| *t != fixed).map(|t| dual.excess[t].abs()).fold(0.0, f64::max)
+fn worst(dual: &Dual, tokens: usize) -> f64 {
+    (0..tokens).filter(|t| *t != BUY).map(|t| dual.excess[t].abs()).fold(0.0, f64::max)
 }
 
-/// Logarithms of prices near those of the first units, with the fixed token's at zero.
-fn start(edges: &[Edge], tokens: usize, fixed: usize) -> Option<[f64; MAX_TOKENS]> {
+/// Logarithms of prices near those of the first units, with that of the token bought at zero.
+fn start(edges: &[Edge], tokens: usize) -> Option<[f64; MAX_TOKENS]> {
     let mut logs = [f64::NEG_INFINITY; MAX_TOKENS];
     logs[BUY] = 0.0;
     for _ in 0..tokens {
@@ -158,30 +184,18 @@ fn start(edges: &[Edge], tokens: usize, fixed: usize) -> Option<[f64; MAX_TOKENS
             }
         }
     }
-    let base = logs[fixed];
-    let mut found = logs.map(|log| if log.is_finite() { log - base } else { 0.0 });
-    found[tokens..].fill(0.0);
-    (base.is_finite() && logs[SELL].is_finite()).then_some(found)
+    let found = logs.map(|log| if log.is_finite() { log } else { 0.0 });
+    logs[SELL].is_finite().then_some(found)
 }
 
 /// The dual at prices given by their logarithms; leaves prices and inputs in `flow`.
-fn dual(
-    edges: &mut [Edge],
-    tokens: usize,
-    target: Target,
-    logs: &[f64; MAX_TOKENS],
-    flow: &mut Flow,
-) -> Dual {
+fn dual(edges: &mut [Edge], tokens: usize, input: f64, logs: &[f64; MAX_TOKENS], flow: &mut Flow) -> Dual {
     let mut dual = Dual::default();
     for (price, log) in flow.prices.iter_mut().zip(logs) {
         *price = log.exp();
     }
-    let given = match target {
-        Target::Input(input) => (SELL, input),
-        Target::Output(output) => (BUY, -output),
-    };
-    dual.excess[given.0] = flow.prices[given.0] * given.1;
-    dual.scale = dual.excess[given.0].abs();
+    dual.scale = flow.prices[SELL] * input;
+    dual.excess[SELL] = dual.scale;
     for (edge, inputs) in edges.iter_mut().zip(&mut flow.inputs) {
         let (from, to) = (edge.from, edge.to);
         let (price_in, price_out) = (flow.prices[from], flow.prices[to]);
@@ -209,10 +223,10 @@ fn dual(
 }
 
 /// Solves matrix * step = -excess for the tokens whose price is free.
-fn newton_step(dual: &Dual, tokens: usize, fixed: usize) -> [f64; MAX_TOKENS] {
+fn newton_step(dual: &Dual, tokens: usize) -> [f64; MAX_TOKENS] {
     let mut rows = dual.matrix;
     let mut right = dual.excess.map(|excess| -excess);
-    let free: [bool; MAX_TOKENS] = std::array::from_fn(|t| t < tokens && t != fixed);
+    let free: [bool; MAX_TOKENS] = std::array::from_fn(|t| t < tokens && t != BUY);
     let largest = (0..tokens).map(|t| rows[t][t]).fold(0.0, f64::max).max(dual.scale);
     for t in (0..tokens).filter(|t| free[*t]) {
         rows[t][t] += REGULAR * rows[t][t].max(1e-3 * largest);
