@@ -50,10 +50,9 @@ fn speed(figures: &mut Figures) {
             let pools: Vec<Pool> =
                 (0..count).map(|_| instance::pool(&mut random, kinds, [SELL, BUY], 0.002)).collect();
             let mut router = Router::new(&pools, SELL, BUY, &[]).expect("a route");
-            // A fifth to a quarter of what lies in a pool of middle size, per pool.
-            let amounts: Vec<Amount> = (0..101)
-                .map(|_| Amount::In(wei(random.random_range(2e5..2.5e5) * f64::from(count))))
-                .collect();
+            let all: f64 = pools.iter().map(deep).sum();
+            let amounts: Vec<Amount> =
+                (0..101).map(|_| Amount::In(wei(random.random_range(0.9..1.1) * all / 1e18))).collect();
             let mut split = Split::default();
             let rounds = 20_000 / count;
             let times = amounts.iter().map(|amount| {
@@ -68,6 +67,16 @@ fn speed(figures: &mut Figures) {
             let active = split.shares.len() as f64 / f64::from(count);
             assert!(active > 0.9, "only {active} of the legs are active");
         }
+    }
+}
+
+/// An input that lowers a pool's price by some percent, so that no fee keeps another pool out.
+fn deep(pool: &Pool) -> f64 {
+    match pool {
+        Pool::V2(pool) => 0.03 * f64::from(pool.reserves[0]),
+        Pool::V3(pool) => 0.03 * pool.liquidity as f64,
+        Pool::Stable(pool) => 0.95 * f64::from(pool.balances[1]),
+        Pool::Weighted(pool) => 0.03 * f64::from(pool.balances[0]),
     }
 }
 

@@ -42,6 +42,8 @@ pub(crate) struct Book {
 pub(crate) struct Hints {
     pieces: Vec<usize>,
     stables: Vec<f64>,
+    /// The price that the last amount was solved at, as `u`; zero before.
+    solved: f64,
 }
 
 /// A price and what it takes.
@@ -101,7 +103,7 @@ impl Book {
 
     pub(crate) fn hints(&self) -> Hints {
         let pieces = self.bounds[..self.bounds.len() - 1].to_vec();
-        Hints { pieces, stables: self.stables.iter().map(|stable| stable.x).collect() }
+        Hints { pieces, stables: self.stables.iter().map(|stable| stable.x).collect(), solved: 0.0 }
     }
 
     /// What all take at `u`.
@@ -218,6 +220,13 @@ impl Book {
 
     /// The `u` at which the target is met; none when the curves end before. `buffer` is for inputs.
     pub(crate) fn solve(&self, target: Target, hints: &mut Hints, buffer: &mut Vec<f64>) -> Option<f64> {
+        let found = self.search(target, hints, buffer)?;
+        hints.solved = found;
+        Some(found)
+    }
+
+    /// A bracketed Newton method, from the last solution when there is one.
+    fn search(&self, target: Target, hints: &mut Hints, buffer: &mut Vec<f64>) -> Option<f64> {
         let (Target::Input(wanted) | Target::Output(wanted)) = target;
         let mut reach = |u: f64, hints: &mut Hints| {
             let supply = self.supply(u, hints);
@@ -231,6 +240,7 @@ impl Book {
         };
         let (mut low, mut high) = (self.first, f64::INFINITY);
         let mut u = match target {
+            _ if hints.solved > 0.0 => hints.solved,
             Target::Input(input) => (input + self.lead.1) / self.lead.0,
             Target::Output(output) => 1.0 / (1.0 / self.first - output / self.lead.0).max(0.5 / self.first),
         };
