@@ -319,6 +319,30 @@ fn with_costs_a_plan_is_the_best_over_all_sets_of_legs() {
 }
 
 #[test]
+fn over_tokens_between_costs_only_thin_a_plan_where_that_pays() {
+    let mut random = StdRng::seed_from_u64(13);
+    let mut thinner = 0;
+    for n in 0..40 {
+        let count = random.random_range(4..20);
+        let (pools, amount) = network(&mut random, count);
+        let Ok(mut router) = Router::new(&pools, SELL, BUY, &BETWEEN) else { continue };
+        let costs = vec![amount / U256::from(random.random_range(500..5_000_u64)); pools.len()];
+        let (Ok(free), Ok(chosen)) =
+            (router.plan(Amount::In(amount), &[]), router.plan(Amount::In(amount), &costs))
+        else {
+            continue;
+        };
+        holds(&pools, &chosen, Amount::In(amount));
+        let cost = costs[0] * U256::from(free.legs.len());
+        // Within what legs lose by rounding.
+        let (least, net) = (free.amount_out + chosen.cost, chosen.amount_out + cost + U256::from(100));
+        assert!(net >= least, "{n}: {chosen:?} is worse than {free:?}");
+        thinner += usize::from(chosen.legs.len() < free.legs.len());
+    }
+    assert!(thinner > 10, "costs mattered in {thinner} instances only");
+}
+
+#[test]
 fn an_exact_output_is_bought_for_the_input_that_sells_for_it() {
     let mut random = StdRng::seed_from_u64(11);
     for n in 0..60 {
