@@ -23,11 +23,11 @@ test: setup ## Contracts, keeper, and end to end on a real anvil
 	node tests/vectors/margin/generate.mjs
 	forge test
 	cargo test --workspace
-	@echo "Left out: the web page, generated API calls and DuckDB (make test-all), the long random runs (make test-long), mutants (make mutation), Slither (make lint)."
+	@echo "Left out: the web page, generated API calls, DuckDB and the router's referee (make test-all), the long random runs (make test-long), mutants (make mutation), Slither (make lint)."
 
 CHROMIUM = $(or $(SPILLWAY_CHROMIUM),/usr/bin/chromium)
 
-test-all: test test-page ## The same, the web page in Chromium, calls generated from the API's description, questions to DuckDB: Python 3.10, EXAMPLES=100 per operation
+test-all: test test-page ## The same, the web page in Chromium, calls generated from the API's description, questions to DuckDB, splits against scipy: Python 3.11, EXAMPLES=100 per operation
 	@$(or $(PYTHON),python3) -m venv cache/schemathesis
 	@cache/schemathesis/bin/pip install --quiet --requirement script/api/requirements.txt
 	SPILLWAY_SCHEMATHESIS=$(CURDIR)/cache/schemathesis/bin/st SPILLWAY_API_EXAMPLES=$(or $(EXAMPLES),100) \
@@ -35,6 +35,9 @@ test-all: test test-page ## The same, the web page in Chromium, calls generated 
 	@$(or $(PYTHON),python3) -m venv cache/duckdb
 	@cache/duckdb/bin/pip install --quiet --requirement script/analytics/requirements.txt
 	SPILLWAY_DUCKDB=$(CURDIR)/cache/duckdb/bin/python cargo test --workspace --test analytics -- --ignored
+	@$(or $(PYTHON),python3) -m venv cache/referee
+	@cache/referee/bin/pip install --quiet --requirement script/router/requirements.txt
+	SPILLWAY_ROUTER_PYTHON=$(CURDIR)/cache/referee/bin/python cargo test --workspace --test referee -- --ignored --nocapture
 
 test-page: setup ## The web page in a real Chromium (Debian's, installed if it is not there); screenshots in target/e2e/screenshots
 	@test -x $(CHROMIUM) || { apt-get update -q && apt-get install -qy --no-install-recommends chromium fonts-noto-cjk; }
@@ -54,7 +57,7 @@ mutation: setup ## Whether the tests notice changes in what pays, bounds and upg
 coverage: setup ## What of contracts/ the tests reach, line by line
 	@node script/coverage.mjs
 
-bench: bench-gas bench-margin bench-keeper bench-oracle bench-books ## All figures, as lines and as JSON in target/e2e/bench
+bench: bench-gas bench-margin bench-keeper bench-oracle bench-route bench-books ## All figures, as lines and as JSON in target/e2e/bench
 
 bench-gas: setup ## Gas per payout, beside the floor and single transfers
 	@forge build --quiet
@@ -70,6 +73,10 @@ bench-keeper: setup ## Payouts per second
 bench-oracle: setup ## Nanoseconds and gas of a verdict, vectors, incidents, differential fuzz
 	@forge build --quiet
 	@cargo run --quiet --release -p spillway-e2e --bin bench-oracle
+
+bench-route: setup ## Microseconds of a split over 10 to 1,000 pools, its gap to the optimum, quotes against the protocols' bytecode
+	@forge build --quiet
+	@cargo bench --quiet -p router --bench route
 
 bench-books: setup ## Full reconciliation of a million payouts, audit and export: about 10 minutes; SPILLWAY_BENCH_PAYOUTS=100000 is shorter
 	@cargo build --quiet --release -p spillway-keeper
@@ -92,4 +99,4 @@ fmt: setup ## Format everything
 clean: ## Remove what was built
 	rm -rf target out out-margin cache node_modules
 
-.PHONY: help setup demo test test-page test-long mutation coverage bench bench-gas bench-margin bench-keeper bench-oracle lint slither fmt clean bench-books test-all
+.PHONY: help setup demo test test-page test-long mutation coverage bench bench-gas bench-margin bench-keeper bench-oracle bench-route lint slither fmt clean bench-books test-all
