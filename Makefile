@@ -23,13 +23,16 @@ test: setup ## Contracts, keeper, and end to end on a real anvil
 	node tests/vectors/margin/generate.mjs
 	forge test
 	cargo test --workspace
-	@echo "Left out: generated API calls (make test-all), the long random runs (make test-long), mutants (make mutation), Slither (make lint)."
+	@echo "Left out: generated API calls and other libraries' marks (make test-all), the long random runs (make test-long), mutants (make mutation), Slither (make lint)."
 
-test-all: test ## The same, and calls generated from the API's description: Python 3.10, EXAMPLES=100 per operation
+test-all: test ## The same, calls generated from the API's description, and marks against QuantLib: Python 3.11, EXAMPLES=100 per operation
 	@$(or $(PYTHON),python3) -m venv cache/schemathesis
 	@cache/schemathesis/bin/pip install --quiet --requirement script/api/requirements.txt
 	SPILLWAY_SCHEMATHESIS=$(CURDIR)/cache/schemathesis/bin/st SPILLWAY_API_EXAMPLES=$(or $(EXAMPLES),100) \
 		cargo test --workspace --test api_properties -- --ignored --nocapture
+	@$(or $(PYTHON),python3) -m venv cache/referees
+	@cache/referees/bin/pip install --quiet --requirement script/margin/requirements.txt
+	SPILLWAY_REFEREES=$(CURDIR)/cache/referees/bin/python cargo test -p margin --test referees -- --ignored --nocapture
 
 test-long: setup ## Millions of random calls on the contracts, hundreds of kills of the keeper, 200 seeds of chaos, ten million prices
 	SPILLWAY_ORACLE_CASES=10000000 SPILLWAY_ORACLE_SEED=$$(date +%s) cargo test --release -p oracle-guard --test differential -- --nocapture
@@ -51,8 +54,10 @@ bench-gas: setup ## Gas per payout, beside the floor and single transfers
 	@forge build --quiet
 	@cargo run --quiet --release -p spillway-e2e --bin bench-gas
 
-bench-margin: setup ## Gas of every verb of a margin pool with 1, 5 and 20 positions, and the error of its marks
+bench-margin: setup ## Gas of every verb of a margin pool with 1, 5 and 20 positions, the error of marks, accounts re-checked per second
 	@FOUNDRY_PROFILE=margin forge test --isolate --mt 'test_gas_of_every_verb|test_values_are_those_of_the_reference' -vv | grep -oE '(margin_gas|black_scholes)_[a-z0-9_]+:? .*'
+	@cargo test --quiet -p margin --test vectors -- --nocapture | grep -oE 'black_scholes_[a-z0-9_]+ .*'
+	@cargo run --quiet --release -p margin --example bench-margin
 
 bench-keeper: setup ## Payouts per second
 	@cargo build --quiet --release -p spillway-keeper

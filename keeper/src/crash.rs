@@ -16,11 +16,15 @@ pub const POINTS: [&str; 9] = [
 /// Every step of a release after a deadline.
 pub const DEADLINE_POINTS: [&str; 2] = ["deadline.void.committed", "deadline.released"];
 
+/// Every step of a margin duty.
+pub const MARGIN_POINTS: [&str; 2] = ["margin.committed", "margin.sent"];
+
 /// Dies here, as by `kill -9`, when the environment variable `SPILLWAY_CRASH_AT` names this step. Only in a build
 /// with the feature `crash-points`.
 #[cfg(feature = "crash-points")]
 pub fn point(name: &str) {
-    debug_assert!(POINTS.contains(&name) || DEADLINE_POINTS.contains(&name), "{name} is missing in POINTS");
+    let known = [&POINTS[..], &DEADLINE_POINTS, &MARGIN_POINTS];
+    debug_assert!(known.iter().any(|points| points.contains(&name)), "{name} is missing in POINTS");
     if std::env::var("SPILLWAY_CRASH_AT").is_ok_and(|at| at == name) {
         let me = std::process::id().to_string();
         let _ = std::process::Command::new("kill").args(["-9", &me]).status();

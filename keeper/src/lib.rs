@@ -11,6 +11,7 @@ pub mod deployment;
 pub mod domain;
 pub mod explain;
 pub mod keeper;
+pub mod margin;
 pub mod observe;
 pub mod stages;
 pub mod store;

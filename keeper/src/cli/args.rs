@@ -1,8 +1,12 @@
 //! The commands, with their help.
 
+mod margin;
+
 use crate::domain::{access::Scope, reason::Language};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
+
+pub use margin::{MarginAccountArgs, MarginCommand, StressArgs};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -103,6 +107,11 @@ the chain knows. Exit code 4 when they, or the chain, differ.")]
     Oracle {
         #[command(subcommand)]
         command: OracleCommand,
+    },
+    /// Look at margin pools: who is near liquidation, and what a shock would do
+    Margin {
+        #[command(subcommand)]
+        command: MarginCommand,
     },
     /// Look after the keys of the API
     Keys {

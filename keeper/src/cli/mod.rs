@@ -3,8 +3,8 @@
 //! Results go to standard output, logs and progress to standard error. With `--json` a result is one JSON document.
 //!
 //! - [`args`] holds the commands, their help and examples
-//! - [`submit`], [`status`], [`explain`], [`reconcile`], [`recover`], [`check`], [`oracle`], [`audit`], [`keys`], [`manual`] and [`db`]
-//!   are a command each; `run` is [`crate::keeper`]
+//! - [`submit`], [`status`], [`explain`], [`reconcile`], [`recover`], [`check`], [`oracle`], [`audit`], [`keys`], [`margin`], [`manual`] and
+//!   [`db`] are a command each; `run` is [`crate::keeper`]
 //! - [`exit`] holds the exit codes
 //! - [`output`] prints
 
@@ -16,6 +16,7 @@ mod exit;
 mod explain;
 mod keys;
 mod manual;
+mod margin;
 mod oracle;
 mod output;
 mod reconcile;
@@ -76,6 +77,7 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
         Command::Audit { command: AuditCommand::Export(args) } => {
             audit::export(&args, &config, &deployment).await
         }
+        Command::Margin { command } => margin::run(&command, &config, &deployment).await,
         Command::Keys { command } => keys::run(&command, &config, &deployment).await,
         // Done above.
         Command::Oracle { command: OracleCommand::Replay(_) }

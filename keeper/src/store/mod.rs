@@ -11,6 +11,7 @@
 //! - [`generation`]: noticing that the store went back in time
 //! - [`holder`]: one keeper per SQLite file, and per generation file
 //! - [`history`]: the audit chain, read back; [`compare`]: what a comparison with the chain asks
+//! - [`margin`]: what the keeper knows of margin pools, and what it signed for them
 //! - [`pauses`]: assets that are not settled
 //! - [`schema`], [`integrity`], [`backup`], [`grants`]: what `spillway db` does
 
@@ -29,6 +30,7 @@ pub mod integrity;
 pub mod lanes;
 pub mod leases;
 pub mod listing;
+pub mod margin;
 pub mod oracle;
 pub mod pauses;
 pub mod progress;
