@@ -89,3 +89,6 @@ fn share(part: U256, whole: U256) -> u64 {
     }
     (part.saturating_mul(BPS) / whole).try_into().unwrap_or(MOST).min(MOST)
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,3 +16,6 @@ pub mod pools;
 pub mod purse;
 pub mod run;
 pub mod stress;
+
+#[cfg(test)]
+mod testing;

@@ -50,11 +50,11 @@ pub struct Pool {
     /// Those for which there is a price that is fit for a liquidation: the books of others are not known to be sound.
     pub priced: BTreeSet<u64>,
     pub block: Block,
-    open: BTreeSet<BookId>,
+    pub(super) open: BTreeSet<BookId>,
     /// All events up to this block are known, for good.
-    known_to: u64,
+    pub(super) known_to: u64,
     /// The books that later events named: they are read again, because a reorganisation takes such an event away.
-    unsettled: BTreeSet<BookId>,
+    pub(super) unsettled: BTreeSet<BookId>,
 }
 
 /// The pools that the configuration names, and those of its factory.

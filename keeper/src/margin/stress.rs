@@ -80,3 +80,6 @@ pub fn stress(pool: &Pool, price_bps: i64, volatility_bps: i64) -> Outcome {
     }
     Outcome { books: looked_at.len(), falls, fund: pool.facts.insurance }
 }
+
+#[cfg(test)]
+mod tests;
