@@ -206,7 +206,7 @@ impl Chain {
                 let leg = |l: &IMarginPool::PoolLeg| Leg {
                     strike: l.strike.to(),
                     is_call: l.isCall,
-                    size: i128::try_from(l.size).unwrap_or_default(),
+                    size: i128::try_from(l.size).expect("112 bits fit into 128"),
                 };
                 let legs = book.legs.iter().map(leg).collect();
                 Ok::<_, ChainError>(BookOnChain { id, legs, margin: book.margin, auction })

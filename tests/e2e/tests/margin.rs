@@ -50,7 +50,9 @@ impl<'a> Market<'a> {
     async fn short(&self, world: &World, account: Address) -> eyre::Result<u128> {
         let pool = IMarginPool::new(self.pool.address, world.provider());
         let book = pool.bookOf(account, U40::from(self.pool.expiry)).call().await?;
-        Ok(book.legs.iter().filter_map(|leg| u128::try_from(-leg.size).ok()).sum())
+        let sizes = book.legs.iter().map(|leg| Ok(i128::try_from(leg.size)?));
+        let sizes = sizes.collect::<eyre::Result<Vec<_>>>()?;
+        Ok(sizes.into_iter().filter(|size| *size < 0).map(i128::unsigned_abs).sum())
     }
 
     async fn until<E: alloy::sol_types::SolEvent>(&self, what: &str, n: usize) -> eyre::Result<Vec<E>> {
