@@ -23,11 +23,11 @@ test: setup ## Contracts, keeper, and end to end on a real anvil
 	node tests/vectors/margin/generate.mjs
 	forge test
 	cargo test --workspace
-	@echo "Left out: the web page, generated API calls, DuckDB and the router's referee (make test-all), the long random runs (make test-long), mutants (make mutation), Slither (make lint)."
+	@echo "Left out: the web page, generated API calls, DuckDB and the referees of splits and marks (make test-all), the long random runs (make test-long), mutants (make mutation), Slither (make lint)."
 
 CHROMIUM = $(or $(SPILLWAY_CHROMIUM),/usr/bin/chromium)
 
-test-all: test test-page ## The same, the web page in Chromium, calls generated from the API's description, questions to DuckDB, splits against scipy: Python 3.11, EXAMPLES=100 per operation
+test-all: test test-page ## The same, the web page in Chromium, calls generated from the API's description, questions to DuckDB, splits against scipy, marks against QuantLib: Python 3.11, EXAMPLES=100 per operation
 	@$(or $(PYTHON),python3) -m venv cache/schemathesis
 	@cache/schemathesis/bin/pip install --quiet --requirement script/api/requirements.txt
 	SPILLWAY_SCHEMATHESIS=$(CURDIR)/cache/schemathesis/bin/st SPILLWAY_API_EXAMPLES=$(or $(EXAMPLES),100) \
@@ -38,6 +38,9 @@ test-all: test test-page ## The same, the web page in Chromium, calls generated 
 	@$(or $(PYTHON),python3) -m venv cache/referee
 	@cache/referee/bin/pip install --quiet --requirement script/router/requirements.txt
 	SPILLWAY_ROUTER_PYTHON=$(CURDIR)/cache/referee/bin/python cargo test --workspace --test referee -- --ignored --nocapture
+	@$(or $(PYTHON),python3) -m venv cache/quantlib
+	@cache/quantlib/bin/pip install --quiet --requirement script/margin/requirements.txt
+	SPILLWAY_REFEREES=$(CURDIR)/cache/quantlib/bin/python cargo test --workspace --test referees -- --ignored --nocapture
 
 test-page: setup ## The web page in a real Chromium (Debian's, installed if it is not there); screenshots in target/e2e/screenshots
 	@test -x $(CHROMIUM) || { apt-get update -q && apt-get install -qy --no-install-recommends chromium fonts-noto-cjk; }
@@ -63,8 +66,10 @@ bench-gas: setup ## Gas per payout, beside the floor and single transfers
 	@forge build --quiet
 	@cargo run --quiet --release -p spillway-e2e --bin bench-gas
 
-bench-margin: setup ## Gas of every verb of a margin pool with 1, 5 and 20 positions, and the error of its marks
+bench-margin: setup ## Gas of every verb of a margin pool with 1, 5 and 20 positions, the error of marks, accounts re-checked per second
 	@FOUNDRY_PROFILE=margin forge test --isolate --mt 'test_gas_of_every_verb|test_values_are_those_of_the_reference' -vv | grep -oE '(margin_gas|black_scholes)_[a-z0-9_]+:? .*'
+	@cargo test --quiet -p margin --test vectors -- --nocapture | grep -oE 'black_scholes_[a-z0-9_]+ .*'
+	@cargo run --quiet --release -p margin --example bench-margin
 
 bench-keeper: setup ## Payouts per second
 	@cargo build --quiet --release -p spillway-keeper

@@ -16,7 +16,7 @@ pub mod source;
 pub mod webhooks;
 
 use crate::domain::{fees::FeePolicy, webhook::Secret};
-use alloy::signers::local::PrivateKeySigner;
+use alloy::{primitives::Address, signers::local::PrivateKeySigner};
 use oracle_guard::AssetConfig;
 use serde::Deserialize;
 use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
@@ -54,6 +54,8 @@ pub struct Config {
     #[serde(default)]
     pub export: ExportConfig,
     #[serde(default)]
+    pub margin: MarginConfig,
+    #[serde(default)]
     pub log: LogConfig,
 }
 
@@ -71,6 +73,11 @@ impl Config {
     /// Loads the secrets of the webhooks, in the order of the entries. Errors name the entry, never a secret.
     pub fn webhook_secrets(&self) -> Result<Vec<Vec<Secret>>, WebhookError> {
         webhooks::load(&self.webhooks, |name| std::env::var(name).ok())
+    }
+
+    /// Loads the key of `margin.signer`; none when nothing is to be sent to margin pools.
+    pub fn margin_signer(&self) -> Result<Option<PrivateKeySigner>, SignerError> {
+        signers::load_margin(self, |name| std::env::var(name).ok())
     }
 }
 
@@ -426,6 +433,49 @@ pub struct ExportConfig {
 impl Default for ExportConfig {
     fn default() -> Self {
         Self { directory: None, interval: Duration::from_secs(600) }
+    }
+}
+
+/// `[margin]`: which margin pools are seen to, and what may be risked for them. Without a pool it is off.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MarginConfig {
+    /// All pools that this factory made.
+    pub factory: Option<Address>,
+    pub pools: Vec<Address>,
+    /// The account that liquidates and settles, no lane's; none only looks.
+    pub signer: Option<LaneConfig>,
+    /// The initial margin that what one bid takes may need, in whole collateral; 0 never bids.
+    pub max_bid: u64,
+    /// The initial margin that all books of the account may need in one pool, in whole collateral.
+    pub max_held: u64,
+    /// A bid asks for so much above the mark of what it takes over, in ten-thousandths.
+    pub premium_bps: u16,
+    /// Told when the insurance fund is below so many ten-thousandths of all maintenance margins; 0: never.
+    pub insurance_floor_bps: u32,
+    /// Told when one account needs more than so many ten-thousandths of all maintenance margins.
+    pub concentration_bps: u16,
+}
+
+impl Default for MarginConfig {
+    fn default() -> Self {
+        Self {
+            factory: None,
+            pools: Vec::new(),
+            signer: None,
+            max_bid: 0,
+            max_held: 0,
+            premium_bps: 200,
+            insurance_floor_bps: 500,
+            concentration_bps: 5_000,
+        }
+    }
+}
+
+impl MarginConfig {
+    /// Whether any pool is configured.
+    pub fn is_on(&self) -> bool {
+        self.factory.is_some() || !self.pools.is_empty()
     }
 }
 

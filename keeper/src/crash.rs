@@ -19,12 +19,15 @@ pub const DEADLINE_POINTS: [&str; 2] = ["deadline.void.committed", "deadline.rel
 /// Every step of an export to Parquet files.
 pub const EXPORT_POINTS: [&str; 4] = ["export.begun", "export.written", "export.renamed", "export.recorded"];
 
+/// Every step of a margin duty.
+pub const MARGIN_POINTS: [&str; 2] = ["margin.committed", "margin.sent"];
+
 /// Dies here, as by `kill -9`, when the environment variable `SPILLWAY_CRASH_AT` names this step. Only in a build
 /// with the feature `crash-points`.
 #[cfg(feature = "crash-points")]
 pub fn point(name: &str) {
-    let named = [POINTS.as_slice(), &DEADLINE_POINTS, &EXPORT_POINTS].iter().any(|p| p.contains(&name));
-    debug_assert!(named, "{name} is missing in POINTS");
+    let known = [&POINTS[..], &DEADLINE_POINTS, &EXPORT_POINTS, &MARGIN_POINTS];
+    debug_assert!(known.iter().any(|points| points.contains(&name)), "{name} is missing in POINTS");
     if std::env::var("SPILLWAY_CRASH_AT").is_ok_and(|at| at == name) {
         let me = std::process::id().to_string();
         let _ = std::process::Command::new("kill").args(["-9", &me]).status();

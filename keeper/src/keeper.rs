@@ -92,6 +92,9 @@ pub async fn run(config: Config, deployment: Deployment) -> eyre::Result<()> {
         }
         let new_head = Arc::new(Notify::new());
         line.chain.follow_heads(&new_head, &mut tasks, &stop);
+        if let Some(margin) = crate::margin::run::Keeper::new(&config, &deployment, line.store.clone())? {
+            tasks.spawn(margin.run(stop.clone()));
+        }
         let (l, p, s) = (line.clone(), pulse.clone(), stop.clone());
         tasks.spawn(async move { tenure::keep(&l, &p, &s).await });
         let poll_interval = config.chain.poll_interval;
@@ -145,6 +148,7 @@ async fn open(config: &Config, deployment: &Deployment) -> eyre::Result<(Line, H
     let holders = (store.hold()?, Holder::of(&generation_path(config, &store))?);
     store.bind_to_vault(deployment.chain_id, deployment.vault).await?;
     let line = line(config, deployment, store, Signers::new(config.signers()?))?;
+    config.margin_signer()?;
     note_configuration(&line, config).await?;
     Ok((line, holders))
 }

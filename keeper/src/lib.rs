@@ -12,6 +12,7 @@ pub mod domain;
 pub mod explain;
 pub mod export;
 pub mod keeper;
+pub mod margin;
 pub mod observe;
 pub mod report;
 pub mod stages;

@@ -4,6 +4,7 @@ use super::{ApiState, problem::Problem};
 use crate::{
     clock::now_ms,
     domain::{batch::BatchState, reason::Code},
+    margin::figures::Figures,
 };
 use axum::{extract::State, http::header, response::IntoResponse};
 use std::fmt::{Display, Write};
@@ -21,6 +22,7 @@ pub async fn read(State(state): State<ApiState>) -> Result<impl IntoResponse, Pr
     vault(&state, &mut text).await;
     oracle(&state, &mut text).await?;
     webhooks(&state, &mut text).await?;
+    margin(&state, &mut text).await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text.text))
 }
 
@@ -235,6 +237,47 @@ async fn webhooks(state: &ApiState, text: &mut Text) -> Result<(), Problem> {
     for (endpoint, at, n) in state.store.webhook_counts().await? {
         text.sample(&[("endpoint", &endpoint), ("state", &at)], n);
     }
+    Ok(())
+}
+
+/// Only where margin pools are configured, and were checked once.
+async fn margin(state: &ApiState, text: &mut Text) -> Result<(), Problem> {
+    let kept = state.store.margin_figures().await?;
+    let read = |(_, figures, at): &(_, String, i64)| Some((serde_json::from_str(figures).ok()?, *at));
+    let pools: Vec<(Figures, i64)> = kept.iter().filter_map(read).collect();
+    let mut family = |name: &str, help: &str, value: fn(&(Figures, i64)) -> String| {
+        text.family(name, "gauge", help);
+        for pool in &pools {
+            text.sample(&[("pool", &pool.0.name)], value(pool));
+        }
+    };
+    family("spillway_margin_books", "books that hold options", |(f, _)| f.books.to_string());
+    family("spillway_margin_books_below", "books below maintenance", |(f, _)| f.below.to_string());
+    family("spillway_margin_liquidations", "liquidations that are open", |(f, _)| f.liquidations.to_string());
+    family(
+        "spillway_margin_expiries_unpriced",
+        "expiries without a price fit for a liquidation",
+        |(f, _)| f.unpriced.to_string(),
+    );
+    family("spillway_margin_insurance_tokens", "the insurance fund, in whole collateral", |(f, _)| {
+        f.insurance.clone()
+    });
+    family("spillway_margin_maintenance_tokens", "all maintenance margins, in whole collateral", |(f, _)| {
+        f.maintenance.clone()
+    });
+    family(
+        "spillway_margin_largest_bps",
+        "what the account that needs most needs of all maintenance margins, in ten-thousandths",
+        |(f, _)| f.largest_bps.to_string(),
+    );
+    family(
+        "spillway_margin_naked_calls_bps",
+        "calls short beyond those long, of what the rules allow, in ten-thousandths",
+        |(f, _)| f.naked_calls_bps.to_string(),
+    );
+    family("spillway_margin_checked_at_seconds", "when it was checked, in unix seconds", |(_, at)| {
+        (at / 1_000).to_string()
+    });
     Ok(())
 }
 

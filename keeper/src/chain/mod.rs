@@ -3,6 +3,7 @@
 //! - [`abi`]: the contracts' interfaces
 //! - [`calldata`]: what a batch says, and what a settlement said
 //! - [`fees`]: what recent blocks took for gas
+//! - [`margin`]: margin pools
 //! - [`pool`]: several endpoints asked as one
 //! - [`signer`]: the lanes' keys
 //! - [`state`]: the vault for readers
@@ -11,6 +12,7 @@
 pub mod abi;
 pub mod calldata;
 mod fees;
+pub mod margin;
 mod pool;
 pub mod refusal;
 pub mod signer;

@@ -1,8 +1,12 @@
 //! The commands, with their help.
 
+mod margin;
+
 use crate::domain::{access::Scope, day::Day, reason::Language};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
+
+pub use margin::{MarginAccountArgs, MarginCommand, StressArgs};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -135,6 +139,11 @@ instead, and a file is written only where --out names one. A keeper may run.")]
     Oracle {
         #[command(subcommand)]
         command: OracleCommand,
+    },
+    /// Look at margin pools: who is near liquidation, and what a shock would do
+    Margin {
+        #[command(subcommand)]
+        command: MarginCommand,
     },
     /// Look after the keys of the API
     Keys {

@@ -13,6 +13,7 @@ pub(super) fn run(
     deployment: &Deployment,
 ) -> eyre::Result<Exit> {
     let lanes: Vec<_> = config.signers()?.iter().map(|s| s.address()).collect();
+    let margin = config.margin_signer()?.map(|signer| signer.address());
     Guard::new(&config.oracle, &deployment.assets)?;
     config.webhook_secrets()?;
     let unknown: Vec<_> = lanes.iter().filter(|lane| !deployment.lanes.contains(lane)).collect();
@@ -25,6 +26,7 @@ pub(super) fn run(
             "prices": config.oracle.keys().collect::<Vec<_>>(),
             "webhooks": config.webhooks.iter().map(|w| w.name.as_str()).collect::<Vec<_>>(),
             "lanes": lanes,
+            "margin": margin,
             "lanes_not_in_deployment": unknown,
         }))?;
         return Ok(Exit::Done);
@@ -42,6 +44,9 @@ pub(super) fn run(
     }
     for lane in &lanes {
         output::line(format!("lane   {lane}"));
+    }
+    if let Some(account) = margin {
+        output::line(format!("margin {account}"));
     }
     for lane in unknown {
         output::note(format!(

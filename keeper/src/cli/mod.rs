@@ -4,8 +4,7 @@
 //!
 //! - [`args`] holds the commands, their help and examples
 //! - [`submit`], [`status`], [`explain`], [`reconcile`], [`recover`], [`export`], [`report`], [`check`], [`oracle`], [`audit`],
-//!   [`keys`], [`webhooks`], [`manual`], [`top`] and [`db`]
-//!   are a command each; `run` is [`crate::keeper`]
+//!   [`keys`], [`margin`], [`webhooks`], [`manual`], [`top`] and [`db`] are a command each; `run` is [`crate::keeper`]
 //! - [`exit`] holds the exit codes
 //! - [`output`] prints
 
@@ -18,6 +17,7 @@ mod explain;
 mod export;
 mod keys;
 mod manual;
+mod margin;
 mod oracle;
 mod output;
 mod reconcile;
@@ -84,6 +84,7 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
             audit::export(&args, &config, &deployment).await
         }
         Command::Top(args) => top::run(&args, &config).await,
+        Command::Margin { command } => margin::run(&command, &config, &deployment).await,
         Command::Keys { command } => keys::run(&command, &config, &deployment).await,
         Command::Webhooks { command } => webhooks::run(&command, &config, &deployment).await,
         // Done above.

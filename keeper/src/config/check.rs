@@ -1,6 +1,6 @@
 //! What each key may be. An error names the key, the value, and what would be right.
 
-use super::{Config, Finality, MAX_TRANSACTION_GAS};
+use super::{Config, Finality, LaneConfig, MAX_TRANSACTION_GAS};
 use crate::clock::now_ms;
 use figment::{
     Figment,
@@ -75,6 +75,17 @@ const EXPECTED: &[(&str, &str)] = &[
     ("webhooks.max_attempts", "a number from 1 to 100"),
     ("export.directory", "the path of a folder, or nothing for no export"),
     ("export.interval", "a time such as \"10m\", from 1s to 1day"),
+    ("margin.factory", "the address that script/DeployMargin.s.sol wrote as marginFactory"),
+    ("margin.pools", "addresses of margin pools, such as [\"0x...\"]"),
+    (
+        "margin.signer",
+        "{ private_key_env = \"NAME\" }, or { keystore = \"FILE\", password_file = \"FILE\" }, of an account that is no lane's",
+    ),
+    ("margin.max_bid", "a whole number of the collateral, or 0 to never bid"),
+    ("margin.max_held", "a whole number of the collateral, at least margin.max_bid"),
+    ("margin.premium_bps", "ten-thousandths from 0 to 10000"),
+    ("margin.insurance_floor_bps", "ten-thousandths from 0 to 1000000; 0 for no alert"),
+    ("margin.concentration_bps", "ten-thousandths from 1 to 10000; 10000 for no alert"),
     ("log.format", "\"text\" or \"json\""),
     ("log.level", "error, warn, info, debug or trace, or directives such as \"info,spillway::stages=debug\""),
 ];
@@ -155,6 +166,7 @@ pub(super) fn check(config: &Config) -> Result<(), Vec<Problem>> {
 
     check_oracle(config, &mut found);
     check_webhooks(config, &mut found);
+    check_margin(config, &mut found);
 
     let level = &config.log.level;
     found.unless(EnvFilter::try_new(level).is_ok() && !level.is_empty(), "log.level", format!("{level:?}"));
@@ -242,37 +254,49 @@ fn is_variable(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
+fn check_margin(config: &Config, found: &mut Findings) {
+    let margin = &config.margin;
+    if let Some(signer) = &margin.signer {
+        check_signer("margin.signer", signer, found);
+    }
+    found.unless(margin.max_bid <= margin.max_held, "margin.max_held", margin.max_held);
+    found.unless(margin.premium_bps <= 10_000, "margin.premium_bps", margin.premium_bps);
+    let floor = margin.insurance_floor_bps;
+    found.unless(floor <= 1_000_000, "margin.insurance_floor_bps", floor);
+    let concentration = margin.concentration_bps;
+    found.unless((1..=10_000).contains(&concentration), "margin.concentration_bps", concentration);
+}
+
 fn check_lanes(config: &Config, found: &mut Findings) {
     found.unless(!config.lanes.is_empty(), "lanes", "[]");
     for (i, lane) in config.lanes.iter().enumerate() {
-        let key = format!("lanes[{i}]");
-        let by_env = lane.private_key_env.is_some();
-        let by_file = (lane.keystore.is_some(), lane.password_file.is_some());
-        match (by_env, by_file) {
-            (true, (false, false)) | (false, (true, true)) => {}
-            (false, (true, false)) => found.add(&key, "password_file is missing beside keystore"),
-            (false, (false, true)) => found.add(&key, "keystore is missing beside password_file"),
-            (false, (false, false)) => {
-                found.add(&key, "write private_key_env, or keystore and password_file")
-            }
-            (true, _) => {
-                found.add(&key, "write either private_key_env, or keystore and password_file, not both")
-            }
-        }
-        let name = lane.private_key_env.as_deref();
-        if name.is_some_and(|name| !is_variable(name)) {
-            // The value may be the key itself, written there by mistake.
-            found.add(
-                &format!("{key}.private_key_env"),
-                &format!("expected {}", expected("lanes.private_key_env")),
-            );
-        }
-        if name.is_some_and(looks_like_a_key) {
-            found.add(
-                &format!("{key}.private_key_env"),
-                "this looks like a private key; write the NAME of the variable that holds it, and treat the key as known",
-            );
-        }
+        check_signer(&format!("lanes[{i}]"), lane, found);
+    }
+}
+
+fn check_signer(key: &str, entry: &LaneConfig, found: &mut Findings) {
+    let by_env = entry.private_key_env.is_some();
+    let by_file = (entry.keystore.is_some(), entry.password_file.is_some());
+    match (by_env, by_file) {
+        (true, (false, false)) | (false, (true, true)) => {}
+        (false, (true, false)) => found.add(key, "password_file is missing beside keystore"),
+        (false, (false, true)) => found.add(key, "keystore is missing beside password_file"),
+        (false, (false, false)) => found.add(key, "write private_key_env, or keystore and password_file"),
+        (true, _) => found.add(key, "write either private_key_env, or keystore and password_file, not both"),
+    }
+    let name = entry.private_key_env.as_deref();
+    if name.is_some_and(|name| !is_variable(name)) {
+        // The value may be the key itself, written there by mistake.
+        found.add(
+            &format!("{key}.private_key_env"),
+            &format!("expected {}", expected("lanes.private_key_env")),
+        );
+    }
+    if name.is_some_and(looks_like_a_key) {
+        found.add(
+            &format!("{key}.private_key_env"),
+            "this looks like a private key; write the NAME of the variable that holds it, and treat the key as known",
+        );
     }
 }
 

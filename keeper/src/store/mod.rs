@@ -12,6 +12,7 @@
 //! - [`holder`]: one keeper per SQLite file, and per generation file
 //! - [`history`]: the audit chain, read back; [`compare`]: what a comparison with the chain asks
 //! - [`facts`], [`statement`]: what the analytics export and the statement of a day read
+//! - [`margin`]: what the keeper knows of margin pools, and what it signed for them
 //! - [`pauses`]: assets that are not settled
 //! - [`webhooks`]: what is still to be told
 //! - [`schema`], [`integrity`], [`backup`], [`grants`]: what `spillway db` does
@@ -32,6 +33,7 @@ pub mod integrity;
 pub mod lanes;
 pub mod leases;
 pub mod listing;
+pub mod margin;
 pub mod oracle;
 pub mod overview;
 pub mod pauses;

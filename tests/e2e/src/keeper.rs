@@ -2,6 +2,7 @@
 
 use crate::{
     eventually,
+    pool::MARGIN,
     postgres::Postgres,
     world::{LANES, World},
 };
@@ -156,6 +157,7 @@ impl Setup {
         for (lane, (_, key)) in LANES.iter().enumerate().take(self.lanes) {
             command.env(format!("LANE_{lane}"), key);
         }
+        command.env("MARGIN_KEY", MARGIN.1);
         command
     }
 

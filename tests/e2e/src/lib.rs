@@ -6,6 +6,7 @@
 //! - [`keeper`]: the keeper as a process that can be killed
 //! - [`link`]: a connection that can be cut
 //! - [`orders`]: files of orders
+//! - [`pool`]: a margin pool beside the vault
 //! - [`proxy`]: an endpoint before it that misbehaves when told to
 //! - [`chain_audit`]: what the chain says was paid
 //! - [`cases`]: what tests of the keeper have in common
@@ -18,6 +19,7 @@ pub mod chain_audit;
 pub mod keeper;
 pub mod link;
 pub mod orders;
+pub mod pool;
 pub mod postgres;
 pub mod proxy;
 pub mod world;

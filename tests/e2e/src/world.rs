@@ -45,7 +45,7 @@ sol! {
 
 /// anvil's own accounts, from its published mnemonic: 0 deploys and funds, 1 to 3 are lanes.
 pub const DEPLOYER: Address = address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
-const DEPLOYER_KEY: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+pub const DEPLOYER_KEY: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 pub const GOVERNANCE: Address = address!("23618e81E3f5cdF7f54C3d65f7FBc0aBf5B21E8f");
 pub const GUARDIAN: Address = address!("a0Ee7A142d267C1f36714E4a8F75612F20a79720");
 pub const LANES: [(Address, &str); 3] = [
@@ -120,6 +120,12 @@ impl World {
 
     pub fn provider(&self) -> &DynProvider {
         &self.anvil.provider
+    }
+
+    /// The newest block's time, in unix seconds.
+    pub async fn now(&self) -> eyre::Result<u64> {
+        let block = self.provider().get_block(Default::default()).await?;
+        Ok(block.ok_or_else(|| eyre::eyre!("the chain has no block"))?.header.timestamp)
     }
 
     pub fn vault(&self) -> Address {

@@ -11,6 +11,7 @@ use spillway::{
         amount::Amount,
         asset::NATIVE,
         batch::{Attempt, AttemptState, Batch, BatchKind, BatchState, Content},
+        fees::Fees,
         lane::{Head, LanePosition},
         ledger::Sides,
         reason::Code,
@@ -22,6 +23,7 @@ use spillway::{
         generation::{GenerationFile, History},
         lanes::Lane,
         leases::{LINE, of_lane},
+        margin::{Followed, MarginTransaction, SentState},
         progress::{BlockMark, FoundPayout, Verdict},
         withdrawals::{Accepted, NewWithdrawal},
     },
@@ -285,10 +287,58 @@ async fn found(store: &Store) -> eyre::Result<()> {
     Ok(())
 }
 
+/// A margin pool is followed, a duty signed, replaced, sent and done.
+async fn see_to_margin(store: &Store) -> eyre::Result<()> {
+    let (pool, [first, second]) =
+        (Address::repeat_byte(7), [(LANE, 1_900_000_000), (OTHER_LANE, 1_900_000_000)]);
+    assert_eq!(store.margin_followed(pool).await?, None);
+    store.follow_margin(pool, 5, &[(first, true), (second, true)]).await?;
+    store.follow_margin(pool, 9, &[(second, false)]).await?;
+    assert_eq!(store.margin_followed(pool).await?, Some(Followed { cursor: 9, open: [first].into() }));
+    assert!(store.margin_figures().await?.is_empty());
+    store.put_margin_figures(pool, "{}", 3).await?;
+    assert_eq!(store.margin_figures().await?, [(pool, "{}".to_owned(), 3)]);
+
+    let signed = |hash| MarginTransaction {
+        sender: LANE,
+        nonce: 4,
+        pool,
+        duty: "fix 1900000000".to_owned(),
+        calldata: Bytes::from_static(&[1, 2]),
+        gas_limit: 100_000,
+        fees: Fees { max_fee: 7, priority_fee: 1 },
+        hash,
+        raw: Bytes::from_static(&[2, 3]),
+        state: SentState::Signed,
+        signed_at: 11,
+        sent_at: 0,
+    };
+    let (stuck, replacement) = (signed(B256::repeat_byte(1)), signed(B256::repeat_byte(2)));
+    for tx in [&stuck, &replacement] {
+        let mut change = unit(store).await?;
+        change.add_margin_transaction(tx).await?;
+        change.commit().await?;
+    }
+    store.margin_sent(stuck.hash, 12).await?;
+    let sent = MarginTransaction { state: SentState::Sent, sent_at: 12, ..stuck.clone() };
+    assert_eq!(store.margin_open(LANE).await?, [sent, replacement.clone()]);
+    assert!(store.margin_open(OTHER_LANE).await?.is_empty());
+    let mut change = unit(store).await?;
+    change.end_margin_transaction(stuck.hash, SentState::Dead).await?;
+    change.end_margin_transaction(replacement.hash, SentState::Done).await?;
+    change.commit().await?;
+    store.margin_sent(stuck.hash, 13).await?;
+    assert!(store.margin_open(LANE).await?.is_empty(), "what has ended stays so");
+    let mut again = unit(store).await?;
+    assert!(again.add_margin_transaction(&stuck).await.is_err(), "no transaction is stored twice");
+    Ok(())
+}
+
 async fn every_question_and_change(engine: Engine) -> eyre::Result<()> {
     let place = Place::new(engine).await?;
     let store = place.started("a").await?;
     fill(&store).await?;
+    see_to_margin(&store).await?;
     let checked = store.check(|_, _| {}).await?;
     assert!(checked.ok, "{checked:?}");
     assert!(checked.changes > 8);
@@ -413,6 +463,7 @@ async fn a_backup_holds_everything(engine: Engine) -> eyre::Result<()> {
     let place = Place::new(engine).await?;
     let store = place.started("a").await?;
     fill(&store).await?;
+    see_to_margin(&store).await?;
     store.sign_off().await?;
     let (first, second) = (place.folder.path().join("first.jsonl"), place.folder.path().join("second.jsonl"));
     let rows = store.back_up(&first, |_| {}).await?;

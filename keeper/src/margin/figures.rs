@@ -1,0 +1,94 @@
+//! What a check says of a pool: for `/metrics`, the log and alerts.
+
+use super::pools::Pool;
+use crate::{config::MarginConfig, domain::amount::Amount};
+use alloy::primitives::{Address, U256, uint};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+const BPS: U256 = uint!(10_000_U256);
+/// The largest share that is told.
+const MOST: u64 = 10_000_000;
+
+/// Amounts are decimal numbers of whole collateral.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Figures {
+    pub name: String,
+    pub block: u64,
+    /// Books that hold options, those of them below maintenance, and those in liquidation.
+    pub books: usize,
+    pub below: usize,
+    pub liquidations: usize,
+    /// Expiries before their end that have no price fit for a liquidation.
+    pub unpriced: usize,
+    pub insurance: String,
+    /// The sum of all maintenance margins.
+    pub maintenance: String,
+    /// The fund, in ten-thousandths of that sum; at most 10,000,000.
+    pub insurance_bps: u64,
+    /// The account that needs most, and its part of that sum in ten-thousandths.
+    pub largest: Option<Address>,
+    pub largest_bps: u64,
+    /// Of what the rules allow, in ten-thousandths.
+    pub naked_calls_bps: u64,
+}
+
+impl Figures {
+    pub fn of(pool: &Pool) -> Self {
+        let books = pool.watch.ranked();
+        let mut by_account: HashMap<Address, U256> = HashMap::new();
+        for book in &books {
+            *by_account.entry(book.id.0).or_default() += book.valuation.maintenance;
+        }
+        let total: U256 = by_account.values().copied().sum();
+        let largest = by_account.iter().max_by_key(|(account, needed)| (**needed, **account));
+        let shown = |units| Amount(units).to_decimal(pool.collateral.decimals);
+        let now = pool.block.timestamp;
+        Self {
+            name: pool.name.clone(),
+            block: pool.block.number,
+            books: books.len(),
+            below: books.iter().filter(|b| pool.priced.contains(&b.id.1) && b.is_below_maintenance()).count(),
+            liquidations: pool.auctions.len(),
+            unpriced: pool.expiries.iter().filter(|e| **e > now && !pool.priced.contains(e)).count(),
+            insurance: shown(pool.facts.insurance),
+            maintenance: shown(total),
+            insurance_bps: if total.is_zero() { MOST } else { share(pool.facts.insurance, total) },
+            largest: largest.map(|(account, _)| *account),
+            largest_bps: largest.map_or(0, |(_, needed)| share(*needed, total)),
+            naked_calls_bps: share(pool.facts.naked_calls, U256::from(pool.facts.rules.maxNakedCalls)),
+        }
+    }
+
+    /// What a person should look at, in words.
+    pub fn alerts(&self, config: &MarginConfig) -> Vec<String> {
+        let mut alerts = Vec::new();
+        let percent = |bps: u64| format!("{}.{:02} %", bps / 100, bps % 100);
+        if self.insurance_bps < config.insurance_floor_bps.into() {
+            alerts.push(format!(
+                "the insurance fund of {} is {} of all maintenance margins, below margin.insurance_floor_bps",
+                self.name,
+                percent(self.insurance_bps)
+            ));
+        }
+        if let Some(largest) = self.largest.filter(|_| self.largest_bps > config.concentration_bps.into()) {
+            alerts.push(format!(
+                "{largest} needs {} of all maintenance margins of {}, above margin.concentration_bps",
+                percent(self.largest_bps),
+                self.name
+            ));
+        }
+        alerts
+    }
+}
+
+/// `part` in ten-thousandths of `whole`, rounded down.
+fn share(part: U256, whole: U256) -> u64 {
+    if whole.is_zero() {
+        return if part.is_zero() { 0 } else { MOST };
+    }
+    (part.saturating_mul(BPS) / whole).try_into().unwrap_or(MOST).min(MOST)
+}
+
+#[cfg(test)]
+mod tests;

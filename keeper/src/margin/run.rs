@@ -1,0 +1,174 @@
+//! The loop: every block, every pool is brought up to date, valued and seen to. A pool that fails stops no other; the loop
+//! stops nothing else.
+
+use super::{
+    duties,
+    figures::Figures,
+    pools::{Pool, PoolError, configured},
+    purse::Purse,
+};
+use crate::{
+    chain::{Block, Chain, signer::Signers},
+    clock::now_ms,
+    config::{Config, MarginConfig},
+    deployment::Deployment,
+    store::{Store, leases::LINE},
+};
+use alloy::primitives::{Address, B256};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// A round that takes longer waits for what never answers.
+const ROUND: Duration = Duration::from_secs(120);
+/// What failed is tried again after so long.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// What the loop works with. The connections are its own.
+#[derive(Debug)]
+pub struct Keeper {
+    config: MarginConfig,
+    deployment: Deployment,
+    chain: Chain,
+    store: Store,
+    /// None: it only looks.
+    purse: Option<Purse>,
+    poll_interval: Duration,
+}
+
+impl Keeper {
+    /// None when no pool is configured.
+    pub fn new(config: &Config, deployment: &Deployment, store: Store) -> eyre::Result<Option<Self>> {
+        if !config.margin.is_on() {
+            return Ok(None);
+        }
+        let chain = Chain::connect(&config.chain, deployment.vault)?;
+        let purse = config.margin_signer()?.map(|signer| {
+            let account = signer.address();
+            let signers = Signers::new([signer]);
+            Purse::new(store.clone(), chain.clone(), config.fees.clone(), signers, account)
+        });
+        Ok(Some(Self {
+            config: config.margin.clone(),
+            deployment: deployment.clone(),
+            chain,
+            store,
+            purse,
+            poll_interval: config.chain.poll_interval,
+        }))
+    }
+
+    /// Until `stop`. What fails is logged and tried again; so is what panics.
+    pub async fn run(self, stop: CancellationToken) {
+        let me = Arc::new(self);
+        while !stop.is_cancelled() {
+            if let Err(error) = tokio::spawn(me.clone().follow(stop.clone())).await {
+                tracing::error!(%error, "margin: a mistake of the keeper's own; begun again, and withdrawals go on");
+                sleep(AFTER_FAILURE).await;
+            }
+        }
+    }
+
+    async fn follow(self: Arc<Self>, stop: CancellationToken) {
+        let mut pools = BTreeMap::new();
+        let mut seen = None;
+        while !stop.is_cancelled() {
+            let pause = match timeout(ROUND, self.round(&mut pools, &mut seen)).await {
+                Ok(Ok(())) => self.poll_interval,
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "margin: tried again; withdrawals go on");
+                    AFTER_FAILURE
+                }
+                Err(_) => {
+                    tracing::warn!("margin: the database or the chain does not answer; begun again");
+                    AFTER_FAILURE
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn round(
+        &self,
+        pools: &mut BTreeMap<Address, Watched>,
+        seen: &mut Option<B256>,
+    ) -> Result<(), PoolError> {
+        // Two keepers would take the same nonces.
+        if !self.store.tenure().is_some_and(|tenure| tenure.holds(LINE)) {
+            pools.clear();
+            return Ok(());
+        }
+        let tip = self.chain.tip().await?;
+        let Some(last_final) = self.chain.final_block(tip).await? else { return Ok(()) };
+        if let Some(purse) = &self.purse {
+            purse.tend(tip, last_final).await?;
+        }
+        if *seen == Some(tip.hash) {
+            return Ok(());
+        }
+        for address in configured(&self.config, &self.chain).await? {
+            if let Err(error) = self.see_to(address, pools, tip, last_final).await {
+                tracing::warn!(pool = %address, %error, "margin: this pool is tried again; the others go on");
+                // What was read of it may be half of a block.
+                pools.remove(&address);
+            }
+        }
+        *seen = Some(tip.hash);
+        Ok(())
+    }
+
+    async fn see_to(
+        &self,
+        address: Address,
+        pools: &mut BTreeMap<Address, Watched>,
+        tip: Block,
+        last_final: Block,
+    ) -> Result<(), PoolError> {
+        let (chain, store) = (&self.chain, &self.store);
+        let watched = match pools.entry(address) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let known = store.margin_followed(address).await?;
+                let (assets, deployed_at) = (&self.deployment.assets, self.deployment.block);
+                let pool = Pool::open(chain, assets, address, known, deployed_at, tip).await?;
+                tracing::info!(pool = %address, name = pool.name, "margin: watching");
+                new.insert(Watched { pool, told: Vec::new() })
+            }
+        };
+        let changed = watched.pool.update(chain, tip).await?;
+        watched.pool.settle(store, last_final, &changed).await?;
+        let figures = Figures::of(&watched.pool);
+        watched.tell(figures.alerts(&self.config));
+        let text = serde_json::to_string(&figures).unwrap_or_default();
+        store.put_margin_figures(address, &text, now_ms()).await?;
+        let Some(purse) = &self.purse else { return Ok(()) };
+        for duty in duties::of(&watched.pool, chain, &self.config, purse.account).await? {
+            purse.perform(address, &duty).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A pool, and which alerts were told of it.
+#[derive(Debug)]
+struct Watched {
+    pool: Pool,
+    told: Vec<String>,
+}
+
+impl Watched {
+    /// Logs what is new; figures in it change with each block, and are not told again.
+    fn tell(&mut self, alerts: Vec<String>) {
+        if alerts.len() > self.told.len() {
+            alerts.iter().for_each(|alert| tracing::warn!(%alert, "margin"));
+        }
+        self.told = alerts;
+    }
+}
