@@ -512,6 +512,7 @@ contract BreakerTest is Fixture {
     function test_a_bucket_at_its_edges() public view {
         uint256 current = block.timestamp * Bucket.TICKS;
         assertEq(Bucket.cost(0, 5, 5), 0);
+        assertEq(Bucket.cost(0, 0, 5), 0, "also where nothing else fits");
         uint256 emptier = current + 2 * 5 * Bucket.TICKS;
         assertEq(Bucket.take(emptier, 0, 5, 5), emptier, "nothing fits always");
         assertEq(Bucket.left(current, 7, 0), 7, "full now, whatever its window");

@@ -204,6 +204,14 @@ contract SettleTest is Fixture {
         assertEq(dai.balanceOf(BOB), 0);
     }
 
+    function test_a_claim_of_one_unit_is_owed() public {
+        address reverter = address(new Reverter());
+        uint256 owed = vault.liabilitiesOf(Assets.NATIVE);
+        settleOne(Assets.NATIVE, reverter, 1);
+        assertEq(vault.claimOf(Assets.NATIVE, reverter), 1);
+        assertEq(vault.liabilitiesOf(Assets.NATIVE), owed + 1);
+    }
+
     /// @notice What was kept as a claim counts too.
     function test_the_total_is_what_was_sent_and_what_was_kept() public {
         bytes32[] memory payouts = new bytes32[](2);

@@ -331,6 +331,9 @@ contract TiersTest is Fixture {
         (list[0], list[1]) = (signers[1], signers[0]);
         vm.expectRevert(IApprovers.BadApprovers.selector);
         approvers.setApprovers(list, 1);
+        (list[0], list[1]) = (signers[0], signers[0]);
+        vm.expectRevert(IApprovers.BadApprovers.selector);
+        approvers.setApprovers(list, 1);
         address[2] memory others = [GOVERNANCE, GUARDIAN];
         for (uint256 i = 0; i < 2; ++i) {
             list = new address[](1);

@@ -2,6 +2,8 @@
 
 #![expect(clippy::float_arithmetic, reason = "figures for people; nothing is paid by them")]
 
+// Of what it has, only the figures are used here.
+#[allow(dead_code)]
 #[path = "../../../tests/e2e/src/bench.rs"]
 mod figures;
 

@@ -19,6 +19,7 @@ use std::{collections::BTreeSet, sync::Arc};
 sol! {
     /// What the keeper needs of `contracts/interfaces/IMarginPool.sol`, whose imports the macro does not follow.
     #[sol(rpc, all_derives)]
+    #[allow(clippy::too_many_arguments)]
     interface IMarginPool {
         struct PoolLeg { uint96 strike; bool isCall; int112 size; }
         struct PoolMarket { uint256 lo; uint256 hi; uint256 vInitial; uint256 vMaintenance; uint256 vMark; }

@@ -72,7 +72,7 @@ pub fn stress(pool: &Pool, price_bps: i64, volatility_bps: i64) -> Outcome {
             }
         })
         .collect();
-    falls.sort_by(|a, b| b.rescue.cmp(&a.rescue));
+    falls.sort_by_key(|fall| std::cmp::Reverse(fall.rescue));
     let mut left = pool.facts.insurance;
     for fall in &mut falls {
         fall.paid = fall.rescue.min(left * U256::from(rules.insuranceBps) / BPS);
