@@ -80,6 +80,7 @@ pub async fn run(config: Config, deployment: Deployment) -> eyre::Result<()> {
         config: &config.api,
         stop: stop.clone(),
     });
+    state.prepare().await?;
     tracing::info!(listen = %listener.local_addr()?, vault = %deployment.vault, chain = deployment.chain_id, "keeper starts");
     tasks.spawn(api::serve(state, listener, stop.clone()));
     tasks.spawn(export::keep(line.store.clone(), config.export.clone(), deployment.clone(), stop.clone()));

@@ -291,6 +291,20 @@ contract BreakerTest is Fixture {
         settle(address(dai), positionAt(next, head), 1e18, 0, one(ALICE, 1e18));
     }
 
+    /// @notice To the second: while a price counts the bucket is whole, then it is as large as without one.
+    function test_a_price_ends_at_its_second() public {
+        IVault.AssetLimits memory limits = _limits();
+        limits.unpricedShare = 50;
+        vm.prank(GOVERNANCE);
+        vault.setLimits(address(dai), limits);
+        _price(address(dai), ONE_DOLLAR);
+        (, uint256 until) = vault.priceOf(address(dai));
+        vm.warp(until - 1);
+        assertEq(vault.limitState(address(dai), IVault.Limit.Asset).capacity, CAPACITY);
+        vm.warp(until);
+        assertEq(vault.limitState(address(dai), IVault.Limit.Asset).capacity, CAPACITY / 2);
+    }
+
     function test_a_price_that_is_not_poked_again_ends() public {
         _price(address(dai), ONE_DOLLAR);
         (uint256 price, uint256 until) = vault.priceOf(address(dai));

@@ -232,6 +232,8 @@ contract SettleTest is Fixture {
             vm.expectRevert(abi.encodeWithSelector(IVault.TotalMismatch.selector, total, 7));
             vault.settleWide(IVault.Batch(address(dai), 1, head, total, 0, payouts, new bytes(16)));
         }
+        vm.expectEmit(address(vault));
+        emit IVault.Settled(batchOf(LANE, 1, 2));
         vault.settleWide(IVault.Batch(address(dai), 1, head, 7, 0, payouts, new bytes(16)));
         vm.stopPrank();
         assertEq(dai.balanceOf(ALICE), 3);

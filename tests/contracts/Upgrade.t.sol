@@ -146,6 +146,8 @@ contract UpgradeTest is Fixture {
         emit VersionRegistry.RolledBack(address(vault), 2, 1, GUARDIAN);
         vm.prank(GUARDIAN);
         registry.rollback(address(vault));
+        (, uint256 probationEnd) = registry.current(address(vault));
+        assertEq(probationEnd, 0);
         all = registry.history(address(vault));
         assertEq(uint256(all[0].status), uint256(VersionRegistry.Status.Active));
         assertEq(uint256(all[1].status), uint256(VersionRegistry.Status.RolledBack));
@@ -255,6 +257,9 @@ contract UpgradeTest is Fixture {
         emit VersionRegistry.Cancelled(address(vault), 2, GUARDIAN);
         vm.prank(GUARDIAN);
         registry.cancel(address(vault));
+        assertEq(
+            uint256(registry.history(address(vault))[1].status), uint256(VersionRegistry.Status.Cancelled)
+        );
         vm.warp(block.timestamp + 2 days);
         vm.expectRevert(abi.encodeWithSelector(VersionRegistry.NothingProposed.selector, address(vault)));
         _activate(migrate);

@@ -38,7 +38,7 @@ use crate::{
     deployment::Deployment,
     domain::access::Scope,
     stages::intake::Intake,
-    store::Store,
+    store::{Store, StoreError},
 };
 use axum::{Router, middleware, serve::ListenerExt};
 use events::Feed;
@@ -89,6 +89,13 @@ pub struct Parts<'a> {
     pub config: &'a ApiConfig,
     /// Ends what has no end of its own.
     pub stop: CancellationToken,
+}
+
+impl ApiState {
+    /// Reads what answers need of the store while it answers: later it may be busy when the first caller comes.
+    pub async fn prepare(&self) -> Result<(), StoreError> {
+        self.reader.status_secret().await.map(drop)
+    }
 }
 
 impl From<Parts<'_>> for ApiState {
