@@ -73,7 +73,7 @@ async fn all_is_taken_in_the_end(
     queued: Vec<JoinHandle<reqwest::Result<Response>>>,
 ) -> eyre::Result<()> {
     let stored = |bulks: usize| {
-        eventually("what was queued is stored", Duration::from_secs(120), move || async move {
+        eventually("what was queued is stored", Duration::from_secs(240), move || async move {
             Ok((count(setup)? >= (bulks * ROWS) as u64).then_some(()))
         })
     };
