@@ -113,12 +113,14 @@ async fn what_may_leave_in_a_day() -> eyre::Result<()> {
     })
     .await?;
     let orders = orders_of(&world, "TUSD", "limit", 2);
-    submit(&world, &setup, &orders)?;
     let (first, second) = (&orders[..1], &orders[1..]);
+    // One after the other: two batches at once could both be given numbers before the first is in a block.
+    submit(&world, &setup, first)?;
     eventually("one is paid", Duration::from_secs(30), || async {
         Ok((setup.count("paid")? == 1).then_some(()))
     })
     .await?;
+    submit(&world, &setup, second)?;
     let full = hangs(&setup, "limit-1", "batch", "above_limit").await?;
     assert!(full["cause"]["frees"].as_str().unwrap().contains("it fits in"), "{full}");
     keeper.stop()?;
