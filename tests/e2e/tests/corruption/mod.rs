@@ -511,7 +511,8 @@ fn place(ground: &Ground, rng: &mut StdRng) -> Corruption {
             Corruption {
                 kind: "a payout found on no chain",
                 sql: format!(
-                    "INSERT INTO found_payouts SELECT '{lane}', {number}, reference, asset, recipient, amount, 'paid', \
+                    "INSERT INTO found_payouts (lane, number, reference, asset, recipient, amount, outcome, tx, block, \
+                     withdrawal) SELECT '{lane}', {number}, reference, asset, recipient, amount, 'paid', \
                      '0x{:064x}', 1, NULL FROM withdrawals WHERE row_id = {}",
                     rng.random::<u128>(),
                     w.row
