@@ -3,7 +3,7 @@
 //! Messages and signatures are those of the Standard Webhooks specification 1.0.0, so that a receiver can check them with
 //! any of its libraries.
 
-use super::{reason::Code, withdrawal::Withdrawal};
+use super::reason::Code;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
@@ -73,7 +73,7 @@ pub struct Data<'a> {
     pub idempotency_key: &'a str,
     /// The asset's symbol, or its address when the deployment does not name it.
     pub asset: String,
-    /// In whole tokens, as a decimal number.
+    /// In whole tokens, as a decimal number; in units where the deployment does not name the asset.
     pub amount: String,
     pub recipient: String,
     pub from: Option<&'a str>,
@@ -82,28 +82,6 @@ pub struct Data<'a> {
     pub code: Option<Code>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
-}
-
-impl<'a> Data<'a> {
-    /// `symbol` and `decimals` of the withdrawal's asset, where they are known.
-    pub fn of(withdrawal: &'a Withdrawal, asset: Option<(&str, u8)>) -> Self {
-        let (asset, decimals) = match asset {
-            Some((symbol, decimals)) => (symbol.to_owned(), decimals),
-            None => (format!("{:#x}", withdrawal.asset), 0),
-        };
-        Self {
-            sequence: 0,
-            id: withdrawal.id.as_str(),
-            idempotency_key: &withdrawal.idempotency_key,
-            asset,
-            amount: withdrawal.amount.to_decimal(decimals),
-            recipient: withdrawal.recipient.to_string(),
-            from: None,
-            to: "",
-            code: None,
-            reason: None,
-        }
-    }
 }
 
 #[cfg(test)]

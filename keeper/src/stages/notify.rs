@@ -20,7 +20,10 @@ use crate::{
 use futures::{StreamExt, TryStreamExt, stream};
 use rand::RngExt;
 use reqwest::{Client, header::RETRY_AFTER, redirect::Policy};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +36,8 @@ const PAGE: usize = 500;
 const AT_ONCE: usize = 16;
 /// Messages that are read at a time: what came of them is stored together.
 const ROUND: usize = 4 * AT_ONCE;
+/// How often what was heard long ago is forgotten.
+const TIDY: Duration = Duration::from_secs(3_600);
 /// How long it is remembered that a message was heard.
 const KEEP_MS: i64 = 7 * 24 * 3_600 * 1_000;
 /// Bytes of an endpoint's answer that are kept.
@@ -60,7 +65,14 @@ impl Notifier {
 
     /// Until `stop`.
     pub async fn run(self, stop: CancellationToken) {
+        let mut tidied: Option<Instant> = None;
         while !stop.is_cancelled() {
+            if tidied.is_none_or(|at| at.elapsed() > TIDY) {
+                tidied = Some(Instant::now());
+                if let Err(error) = self.line.store.forget_delivered_webhooks(now_ms() - KEEP_MS).await {
+                    tracing::warn!(endpoint = %self.config.name, %error, "old messages are kept for now");
+                }
+            }
             let pause = match self.step().await {
                 Ok(Worked::Yes) => continue,
                 Ok(Worked::Idle) => LOOK,
@@ -106,7 +118,6 @@ impl Notifier {
         let store = &self.line.store;
         let due = store.due_webhooks(&self.config.name, now_ms(), ROUND).await?;
         if due.is_empty() {
-            store.forget_delivered_webhooks(now_ms() - KEEP_MS).await?;
             return Ok(false);
         }
         let full = due.len() == ROUND;
@@ -161,15 +172,22 @@ impl Notifier {
 
     async fn body(&self, transition: i64) -> Result<String, StageError> {
         let (change, withdrawal) = self.line.store.told(transition).await?;
-        let asset = self.line.assets.get(withdrawal.asset).map(|a| (a.symbol.as_str(), a.decimals));
+        let (asset, decimals) = match self.line.assets.get(withdrawal.asset) {
+            Some(asset) => (asset.symbol.clone(), asset.decimals),
+            None => (withdrawal.asset.to_string(), 0),
+        };
         let reason = change.reason.as_deref();
         let data = Data {
             sequence: change.row,
+            id: withdrawal.id.as_str(),
+            idempotency_key: &withdrawal.idempotency_key,
+            asset,
+            amount: withdrawal.amount.to_decimal(decimals),
+            recipient: withdrawal.recipient.to_string(),
             from: change.from.as_deref(),
             to: &change.to,
             code: reason.and_then(Code::of_reason),
             reason,
-            ..Data::of(&withdrawal, asset)
         };
         let kind = format!("withdrawal.{}", change.to);
         let message = Message { kind, timestamp: rfc3339(change.at), data };

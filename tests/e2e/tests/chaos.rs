@@ -421,7 +421,11 @@ async fn run_once(seed: u64) -> eyre::Result<()> {
         Err(error) => Err(error),
     };
     if result.is_err() {
-        result = run.is_a_chain().await.and(result);
+        match run.is_a_chain().await {
+            Err(broken) if broken.downcast_ref::<BrokenChain>().is_some() => result = Err(broken),
+            // What failed first is what is told.
+            Ok(()) | Err(_) => {}
+        }
     }
     result.wrap_err_with(|| {
         format!(
