@@ -33,6 +33,15 @@ pub struct Figures {
     pub naked_calls_bps: u64,
 }
 
+/// What a person is told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alert {
+    /// The insurance fund is small beside what it stands for.
+    Insurance,
+    /// One account needs much of all margin.
+    Concentration,
+}
+
 impl Figures {
     pub fn of(pool: &Pool) -> Self {
         let books = pool.watch.ranked();
@@ -60,23 +69,25 @@ impl Figures {
         }
     }
 
-    /// What a person should look at, in words.
-    pub fn alerts(&self, config: &MarginConfig) -> Vec<String> {
+    /// What a person should look at, with its words.
+    pub fn alerts(&self, config: &MarginConfig) -> Vec<(Alert, String)> {
         let mut alerts = Vec::new();
         let percent = |bps: u64| format!("{}.{:02} %", bps / 100, bps % 100);
         if self.insurance_bps < config.insurance_floor_bps.into() {
-            alerts.push(format!(
+            let words = format!(
                 "the insurance fund of {} is {} of all maintenance margins, below margin.insurance_floor_bps",
                 self.name,
                 percent(self.insurance_bps)
-            ));
+            );
+            alerts.push((Alert::Insurance, words));
         }
         if let Some(largest) = self.largest.filter(|_| self.largest_bps > config.concentration_bps.into()) {
-            alerts.push(format!(
+            let words = format!(
                 "{largest} needs {} of all maintenance margins of {}, above margin.concentration_bps",
                 percent(self.largest_bps),
                 self.name
-            ));
+            );
+            alerts.push((Alert::Concentration, words));
         }
         alerts
     }

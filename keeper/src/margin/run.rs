@@ -3,7 +3,7 @@
 
 use super::{
     duties,
-    figures::Figures,
+    figures::{Alert, Figures},
     pools::{Pool, PoolError, configured},
     purse::Purse,
 };
@@ -145,7 +145,9 @@ impl Keeper {
         let changed = watched.pool.update(chain, tip).await?;
         watched.pool.settle(store, last_final, &changed).await?;
         let figures = Figures::of(&watched.pool);
-        watched.tell(figures.alerts(&self.config));
+        for alert in watched.news(figures.alerts(&self.config)) {
+            tracing::warn!(%alert, "margin");
+        }
         let text = serde_json::to_string(&figures).unwrap_or_default();
         store.put_margin_figures(address, &text, now_ms()).await?;
         let Some(purse) = &self.purse else { return Ok(()) };
@@ -160,15 +162,31 @@ impl Keeper {
 #[derive(Debug)]
 struct Watched {
     pool: Pool,
-    told: Vec<String>,
+    told: Vec<Alert>,
 }
 
 impl Watched {
-    /// Logs what is new; figures in it change with each block, and are not told again.
-    fn tell(&mut self, alerts: Vec<String>) {
-        if alerts.len() > self.told.len() {
-            alerts.iter().for_each(|alert| tracing::warn!(%alert, "margin"));
-        }
-        self.told = alerts;
+    /// What was not so at the last check; figures in it change with each block, and are not told again.
+    fn news(&mut self, alerts: Vec<(Alert, String)>) -> Vec<String> {
+        let before = std::mem::replace(&mut self.told, alerts.iter().map(|(alert, _)| *alert).collect());
+        alerts.into_iter().filter(|(alert, _)| !before.contains(alert)).map(|(_, words)| words).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::margin::testing::pool;
+
+    #[test]
+    fn an_alert_is_told_when_it_begins_whatever_else_ends() {
+        let mut watched = Watched { pool: pool(0, 3_000, &[]), told: Vec::new() };
+        let (fund, account) =
+            ((Alert::Insurance, "fund".to_owned()), (Alert::Concentration, "account".to_owned()));
+        assert_eq!(watched.news(vec![fund.clone()]), ["fund"]);
+        assert!(watched.news(vec![fund.clone()]).is_empty(), "it was told");
+        assert_eq!(watched.news(vec![account.clone()]), ["account"], "one ends as another begins");
+        assert_eq!(watched.news(vec![fund, account]), ["fund"], "it begins again");
+        assert!(watched.news(Vec::new()).is_empty());
     }
 }

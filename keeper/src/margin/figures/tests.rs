@@ -16,7 +16,7 @@ fn figures_and_alerts_are_of_all_books() {
     assert_eq!((bad.below, bad.largest), (1, Some(account(1))));
     let alerts = bad.alerts(&config);
     assert_eq!(alerts.len(), 2, "{alerts:?}");
-    assert!(alerts[0].contains("1.11 %") && alerts[1].contains("74.99 %"), "{alerts:?}");
+    assert!(alerts[0].1.contains("1.11 %") && alerts[1].1.contains("74.99 %"), "{alerts:?}");
 
     let empty = Figures::of(&pool(0, 3_000, &[]));
     assert!(empty.alerts(&config).is_empty(), "nothing is at risk");
