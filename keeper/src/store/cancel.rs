@@ -1,15 +1,10 @@
 //! Taking an order back before it is in a batch.
 
-use super::{
-    Context, Store, StoreError, Unit,
-    sql::Columns,
-    withdrawals::{COLUMNS, read},
-};
+use super::{Context, Store, StoreError, Unit, sql::Columns, withdrawals::by_id};
 use crate::domain::{
     reason::Code,
     withdrawal::{Door, Withdrawal, WithdrawalId, WithdrawalState},
 };
-use sqlx::AssertSqlSafe;
 
 /// What became of the wish to take a withdrawal back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,11 +26,8 @@ impl Store {
     pub async fn cancel(&self, id: &WithdrawalId) -> Result<Cancelled, StoreError> {
         let context = Context::new("api", "withdrawal.cancelled", serde_json::json!({ "id": id.as_str() }));
         let mut unit = self.unit(context).await?;
-        let statement = format!("SELECT {COLUMNS} FROM withdrawals WHERE id = $1");
-        let row =
-            sqlx::query(AssertSqlSafe(statement)).bind(id.as_str()).fetch_optional(unit.connection()).await?;
-        let Some(row) = row else { return Ok(Cancelled::Unknown) };
-        let mut withdrawal = read(&row)?;
+        let found = by_id(unit.connection(), id).await?;
+        let Some(mut withdrawal) = found else { return Ok(Cancelled::Unknown) };
         if withdrawal.reason == Some(Code::CancelledByCaller) {
             return Ok(Cancelled::Done(withdrawal));
         }

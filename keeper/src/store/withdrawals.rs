@@ -87,23 +87,18 @@ impl Unit {
             }
         }
 
-        let known: Vec<&str> =
-            new.iter().map(|(id, _)| id.as_str()).filter(|id| !inserted.contains_key(*id)).collect();
-        let mut before = HashMap::new();
-        for piece in pieces(&known) {
-            let statement = format!(
-                "SELECT {COLUMNS} FROM withdrawals WHERE id IN ({})",
-                placeholders(self.engine, piece.len())
-            );
-            let mut query = sqlx::query(AssertSqlSafe(statement));
-            for id in piece {
-                query = query.bind(*id);
-            }
-            for row in query.fetch_all(self.connection()).await? {
-                let withdrawal = read(&row)?;
-                before.insert(withdrawal.id.to_string(), withdrawal);
-            }
-        }
+        let known: Vec<Reference> = new
+            .iter()
+            .filter(|(id, _)| !inserted.contains_key(id.as_str()))
+            .map(|(id, _)| id.reference())
+            .collect();
+        // One whose reference another id has is not found by its own id.
+        let mut before: HashMap<String, Withdrawal> = self
+            .withdrawals_by_reference(&known)
+            .await?
+            .into_values()
+            .map(|w| (w.id.to_string(), w))
+            .collect();
 
         let mut answers = Vec::with_capacity(new.len());
         let mut stored: Vec<Withdrawal> = Vec::with_capacity(inserted.len());
@@ -210,10 +205,7 @@ fn same_content(stored: &Withdrawal, order: &Order) -> bool {
 
 impl Store {
     pub async fn withdrawal(&self, id: &WithdrawalId) -> Result<Option<Withdrawal>, StoreError> {
-        let statement = format!("SELECT {COLUMNS} FROM withdrawals WHERE id = $1");
-        let row =
-            sqlx::query(AssertSqlSafe(statement)).bind(id.as_str()).fetch_optional(&self.reader).await?;
-        row.as_ref().map(read).transpose()
+        by_id(&self.reader, id).await
     }
 
     /// The oldest withdrawals in a waiting state, at most `limit`. The state is in the statement's text, because only
@@ -376,6 +368,20 @@ pub(super) async fn of_batch(
     let statement = format!("SELECT {COLUMNS} FROM withdrawals WHERE batch = $1 ORDER BY row_id");
     let rows = sqlx::query(AssertSqlSafe(statement)).bind(batch).fetch_all(executor).await?;
     rows.iter().map(read).collect()
+}
+
+/// By the unique index of its reference.
+pub(super) async fn by_id(
+    executor: impl sqlx::Executor<'_, Database = sqlx::Any>,
+    id: &WithdrawalId,
+) -> Result<Option<Withdrawal>, StoreError> {
+    let statement = format!("SELECT {COLUMNS} FROM withdrawals WHERE reference = $1 AND id = $2");
+    let row = sqlx::query(AssertSqlSafe(statement))
+        .bind(sql::hex(id.reference()))
+        .bind(id.as_str())
+        .fetch_optional(executor)
+        .await?;
+    row.as_ref().map(read).transpose()
 }
 
 pub(super) fn read(row: &AnyRow) -> Result<Withdrawal, StoreError> {
