@@ -16,14 +16,21 @@ demo: setup ## A thousand withdrawals on a local chain, the keeper killed midway
 	@cargo run --quiet -p spillway-e2e --bin demo
 
 test: setup ## Contracts, keeper, and end to end on a real anvil
+	@$(MAKE) --no-print-directory -j2 build-contracts build-keeper
+	forge test
+	cargo test --workspace
+	@echo "Left out: the web page, generated API calls, DuckDB and the referees of splits and marks (make test-all), the long random runs (make test-long), mutants (make mutation), Slither (make lint)."
+
+# Solidity's compiler keeps one core busy, so both are built side by side.
+build-contracts: setup
 	forge fmt --check
 	forge build
 	FOUNDRY_PROFILE=margin forge build contracts/margin --sizes
 	node script/layout.mjs
 	node tests/vectors/margin/generate.mjs
-	forge test
-	cargo test --workspace
-	@echo "Left out: the web page, generated API calls, DuckDB and the referees of splits and marks (make test-all), the long random runs (make test-long), mutants (make mutation), Slither (make lint)."
+
+build-keeper:
+	cargo test --workspace --no-run
 
 CHROMIUM = $(or $(SPILLWAY_CHROMIUM),/usr/bin/chromium)
 
@@ -104,4 +111,4 @@ fmt: setup ## Format everything
 clean: ## Remove what was built
 	rm -rf target out out-margin cache node_modules
 
-.PHONY: help setup demo test test-page test-long mutation coverage bench bench-gas bench-margin bench-keeper bench-oracle bench-route lint slither fmt clean bench-books test-all
+.PHONY: help setup demo test build-contracts build-keeper test-page test-long mutation coverage bench bench-gas bench-margin bench-keeper bench-oracle bench-route lint slither fmt clean bench-books test-all
