@@ -3,6 +3,7 @@
 //! - [`abi`]: the contracts' interfaces
 //! - [`calldata`]: what a batch says, and what a settlement said
 //! - [`fees`]: what recent blocks took for gas
+//! - [`many`]: many view calls in one request
 //! - [`margin`]: margin pools
 //! - [`pool`]: several endpoints asked as one
 //! - [`signer`]: the lanes' keys
@@ -12,6 +13,7 @@
 pub mod abi;
 pub mod calldata;
 mod fees;
+pub mod many;
 pub mod margin;
 mod pool;
 pub mod refusal;
