@@ -11,7 +11,7 @@ interface ISwapSplitter {
     /// @notice One swap in one pool.
     struct Hop {
         address adapter; // governed, see {adapterCodehash}
-        address buy; // what comes out: what the next hop sells; of a leg's last hop, what the swap buys (WETH for ETH)
+        address buy; // what comes out, and the next hop sells: a connector; of the last hop, what the swap buys
         bytes data; // which pool, as the adapter says
     }
 
@@ -20,30 +20,33 @@ interface ISwapSplitter {
         uint256 amount; // that it sells; 0: only what failed legs pass on
         uint256 minRate; // units bought per unit sold, times 1e36, at least; not 0. The minimum is rounded up
         uint32 gas; // that one try may use
-        bool passOn; // if it fails, the next leg gets its amount; otherwise that is not sold
+        bool passOn; // if it fails, the next leg that sells gets its amount; otherwise that is not sold
         Hop[] hops; // 1 to 3
     }
 
     /// @notice A leg paid `received`, which is what came in, not what an adapter said.
     event LegDone(uint256 indexed leg, uint256 amount, uint256 received);
-    /// @notice A try failed, and nothing of it is left. With `passOn` the amount went to the next leg. A leg that was
-    /// passed something is tried with all of it first, then with its own amount alone.
+    /// @notice A try failed, and nothing of it is left. A leg to which something was passed on is tried with all of it
+    /// first, then with its own amount alone; what it does not sell of the former goes on to the next.
     /// @param reason The first 32 bytes that came back, zero-padded: an error's selector and the start of its first
     /// argument. Zero when it ran out of gas.
     event LegFailed(uint256 indexed leg, uint256 amount, bytes32 reason);
     event AdapterAdded(address indexed adapter, bytes32 codehash);
     event AdapterRemoved(address indexed adapter, address by);
+    event ConnectorAdded(address indexed token);
+    event ConnectorRemoved(address indexed token, address by);
     /// @notice What somebody had sent here went to the vault.
     event Swept(address indexed asset, uint256 amount);
 
     error NotTheVault(address caller);
     error NotSelf(address caller);
     error ZeroAddress();
-    /// @notice ETH and WETH are the same here.
+    /// @notice What is sold is what is bought: ETH and WETH are the same here.
     error SameToken(address token);
     error NoCode(address account);
     error WrongCode(address adapter, bytes32 actual, bytes32 expected);
     error NotAnAdapter(address adapter);
+    error NotAConnector(address token);
     /// @notice A plan has 1 to {MAX_LEGS} legs.
     error LegCount(uint256 count);
     /// @notice A leg has 1 to {MAX_HOPS} hops.
@@ -51,8 +54,8 @@ interface ISwapSplitter {
     /// @notice The last hop of a leg does not buy what the swap buys.
     error WrongPath(uint256 leg, address buy);
     error NoMinimum(uint256 leg);
-    /// @notice The legs' amounts are not the amount of the swap.
-    error AmountMismatch(uint256 legs, uint256 amount);
+    /// @notice The legs' amounts are not the amount of the swap, or the ETH that came with it is not.
+    error AmountMismatch(uint256 actual, uint256 expected);
     /// @notice Too little gas is left for a leg to have its own: it would fail for want of gas that the caller kept.
     error InsufficientGas(uint256 leg);
     /// @notice A hop failed: `reason` as in {LegFailed}.
@@ -68,8 +71,8 @@ interface ISwapSplitter {
     /// @notice Sells at most `amount` of `sell`, which is here already (ETH: comes with the call), for `buy`. All that
     /// is bought, all that is not sold, and what was here before, goes to the vault. Only the vault.
     ///
-    /// A failed leg costs its gas and nothing else. Reverts as a whole for a plan that is malformed, or an adapter that
-    /// is not governed.
+    /// A failed leg costs its gas and nothing else. Reverts as a whole for a plan that is malformed, and for an adapter or
+    /// a connector that is not governed.
     /// @return spent Of `amount`. @return received By the legs: what was here before does not count.
     function swap(address sell, address buy, uint256 amount, Leg[] calldata legs)
         external
@@ -83,9 +86,15 @@ interface ISwapSplitter {
     function addAdapter(address adapter, bytes32 codehash) external;
     /// @notice Guardian: no leg uses it any more.
     function removeAdapter(address adapter) external;
+    /// @notice Governance: lets legs pass through `token`.
+    function addConnector(address token) external;
+    /// @notice Guardian: no leg passes through it any more.
+    function removeConnector(address token) external;
 
     /// @notice The code that an adapter must have; 0: it is none.
     function adapterCodehash(address adapter) external view returns (bytes32);
+    /// @notice Whether legs may pass through `token`. What a swap sells and buys needs not be one.
+    function isConnector(address token) external view returns (bool);
     /// @notice Whom it swaps for.
     function VAULT() external view returns (address);
     /// @notice Wrapped ETH.

@@ -113,7 +113,7 @@ interface IVault {
     /// @notice What governance sets for an asset that is swapped, and guardians may lower.
     struct SwapRules {
         uint128 capacity; // units that may be sold per window; 0: it is only bought
-        uint32 window; // seconds in which an empty bucket fills: 1 hour to 30 days, whole minutes
+        uint32 window; // seconds in which an empty bucket fills: 1 hour to 30 days
         uint16 slippageBps; // below the guard's price a swap may be: 1 to 1,000; 0: neither sold nor bought
     }
 
@@ -293,6 +293,8 @@ interface IVault {
 
     /// @notice No splitter is set.
     error NoSplitter();
+    /// @notice It swaps for another vault.
+    error NotOurSplitter(address splitter);
     /// @notice No guard is set, or it has no price: nothing is swapped without one.
     error NoPrice(address asset);
     error SameAsset(address asset);
