@@ -35,6 +35,7 @@ sol! {
         function A() external view returns (uint256);
         function A_precise() external view returns (uint256);
         function fee() external view returns (uint256);
+        function admin_fee() external view returns (uint256);
     }
     interface IWeighted {
         function getVault() external view returns (address);
@@ -151,6 +152,7 @@ impl Reading {
                     of(IStable::A_preciseCall {}.abi_encode()),
                     of(IStable::ACall {}.abi_encode()),
                     of(IStable::feeCall {}.abi_encode()),
+                    of(IStable::admin_feeCall {}.abi_encode()),
                 ];
                 // One more coin than there should be, to see that there is none.
                 for k in 0..=self.config.tokens.len() {
@@ -281,11 +283,20 @@ impl Reading {
             Ok(precise) => (precise, U256::from(100)),
             Err(_) => (self.get(&IStable::ACall {})?, U256::ONE),
         };
-        let fee = self.get(&IStable::feeCall {})?;
-        if amplification.is_zero() || amplification.bit_len() > 64 || fee >= U256::from(10_000_000_000_u64) {
+        let (fee, admin_fee) = (self.get(&IStable::feeCall {})?, self.get(&IStable::admin_feeCall {})?);
+        let parts = U256::from(10_000_000_000_u64);
+        if amplification.is_zero() || amplification.bit_len() > 64 || fee >= parts || admin_fee > parts {
             return Err("its amplification or fee is none of StableSwap's".to_owned());
         }
-        Ok(Pool::Stable(StablePool { tokens, balances, rates, amplification, amplification_precision, fee }))
+        Ok(Pool::Stable(StablePool {
+            tokens,
+            balances,
+            rates,
+            amplification,
+            amplification_precision,
+            fee,
+            admin_fee,
+        }))
     }
 
     fn weighted(&self, known: &[Token]) -> Result<Pool, String> {
