@@ -8,6 +8,7 @@
 //! - [`pool`]: several endpoints asked as one
 //! - [`signer`]: the lanes' keys
 //! - [`state`]: the vault for readers
+//! - [`swap`]: its swap door
 //! - [`refusal`]: why the vault or a node says no
 
 pub mod abi;
@@ -19,6 +20,7 @@ mod pool;
 pub mod refusal;
 pub mod signer;
 pub mod state;
+pub mod swap;
 
 use crate::{
     config::{ChainConfig, Finality},

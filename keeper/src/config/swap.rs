@@ -70,6 +70,17 @@ impl PoolKind {
         }
     }
 
+    /// Gas of one swap in a pool of this kind within a leg, with what the splitter does around it: measured over the
+    /// protocols' own code, rounded up.
+    pub fn gas(self) -> u64 {
+        match self {
+            Self::UniswapV2 => 140_000,
+            Self::UniswapV3 => 170_000,
+            Self::StableSwap => 190_000,
+            Self::BalancerWeighted => 190_000,
+        }
+    }
+
     /// How many tokens a pool can have.
     pub(super) fn sizes(self) -> RangeInclusive<usize> {
         match self {

@@ -56,6 +56,8 @@ contract StableSwapPool {
         uint256 kept = (gross * fee) / FEE_PARTS;
         paid = ((gross - kept) * ONE) / rates[j];
         balances[i] += amount;
+        // As there: the part is rounded down before it is brought to the token's decimals.
+        // forge-lint: disable-next-line(divide-before-multiply)
         balances[j] -= paid + (((kept * admin_fee) / FEE_PARTS) * ONE) / rates[j];
         IERC20(coins[i]).safeTransferFrom(msg.sender, address(this), amount);
         IERC20(coins[j]).safeTransfer(msg.sender, paid);
