@@ -22,6 +22,7 @@ sol! {
         function createPool(address a, address b, uint24 fee) external returns (address);
         function initialize(uint160 sqrtPrice) external;
         function mint(Mint params) external returns (uint256, uint128, uint256, uint256);
+        function fee() external view returns (uint24);
         function slot0() external view returns (uint160 sqrtPrice, int24 tick, uint16, uint16, uint16, uint8, bool);
         function liquidity() external view returns (uint128);
         function ticks(int24 tick) external view returns (uint128 gross, int128 net, uint256, uint256, int56, uint160, uint32, bool);
@@ -40,6 +41,7 @@ sol! {
     }
     interface Stable {
         function donate(uint256[] amounts) external;
+        function coins(uint256 k) external view returns (address);
         function balances(uint256 k) external view returns (uint256);
         function admin_fee() external view returns (uint256);
         function exchange(uint256 i, uint256 j, uint256 amount) external returns (uint256);

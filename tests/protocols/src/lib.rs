@@ -138,35 +138,37 @@ impl Protocols {
         chain.call(self.factory2, &V2::getPairCall { a: a.0, b: b.0 })
     }
 
-    /// A pool of sorted tokens at a price, with positions: lower and upper tick, and at most so much of each token.
-    pub fn v3(
+    /// A pool of sorted tokens at a price, empty.
+    pub fn v3(&self, chain: &mut impl Chain, tokens: [Address; 2], fee: u32, sqrt_price: U256) -> Address {
+        let fee = U24::from(fee);
+        let pool = chain.call(self.factory3, &V3::createPoolCall { a: tokens[0], b: tokens[1], fee });
+        chain.call(pool, &V3::initializeCall { sqrtPrice: U160::from(sqrt_price) });
+        pool
+    }
+
+    /// A position in such a pool: from lower to upper tick, of at most so much of each token.
+    pub fn position(
         &self,
         chain: &mut impl Chain,
         tokens: [Address; 2],
         fee: u32,
-        sqrt_price: U256,
-        positions: &[(i32, i32, [U256; 2])],
-    ) -> Address {
-        let fee = U24::from(fee);
-        let pool = chain.call(self.factory3, &V3::createPoolCall { a: tokens[0], b: tokens[1], fee });
-        chain.call(pool, &V3::initializeCall { sqrtPrice: U160::from(sqrt_price) });
-        for (low, high, want) in positions {
-            let mint = V3::Mint {
-                token0: tokens[0],
-                token1: tokens[1],
-                fee,
-                low: tick24(*low),
-                high: tick24(*high),
-                want0: want[0],
-                want1: want[1],
-                min0: U256::ZERO,
-                min1: U256::ZERO,
-                to: chain.owner(),
-                deadline: U256::MAX,
-            };
-            chain.call(self.positions, &V3::mintCall { params: mint });
-        }
-        pool
+        ticks: [i32; 2],
+        want: [U256; 2],
+    ) {
+        let params = V3::Mint {
+            token0: tokens[0],
+            token1: tokens[1],
+            fee: U24::from(fee),
+            low: tick24(ticks[0]),
+            high: tick24(ticks[1]),
+            want0: want[0],
+            want1: want[1],
+            min0: U256::ZERO,
+            min1: U256::ZERO,
+            to: chain.owner(),
+            deadline: U256::MAX,
+        };
+        chain.call(self.positions, &V3::mintCall { params });
     }
 
     /// A StableSwap pool with so much of each token; `amplification` is times `precision`, the fee in parts of 1e10.

@@ -82,14 +82,11 @@ impl World {
             let half = random.random_range(1..=4_000 / spacing);
             bounds.push(((middle - half) * spacing, (middle + half) * spacing));
         }
-        let positions: Vec<_> = bounds
-            .iter()
-            .map(|(low, high)| {
-                let want = U256::from(random.random_range(1_000_000..1_000_000_000_u64)) << 70;
-                (*low, *high, [want, want])
-            })
-            .collect();
-        let created = self.protocols.v3(&mut self.chain, tokens, fee, root, &positions);
+        let created = self.protocols.v3(&mut self.chain, tokens, fee, root);
+        for (low, high) in &bounds {
+            let want = U256::from(random.random_range(1_000_000..1_000_000_000_u64)) << 70;
+            self.protocols.position(&mut self.chain, tokens, fee, [*low, *high], [want, want]);
+        }
         let mut at: Vec<i32> = bounds.iter().flat_map(|(low, high)| [*low, *high]).collect();
         at.sort_unstable();
         at.dedup();
