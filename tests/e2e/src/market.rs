@@ -11,7 +11,6 @@ use alloy::{
 };
 use eyre::OptionExt;
 use protocols::{Chain, Protocols, V3, units};
-use std::fmt::Write;
 use tokio::{runtime::Handle, task::block_in_place};
 
 sol! {
@@ -81,6 +80,15 @@ pub struct Place {
     pub kind: &'static str,
     pub address: Address,
     pub tokens: Vec<Address>,
+}
+
+impl Place {
+    /// Its entry.
+    pub fn config(&self) -> String {
+        let Self { kind, address, tokens } = self;
+        let tokens: Vec<String> = tokens.iter().map(Address::to_string).collect();
+        format!("[[swap.pools]]\nkind = {kind:?}\naddress = \"{address}\"\ntokens = {tokens:?}\n")
+    }
 }
 
 /// The pools.
@@ -162,12 +170,7 @@ impl Market {
     /// The keys of `[swap]` that name the pools.
     pub fn config(&self) -> String {
         let mut text = format!("[swap]\nconnectors = [\"{}\"]\n", self.weth);
-        for Place { kind, address, tokens } in &self.pools {
-            let _ = writeln!(
-                text,
-                "[[swap.pools]]\nkind = {kind:?}\naddress = \"{address}\"\ntokens = {tokens:?}"
-            );
-        }
+        self.pools.iter().for_each(|pool| text += &pool.config());
         text
     }
 }

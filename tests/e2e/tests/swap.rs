@@ -6,7 +6,7 @@ use protocols::{Balancer, Chain, Stable, Token, V2, V3};
 use serde_json::Value;
 use spillway_e2e::{
     keeper::Setup,
-    market::{Local, Market},
+    market::{Local, Market, Place},
     world::World,
 };
 use std::path::Path;
@@ -69,13 +69,9 @@ async fn a_quote_is_what_the_pools_pay_to_the_unit() -> eyre::Result<()> {
     let world = World::start(3_600.0).await?;
     let market = Market::open(&world)?;
     // A pool that is not there, and one with other tokens, are no reason not to quote the others.
-    let odd = format!(
-        "[[swap.pools]]\nkind = \"uniswap_v3\"\naddress = \"{nothing}\"\ntokens = {tokens:?}\n\
-         [[swap.pools]]\nkind = \"uniswap_v2\"\naddress = \"{vault}\"\ntokens = {tokens:?}\n",
-        nothing = Address::repeat_byte(0x99),
-        vault = world.vault(),
-        tokens = market.pools[0].tokens,
-    );
+    let tokens = &market.pools[0].tokens;
+    let odd = |kind, address| Place { kind, address, tokens: tokens.clone() }.config();
+    let odd = odd("uniswap_v3", Address::repeat_byte(0x99)) + &odd("uniswap_v2", world.vault());
     let setup = Setup::new(&world, Path::new(PROGRAM), 1, &(market.config() + &odd))?;
     let chain = &mut Local::new(&world);
     let stable = market.pools.iter().find(|p| p.kind == "stable_swap").ok_or_eyre("a StableSwap pool")?;
@@ -121,7 +117,7 @@ async fn a_quote_is_what_the_pools_pay_to_the_unit() -> eyre::Result<()> {
     for words in ["marginal price", "the best alone", "the split gains", "left out: uniswap_v3"] {
         assert!(table.contains(words), "{words} is missing in {table}");
     }
-    let beyond = setup.run(&["swap", "quote", "TUSD", "TDAI", "1000000000000"])?;
+    let beyond = setup.run(&["swap", "quote", "TUSD", "TDAI", "100000000", "--exact-out"])?;
     assert_eq!(beyond.status.code(), Some(1), "{}", String::from_utf8_lossy(&beyond.stderr));
     Ok(())
 }

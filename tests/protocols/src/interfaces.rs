@@ -5,7 +5,7 @@ use alloy_sol_types::sol;
 sol! {
     interface Token {
         function mint(address to, uint256 amount) external;
-        function approve(address spender, uint256 amount) external returns (bool);
+        function approve(address spender, uint256 amount) external;
         function balanceOf(address account) external view returns (uint256);
     }
     interface V2 {
