@@ -17,6 +17,8 @@ interface ISwapAdapter {
     error NotThePool(address caller);
     /// @notice `data` names no pool that the adapter can prove to be the protocol's, or that is governed.
     error NoPool();
+    /// @notice The pool left `left` of its input, for it has nothing more to give.
+    error TookLess(uint256 left);
 
     /// @notice Sells exactly `amount` of `sell`, which the caller has approved, for what the pool gives of `buy`. Says
     /// nothing of how much that is: the caller measures. Reverts when the pool takes less.

@@ -48,8 +48,14 @@ contract StableSwapPool {
         }
     }
 
+    /// @notice As pools at Curve have it.
+    function exchange(int128 i, int128 j, uint256 amount, uint256 least) external returns (uint256 paid) {
+        paid = exchange(uint256(int256(i)), uint256(int256(j)), amount);
+        require(paid >= least, "below the minimum");
+    }
+
     /// @notice Swaps `amount` of coin `i` into coin `j`; returns what it pays.
-    function exchange(uint256 i, uint256 j, uint256 amount) external returns (uint256 paid) {
+    function exchange(uint256 i, uint256 j, uint256 amount) public returns (uint256 paid) {
         uint256[] memory scaled = _scaled();
         uint256 x = scaled[i] + (amount * rates[i]) / ONE;
         uint256 gross = scaled[j] - _balanceAfter(i, j, x, scaled) - 1;
