@@ -7,11 +7,11 @@ import {Initializable} from "@openzeppelin/contracts/proxy/utils/Initializable.s
 import {Orders} from "./vault/Orders.sol";
 
 /// @title Vault
-/// @notice {IVault}, in two contracts because of the size limit of EIP-170. This one holds all that moves people's
-/// money; what governance, guardians and lanes set, and the views, are in {VaultExtension}: a call that is not found here
-/// runs there, on the same storage. Plain transfers to the vault top up the float.
+/// @notice {IVault}, in three contracts because of the size limit of EIP-170. This one holds all that moves people's
+/// money; what governance, guardians and lanes set, and the views, are in {VaultExtension}, and what keeps the float is in
+/// {VaultTreasury}: a call that is not found here runs there, on the same storage. Plain transfers to the vault top up the float.
 contract Vault is Orders, Proxy, Initializable {
-    /// @notice The second half of the code, part of this contract's code hash.
+    /// @notice The second part of the code, part of this contract's code hash.
     address public immutable EXTENSION;
 
     error NoCode(address extension);

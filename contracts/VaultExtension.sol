@@ -1,15 +1,29 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {Address} from "@openzeppelin/contracts/utils/Address.sol";
+
 import {IVault} from "./interfaces/IVault.sol";
 import {Assets} from "./libraries/Assets.sol";
-import {Treasury} from "./vault/Treasury.sol";
+import {LaneControl} from "./vault/LaneControl.sol";
 
 /// @title VaultExtension
-/// @notice The second half of {Vault}.
-contract VaultExtension is Treasury {
-    constructor() {
+/// @notice The second part of {Vault}. A call that is not found here either runs in {VaultTreasury}.
+contract VaultExtension is LaneControl {
+    /// @notice The third part of the code, part of this contract's code hash.
+    address public immutable TREASURY;
+
+    error NoCode(address treasury);
+
+    /// @param treasury A {VaultTreasury}.
+    constructor(address treasury) {
+        if (treasury.code.length == 0) revert NoCode(treasury);
+        TREASURY = treasury;
         _disableInitializers();
+    }
+
+    fallback(bytes calldata data) external returns (bytes memory) {
+        return Address.functionDelegateCall(TREASURY, data);
     }
 
     /// @notice Sets the authority and the times, in seconds, for good.

@@ -27,6 +27,7 @@ contract VaultGate is IUpgradeGate {
         (address approvers, uint32 announceDelay) = vault.approvals();
         (uint32 capacity, uint32 window, uint8 hardMultiple) = vault.usdLimit();
         all = abi.encode(all, approvers, announceDelay, capacity, window, hardMultiple);
+        all = abi.encode(all, vault.splitter());
         for (uint256 i = 0; i <= uint256(type(IVault.Scope).max); ++i) {
             all = abi.encode(all, vault.pausedUntil(IVault.Scope(i)));
         }
@@ -36,6 +37,7 @@ contract VaultGate is IUpgradeGate {
                 all, Assets.balanceOf(asset, proxy), vault.liabilitiesOf(asset), vault.assetPausedUntil(asset)
             );
             all = abi.encode(all, vault.assetConfig(asset), vault.assetLimits(asset), vault.treasuryOf(asset));
+            all = abi.encode(all, vault.swapRules(asset), vault.swapLimitState(asset));
             for (uint256 k = 0; k <= uint256(type(IVault.Limit).max); ++k) {
                 all = abi.encode(all, vault.limitState(asset, IVault.Limit(k)));
             }

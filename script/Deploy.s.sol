@@ -17,14 +17,16 @@ import {OracleGuardExtension} from "contracts/OracleGuardExtension.sol";
 import {Vault} from "contracts/Vault.sol";
 import {VaultExtension} from "contracts/VaultExtension.sol";
 import {VaultGate} from "contracts/VaultGate.sol";
+import {VaultTreasury} from "contracts/VaultTreasury.sol";
 import {VersionRegistry} from "contracts/VersionRegistry.sol";
 import {IVault} from "contracts/interfaces/IVault.sol";
 import {Assets} from "contracts/libraries/Assets.sol";
 import {Roles} from "contracts/libraries/Roles.sol";
 import {OracleSetup} from "script/OracleSetup.sol";
+import {SwapSetup} from "script/SwapSetup.sol";
 
-/// @title Deploys Spillway: AccessManager, Vault behind its proxy, VersionRegistry, Approvers, OracleGuard, roles,
-/// lanes, assets with their limits and prices.
+/// @title Deploys Spillway: AccessManager, Vault behind its proxy, VersionRegistry, Approvers, OracleGuard, SwapSplitter
+/// with its adapters, roles, lanes, assets with their limits and prices.
 /// @notice The same script for a local chain, a fork and mainnet. Parameters come from the JSON file that
 /// SPILLWAY_PARAMS names; addresses go to the JSON file that SPILLWAY_DEPLOYMENT names (deployments/CHAINID.json
 /// unless set), which the keeper reads.
@@ -43,6 +45,7 @@ contract Deploy is Script {
         IVault.AssetLimits limits;
         uint128 minFloat;
         uint128 highWater;
+        IVault.SwapRules swapRules; // slippage 0: not swapped
     }
 
     struct Params {
@@ -65,6 +68,7 @@ contract Deploy is Script {
         uint8 hardMultiple;
         AssetParams[] assets;
         OracleSetup.Priced[] prices; // an asset without has none: then unpricedShare of its capacity counts
+        SwapSetup.Params swaps;
     }
 
     struct Deployed {
@@ -77,6 +81,7 @@ contract Deploy is Script {
         VaultGate gate;
         Approvers approvers;
         OracleGuard guard;
+        SwapSetup.Deployed swaps;
     }
 
     error BadParameter(string key, string problem);
@@ -133,8 +138,13 @@ contract Deploy is Script {
             a.limits.approvedPerPayout = uint128(json.readUint(_at(i, ".approvedPerPayout")));
             a.minFloat = uint128(json.readUint(_at(i, ".minFloat")));
             a.highWater = uint128(json.readUint(_at(i, ".highWater")));
+            if (!json.keyExists(_at(i, ".swapSlippageBps"))) continue;
+            a.swapRules.capacity = uint128(json.readUint(_at(i, ".swapCapacity")));
+            a.swapRules.window = uint32(json.readUint(_at(i, ".swapWindow")));
+            a.swapRules.slippageBps = uint16(json.readUint(_at(i, ".swapSlippageBps")));
         }
         params.prices = _readPrices(json, params.assets);
+        params.swaps = SwapSetup.read(json);
     }
 
     function _readPrices(string memory json, AssetParams[] memory assets)
@@ -179,6 +189,8 @@ contract Deploy is Script {
         if (params.approvals > params.approvers.length) {
             revert BadParameter("approvals", "is more than there are approvers");
         }
+        string memory missing = SwapSetup.missing(params.swaps);
+        if (bytes(missing).length != 0) revert BadParameter(missing, "has no code on this chain");
         for (uint256 i = 0; i < params.assets.length; ++i) {
             AssetParams memory asset = params.assets[i];
             if (asset.limits.capacity == 0) {
@@ -199,7 +211,7 @@ contract Deploy is Script {
     /// @notice Deploys and wires. The deployer is admin only within this call: governance is after.
     function deploy(Params memory params, address deployer) public returns (Deployed memory d) {
         d.manager = new AccessManager(deployer);
-        d.extension = address(new VaultExtension());
+        d.extension = address(new VaultExtension(address(new VaultTreasury())));
         d.implementation = address(new Vault(d.extension));
         d.registry = new VersionRegistry(address(d.manager), params.upgradeDelay, params.probation);
         d.gate = new VaultGate();
@@ -260,11 +272,14 @@ contract Deploy is Script {
         d.vault.setUsdLimit(params.usdCapacity, params.usdWindow, params.hardMultiple);
         d.vault.setOracle(guard, params.priceLife);
         d.vault.setCold(params.cold);
+        d.swaps = SwapSetup.deploy(params.swaps, d.manager, vault);
+        d.vault.setSplitter(address(d.swaps.splitter));
         for (uint256 i = 0; i < params.assets.length; ++i) {
             AssetParams memory a = params.assets[i];
             d.vault.configureAsset(a.token, IVault.AssetConfig(true, a.payoutGas, a.minRequest));
             d.vault.setLimits(a.token, a.limits);
             d.vault.setMarks(a.token, a.minFloat, a.highWater);
+            if (a.swapRules.slippageBps != 0) d.vault.setSwapRules(a.token, a.swapRules);
         }
         for (uint256 i = 0; i < params.prices.length; ++i) {
             OracleSetup.Priced memory p = params.prices[i];
@@ -278,7 +293,7 @@ contract Deploy is Script {
 
     /// @notice What governance alone may call on the vault.
     function governanceSelectors() public pure returns (bytes4[] memory list) {
-        list = new bytes4[](12);
+        list = new bytes4[](14);
         list[0] = IVault.extendPause.selector;
         list[1] = IVault.extendAssetPause.selector;
         list[2] = IVault.unpause.selector;
@@ -291,17 +306,20 @@ contract Deploy is Script {
         list[9] = IVault.setApprovals.selector;
         list[10] = IVault.setCold.selector;
         list[11] = IVault.setMarks.selector;
+        list[12] = IVault.setSplitter.selector;
+        list[13] = IVault.setSwapRules.selector;
     }
 
     /// @notice What guardians may call on the vault: all of it reduces.
     function guardianSelectors() public pure returns (bytes4[] memory list) {
-        list = new bytes4[](6);
+        list = new bytes4[](7);
         list[0] = IVault.pause.selector;
         list[1] = IVault.pauseAsset.selector;
         list[2] = IVault.disableLane.selector;
         list[3] = IVault.lowerLimits.selector;
         list[4] = IVault.lowerUsdLimit.selector;
         list[5] = IVault.veto.selector;
+        list[6] = IVault.lowerSwapRules.selector;
     }
 
     /// @notice What governance alone may call on the registry.
@@ -331,6 +349,7 @@ contract Deploy is Script {
         vm.serializeAddress(o, "vaultGate", address(d.gate));
         vm.serializeAddress(o, "approvers", address(d.approvers));
         vm.serializeAddress(o, "oracleGuard", address(d.guard));
+        SwapSetup.describe(params.swaps, d.swaps, o);
         vm.serializeUint(o, "exitDelay", params.exitDelay);
         string[] memory assets = new string[](params.assets.length);
         for (uint256 i = 0; i < params.assets.length; ++i) {

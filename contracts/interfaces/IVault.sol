@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {ISwapSplitter} from "./ISwapSplitter.sol";
+
 /// @title IVault
 /// @notice Holds the money, owes it to depositors, claimants and requesters, and pays withdrawals in batches.
 ///
@@ -108,6 +110,23 @@ interface IVault {
         uint256 shortfall; // that a refill should bring
     }
 
+    /// @notice What governance sets for an asset that is swapped, and guardians may lower.
+    struct SwapRules {
+        uint128 capacity; // units that may be sold per window; 0: it is only bought
+        uint32 window; // seconds in which an empty bucket fills: 1 hour to 30 days
+        uint16 slippageBps; // below the guard's price a swap may be: 1 to 1,000; 0: neither sold nor bought
+    }
+
+    /// @notice Float of one asset into float of another.
+    struct SwapOrder {
+        address sell; // both listed, and different
+        address buy;
+        uint256 amount; // units of `sell` that the legs may use
+        uint256 minReceived; // units of `buy` for all of `amount`; not 0. For what is spent, its part, rounded up
+        uint64 deadline; // unix seconds: the last in which it may happen
+        ISwapSplitter.Leg[] legs; // their amounts add up to `amount`
+    }
+
     // ----------------------------------------------------------------------------------------------- events
 
     event Deposited(address indexed asset, address indexed account, uint256 amount, address from);
@@ -196,6 +215,23 @@ interface IVault {
     event ColdSet(address cold);
     event MarksSet(address indexed asset, uint128 minFloat, uint128 highWater);
 
+    /// @notice The vault swapped. `sellLow` and `buyHigh` are the guard's prices (USD per unit times 1e36) and
+    /// `slippageBps` the greater of the two assets', from which the bound follows: see {swapBound}.
+    /// @param required The larger of that bound and the order's own minimum, both for `spent`.
+    event Swapped(
+        address indexed lane,
+        address indexed sell,
+        address indexed buy,
+        uint256 spent,
+        uint256 received,
+        uint256 required,
+        uint256 sellLow,
+        uint256 buyHigh,
+        uint16 slippageBps
+    );
+    event SplitterSet(address splitter);
+    event SwapRulesSet(address indexed asset, SwapRules rules, address by);
+
     // ----------------------------------------------------------------------------------------------- errors
 
     error ZeroAddress();
@@ -254,6 +290,28 @@ interface IVault {
     error LimitTooPrecise(address asset, uint256 value);
     error NotWholeMinutes(uint256 window);
     error NoSurplus(address asset, uint256 asked, uint256 surplus);
+
+    /// @notice No splitter is set.
+    error NoSplitter();
+    /// @notice It swaps for another vault.
+    error NotOurSplitter(address splitter);
+    /// @notice No guard is set, or it has no price: nothing is swapped without one.
+    error NoPrice(address asset);
+    error SameAsset(address asset);
+    error DeadlinePassed(uint64 deadline);
+    /// @notice A swap must state a minimum.
+    error NoMinimum();
+    /// @notice The asset has no {SwapRules}.
+    error NotSwapped(address asset);
+    /// @notice More than the bucket has left to sell. From `retryAt` on (unix seconds) it fits if nothing else is sold; the
+    /// largest number means never.
+    error AboveSwapLimit(address asset, uint256 asked, uint256 left, uint256 retryAt);
+    /// @notice Every leg failed.
+    error NothingSwapped();
+    error ReceivedTooLittle(uint256 received, uint256 required);
+    /// @notice The vault's balance of `asset` changed by `measured`, and not by the `said` that the splitter tells: the
+    /// token charges for transfers, or somebody lies.
+    error SwapMismatch(address asset, uint256 said, uint256 measured);
 
     // ------------------------------------------------------------------------------------- a depositor's life
 
@@ -399,6 +457,24 @@ interface IVault {
     /// @notice Governance: below `minFloat` a refill is due, above `highWater` there is surplus. In units.
     function setMarks(address asset, uint128 minFloat, uint128 highWater) external;
 
+    // --------------------------------------------------------------------------------------------------- swaps
+
+    /// @notice Swaps float of one asset into float of another over the splitter's legs. Only an enabled lane. What left
+    /// and what arrived is measured on the vault's own balances: at least the larger of the order's minimum for
+    /// what was spent and {swapBound} arrives, or everything reverts, whatever pools and adapters do.
+    /// @dev Reverts while `Everything`, `Swaps` or one of the assets is paused; when `sell` would fall below its minFloat;
+    /// above its bucket; after the deadline; and with the guard's own `Refused` when a price is not good enough for a swap.
+    /// A token that charges for transfers is refused. ETH is wrapped by the splitter.
+    /// @return spent Units of `sell`, at most `o.amount`: what failed legs left is back. @return received Units of `buy`.
+    function swap(SwapOrder calldata o) external returns (uint256 spent, uint256 received);
+    /// @notice Governance: who executes swaps; zero: nobody. It gets the amount of a swap, and no other right.
+    function setSplitter(address splitter_) external;
+    /// @notice Governance: how much of an asset is sold in a time, and how far below the guard's price. What was sold
+    /// stays counted.
+    function setSwapRules(address asset, SwapRules calldata rules) external;
+    /// @notice Guardian: the same, with nothing above what it was and no shorter window.
+    function lowerSwapRules(address asset, SwapRules calldata rules) external;
+
     // ------------------------------------------------------------------------------------------------ views
 
     /// @notice What a depositor has in the vault, without open requests. In units.
@@ -454,6 +530,16 @@ interface IVault {
     function cold() external view returns (address);
     /// @notice Marks and cold balance of an asset, what may be swept and what is missing in the float. In units.
     function treasuryOf(address asset) external view returns (TreasuryState memory);
+    /// @notice Who executes swaps; zero: nobody.
+    function splitter() external view returns (address);
+    /// @notice What {setSwapRules} or {lowerSwapRules} last set; zeros: the asset is not swapped.
+    function swapRules(address asset) external view returns (SwapRules memory);
+    /// @notice The bucket of what may be sold of `asset`, now.
+    function swapLimitState(address asset) external view returns (LimitState memory);
+    /// @notice The least that must arrive for `spent`, by the guard's prices now:
+    /// ceil(spent * low price of `sell` / high price of `buy` * (10,000 - slippage) / 10,000), where slippage is the
+    /// greater of the two assets'. Reverts as {swap} does when there is no price for a swap.
+    function swapBound(address sell, address buy, uint256 spent) external view returns (uint256);
     /// @notice Every asset that ever was listed.
     function assets() external view returns (address[] memory);
     /// @notice The implementation's version.

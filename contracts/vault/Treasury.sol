@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {
+    AccessManagedUpgradeable
+} from "@openzeppelin/contracts-upgradeable/access/manager/AccessManagedUpgradeable.sol";
+
 import {IVault} from "../interfaces/IVault.sol";
 import {Push} from "../libraries/Push.sol";
-import {LaneControl} from "./LaneControl.sol";
+import {Payments} from "./Payments.sol";
 
 /// @notice What keeps the float between its marks: sweeps to cold, refills from it. See {IVault}.
-abstract contract Treasury is LaneControl {
+abstract contract Treasury is Payments, AccessManagedUpgradeable {
     /// @notice See {IVault-sweep}.
     function sweep(address asset, uint256 amount) external nonReentrant {
         Layout storage $ = _vault();

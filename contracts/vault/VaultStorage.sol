@@ -61,6 +61,14 @@ abstract contract VaultStorage {
         uint256 coldBalance; // units
     }
 
+    /// @dev What bounds swaps of an asset.
+    struct Swapping {
+        uint128 capacity; // units
+        uint48 fullAt; // of the bucket of what is sold, ticks
+        uint32 window; // seconds
+        uint16 slippageBps; // 0: not swapped
+    }
+
     struct Announcement {
         uint48 announcedAt;
         uint48 payableFrom;
@@ -89,6 +97,8 @@ abstract contract VaultStorage {
         mapping(address lane => uint48) enabledSince;
         mapping(bytes32 id => Announcement) announcements;
         address[] listed; // every asset that ever was
+        address splitter;
+        mapping(address asset => Swapping) swapping;
     }
 
     // keccak256(abi.encode(uint256(keccak256("spillway.storage.Vault")) - 1)) & ~bytes32(uint256(0xff))

@@ -7,12 +7,14 @@
 //! - [`check`]: what each key may be, and errors that name key, value and what would be right
 //! - [`secrets`]: what no log may show
 //! - [`signers`]: loading the keys of the lanes
+//! - [`swap`]: the pools that swaps go through
 //! - [`webhooks`]: the endpoints that are told, and loading their secrets
 
 pub mod check;
 mod secrets;
 pub mod signers;
 pub mod source;
+pub mod swap;
 pub mod webhooks;
 
 use crate::domain::{fees::FeePolicy, webhook::Secret};
@@ -24,6 +26,7 @@ use subtle::ConstantTimeEq;
 
 pub use check::{ConfigError, Problem};
 pub use signers::SignerError;
+pub use swap::{PoolConfig, PoolKind, SwapConfig};
 pub use webhooks::{WebhookConfig, WebhookError};
 
 /// The checked configuration. Its `Debug` output shows no secret.
@@ -55,6 +58,8 @@ pub struct Config {
     pub export: ExportConfig,
     #[serde(default)]
     pub margin: MarginConfig,
+    #[serde(default)]
+    pub swap: SwapConfig,
     #[serde(default)]
     pub log: LogConfig,
 }

@@ -17,5 +17,6 @@ pub mod observe;
 pub mod report;
 pub mod stages;
 pub mod store;
+pub mod swap;
 pub mod tenure;
 pub mod trace;

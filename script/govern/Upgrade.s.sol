@@ -10,6 +10,7 @@ import {console2} from "forge-std/console2.sol";
 
 import {Vault} from "contracts/Vault.sol";
 import {VaultExtension} from "contracts/VaultExtension.sol";
+import {VaultTreasury} from "contracts/VaultTreasury.sol";
 import {VersionRegistry} from "contracts/VersionRegistry.sol";
 import {Action} from "script/govern/Action.sol";
 
@@ -29,7 +30,7 @@ contract Upgrade is Action {
     /// @notice Deploys the vault's code as it is in this commit. It does nothing until it is activated.
     function build() external ready returns (address implementation) {
         vm.startBroadcast(_sender_());
-        implementation = address(new Vault(address(new VaultExtension())));
+        implementation = address(new Vault(address(new VaultExtension(address(new VaultTreasury())))));
         vm.stopBroadcast();
         console2.log("implementation", implementation);
         console2.log("extension     ", Vault(payable(implementation)).EXTENSION());

@@ -78,7 +78,9 @@ abstract contract Fixture is Test {
         pure
         returns (Deploy.AssetParams memory)
     {
-        return Deploy.AssetParams(symbol, token, decimals, payoutGas, 1, unbound(), 0, 1e30);
+        return Deploy.AssetParams(
+            symbol, token, decimals, payoutGas, 1, unbound(), 0, 1e30, IVault.SwapRules(0, 0, 0)
+        );
     }
 
     function unbound() internal pure returns (IVault.AssetLimits memory) {

@@ -41,6 +41,33 @@ impl Pool {
         self.input(from, to, amount)
     }
 
+    /// Swaps exactly `amount`: what it pays, as [`Self::amount_out`] says, and the state behind it.
+    ///
+    /// # Errors
+    /// As for [`Self::amount_out`]; the state is what it was then.
+    pub fn swap(&mut self, sell: Address, buy: Address, amount: U256) -> Result<U256, QuoteError> {
+        let (from, to) = self.places(sell, buy)?;
+        if amount.is_zero() {
+            return Err(QuoteError::ZeroAmount);
+        }
+        match self {
+            Self::V2(pool) => {
+                let output = pool.amount_out(from, to, amount)?;
+                pool.reserves[from] += amount;
+                pool.reserves[to] -= output;
+                Ok(output)
+            }
+            Self::V3(pool) => pool.sell(from, amount),
+            Self::Stable(pool) => pool.sell(from, to, amount),
+            Self::Weighted(pool) => {
+                let output = pool.amount_out(from, to, amount)?;
+                pool.balances[from] += amount;
+                pool.balances[to] -= output;
+                Ok(output)
+            }
+        }
+    }
+
     fn places(&self, sell: Address, buy: Address) -> Result<(usize, usize), QuoteError> {
         let place = |token| self.tokens().iter().position(|t| *t == token).ok_or(QuoteError::UnknownToken);
         let (from, to) = (place(sell)?, place(buy)?);

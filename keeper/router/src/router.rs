@@ -235,6 +235,19 @@ impl<'a> Router<'a> {
         best.map(|plan| Plan { certificate, ..plan }).ok_or(RouteError::InsufficientLiquidity)
     }
 
+    /// The best plan that is one route; its certificate bounds nothing. `costs` as for [`Self::plan`].
+    ///
+    /// # Errors
+    /// As for [`Self::plan`].
+    pub fn single(&self, amount: Amount, costs: &[U256]) -> Result<Plan, RouteError> {
+        if !costs.is_empty() && costs.len() != self.pools.len() {
+            return Err(RouteError::Costs(costs.len(), self.pools.len()));
+        }
+        let legs = exact::best_single(self, amount, costs).ok_or(RouteError::InsufficientLiquidity)?;
+        let certificate = Certificate { prices: Vec::new(), bound: amount.no_bound() };
+        Ok(Plan { certificate, ..self.finish(legs, costs) })
+    }
+
     /// Solves over all candidates: in place, or apart when some had to be left out. None when they cannot trade that.
     fn solve_all(&self, solved: &mut Solved, target: Target) -> Option<Option<Solved>> {
         if !network::solve(&mut solved.edges, self.tokens.len(), target, &mut solved.flow) {

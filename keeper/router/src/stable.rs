@@ -26,6 +26,8 @@ pub struct StablePool {
     pub amplification_precision: U256,
     /// Parts of 1e10 of the output.
     pub fee: U256,
+    /// Parts of 1e10 of the fee that leave the pool.
+    pub admin_fee: U256,
 }
 
 impl StablePool {
@@ -44,6 +46,19 @@ impl StablePool {
         to: usize,
         amount: U256,
     ) -> Result<U256, QuoteError> {
+        let (gross, fee) = self.exchange(scaled, invariant, from, to, amount)?;
+        Ok((gross - fee) * ONE / self.rates[to])
+    }
+
+    /// What comes out with 18 decimals, and the fee in it.
+    fn exchange(
+        &self,
+        scaled: &[U256],
+        invariant: U256,
+        from: usize,
+        to: usize,
+        amount: U256,
+    ) -> Result<(U256, U256), QuoteError> {
         let added = amount.checked_mul(self.rates[from]).ok_or(QuoteError::TooLarge)? / ONE;
         let x = scaled[from].checked_add(added).filter(|x| x.bit_len() <= MAX_BITS);
         let y = self.balance_after(scaled, invariant, from, to, x.ok_or(QuoteError::TooLarge)?)?;
@@ -51,8 +66,20 @@ impl StablePool {
             .checked_sub(y)
             .and_then(|gross| gross.checked_sub(U256::ONE))
             .ok_or(QuoteError::InsufficientLiquidity)?;
-        let fee = gross * self.fee / FEE_PARTS;
-        Ok((gross - fee) * ONE / self.rates[to])
+        Ok((gross, gross * self.fee / FEE_PARTS))
+    }
+
+    /// Output of an exact input, and the balances behind it.
+    pub(crate) fn sell(&mut self, from: usize, to: usize, amount: U256) -> Result<U256, QuoteError> {
+        let scaled = self.scaled().ok_or(QuoteError::TooLarge)?;
+        let (gross, fee) = self.exchange(&scaled, self.invariant(&scaled)?, from, to, amount)?;
+        let unscaled = |amount: U256| amount * ONE / self.rates[to];
+        let output = unscaled(gross - fee);
+        let leaves = output + unscaled(fee * self.admin_fee / FEE_PARTS);
+        let left = self.balances[to].checked_sub(leaves).ok_or(QuoteError::InsufficientLiquidity)?;
+        self.balances[from] += amount;
+        self.balances[to] = left;
+        Ok(output)
     }
 
     /// The least input that pays at least `amount`, in smallest units. `exchange` has no other direction: this is

@@ -39,6 +39,25 @@ struct Walk {
     calculated: U256,
 }
 
+impl Walk {
+    /// As `TickMath.getTickAtSqrtRatio`, except at a tick that was just crossed downwards, which is above.
+    fn tick_of_price(&self) -> i32 {
+        if self.tick < MAX_TICK && sqrt_price_at(self.tick + 1) == self.sqrt_price {
+            return self.tick;
+        }
+        let (mut low, mut high) = (-MAX_TICK, MAX_TICK);
+        while low < high {
+            let middle = low + (high - low + 1) / 2;
+            if sqrt_price_at(middle) <= self.sqrt_price {
+                low = middle;
+            } else {
+                high = middle - 1;
+            }
+        }
+        low
+    }
+}
+
 /// What one step within a range moves.
 struct Step {
     sqrt_price: U256,
@@ -50,15 +69,22 @@ struct Step {
 impl V3Pool {
     /// Output of an exact input, in smallest units, as `swap` pays it.
     pub(crate) fn amount_out(&self, from: usize, amount: U256) -> Result<U256, QuoteError> {
-        self.swap(from == 0, true, amount)
+        Ok(self.swap(from == 0, true, amount)?.calculated)
+    }
+
+    /// Output of an exact input, and the price behind it.
+    pub(crate) fn sell(&mut self, from: usize, amount: U256) -> Result<U256, QuoteError> {
+        let end = self.swap(from == 0, true, amount)?;
+        (self.sqrt_price, self.tick, self.liquidity) = (end.sqrt_price, end.tick_of_price(), end.liquidity);
+        Ok(end.calculated)
     }
 
     /// Input of an exact output, in smallest units, as `swap` asks for it.
     pub(crate) fn amount_in(&self, from: usize, amount: U256) -> Result<U256, QuoteError> {
-        self.swap(from == 0, false, amount)
+        Ok(self.swap(from == 0, false, amount)?.calculated)
     }
 
-    fn swap(&self, down: bool, exact_in: bool, amount: U256) -> Result<U256, QuoteError> {
+    fn swap(&self, down: bool, exact_in: bool, amount: U256) -> Result<Walk, QuoteError> {
         // v3-core takes amounts as int256.
         if amount.bit(255) {
             return Err(QuoteError::TooLarge);
@@ -98,7 +124,7 @@ impl V3Pool {
                 return Err(QuoteError::InsufficientLiquidity);
             }
         }
-        Ok(at.calculated)
+        Ok(at)
     }
 
     /// The tick where the next step ends: the next initialized one, with its net liquidity, or the end of the word

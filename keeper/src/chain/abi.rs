@@ -2,10 +2,8 @@
 
 use alloy::sol;
 
-sol! {
-    #[sol(rpc, all_derives)]
-    "../contracts/interfaces/IVault.sol"
-}
+// Written by `build.rs`: `IVault`, and what it imports.
+include!(concat!(env!("OUT_DIR"), "/vault.rs"));
 
 sol! {
     /// What the keeper needs of a token.

@@ -3,20 +3,24 @@
 //! - [`abi`]: the contracts' interfaces
 //! - [`calldata`]: what a batch says, and what a settlement said
 //! - [`fees`]: what recent blocks took for gas
+//! - [`many`]: many view calls in one request
 //! - [`margin`]: margin pools
 //! - [`pool`]: several endpoints asked as one
 //! - [`signer`]: the lanes' keys
 //! - [`state`]: the vault for readers
+//! - [`swap`]: its swap door
 //! - [`refusal`]: why the vault or a node says no
 
 pub mod abi;
 pub mod calldata;
 mod fees;
+pub mod many;
 pub mod margin;
 mod pool;
 pub mod refusal;
 pub mod signer;
 pub mod state;
+pub mod swap;
 
 use crate::{
     config::{ChainConfig, Finality},

@@ -1,12 +1,14 @@
 //! The commands, with their help.
 
 mod margin;
+mod swap;
 
 use crate::domain::{access::Scope, day::Day, reason::Language};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
 pub use margin::{MarginAccountArgs, MarginCommand, StressArgs};
+pub use swap::{QuoteArgs, SwapCommand};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -144,6 +146,11 @@ instead, and a file is written only where --out names one. A keeper may run.")]
     Margin {
         #[command(subcommand)]
         command: MarginCommand,
+    },
+    /// Swap between assets: what a split over pools would bring
+    Swap {
+        #[command(subcommand)]
+        command: SwapCommand,
     },
     /// Look after the keys of the API
     Keys {

@@ -4,7 +4,7 @@
 //!
 //! - [`args`] holds the commands, their help and examples
 //! - [`submit`], [`status`], [`explain`], [`reconcile`], [`recover`], [`export`], [`report`], [`check`], [`oracle`], [`audit`],
-//!   [`keys`], [`margin`], [`webhooks`], [`manual`], [`top`] and [`db`] are a command each; `run` is [`crate::keeper`]
+//!   [`keys`], [`margin`], [`swap`], [`webhooks`], [`manual`], [`top`] and [`db`] are a command each; `run` is [`crate::keeper`]
 //! - [`exit`] holds the exit codes
 //! - [`output`] prints
 
@@ -25,6 +25,7 @@ mod recover;
 mod report;
 mod status;
 mod submit;
+mod swap;
 mod top;
 mod webhooks;
 
@@ -85,6 +86,7 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
         }
         Command::Top(args) => top::run(&args, &config).await,
         Command::Margin { command } => margin::run(&command, &config, &deployment).await,
+        Command::Swap { command } => swap::run(&command, &config, &deployment).await,
         Command::Keys { command } => keys::run(&command, &config, &deployment).await,
         Command::Webhooks { command } => webhooks::run(&command, &config, &deployment).await,
         // Done above.

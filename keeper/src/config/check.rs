@@ -86,6 +86,17 @@ const EXPECTED: &[(&str, &str)] = &[
     ("margin.premium_bps", "ten-thousandths from 0 to 10000"),
     ("margin.insurance_floor_bps", "ten-thousandths from 0 to 1000000; 0 for no alert"),
     ("margin.concentration_bps", "ten-thousandths from 1 to 10000; 10000 for no alert"),
+    ("swap.pools", "entries with kind, address and tokens"),
+    ("swap.pools.kind", "\"uniswap_v2\", \"uniswap_v3\", \"stable_swap\" or \"balancer_weighted\""),
+    ("swap.pools.address", "the address of a pool that no other entry has"),
+    (
+        "swap.pools.tokens",
+        "the addresses of its tokens, each once: two, or up to 8 at stable_swap and balancer_weighted",
+    ),
+    ("swap.pools.fee_bps", "ten-thousandths from 0 to 9999"),
+    ("swap.pools.adapter", "the address of the splitter's adapter for pools of this kind"),
+    ("swap.connectors", "up to 8 addresses of tokens"),
+    ("swap.slippage_bps", "ten-thousandths from 1 to 1000"),
     ("log.format", "\"text\" or \"json\""),
     ("log.level", "error, warn, info, debug or trace, or directives such as \"info,spillway::stages=debug\""),
 ];
@@ -167,6 +178,7 @@ pub(super) fn check(config: &Config) -> Result<(), Vec<Problem>> {
     check_oracle(config, &mut found);
     check_webhooks(config, &mut found);
     check_margin(config, &mut found);
+    check_swap(config, &mut found);
 
     let level = &config.log.level;
     found.unless(EnvFilter::try_new(level).is_ok() && !level.is_empty(), "log.level", format!("{level:?}"));
@@ -265,6 +277,23 @@ fn check_margin(config: &Config, found: &mut Findings) {
     found.unless(floor <= 1_000_000, "margin.insurance_floor_bps", floor);
     let concentration = margin.concentration_bps;
     found.unless((1..=10_000).contains(&concentration), "margin.concentration_bps", concentration);
+}
+
+fn check_swap(config: &Config, found: &mut Findings) {
+    let swap = &config.swap;
+    found.unless((1..=1_000).contains(&swap.slippage_bps), "swap.slippage_bps", swap.slippage_bps);
+    let between = swap.connectors.len();
+    found.unless(between <= router::MAX_CONNECTORS, "swap.connectors", format!("{between} addresses"));
+    for (i, pool) in swap.pools.iter().enumerate() {
+        let mut tokens = pool.tokens.clone();
+        tokens.sort_unstable();
+        tokens.dedup();
+        let several = tokens.len() == pool.tokens.len() && pool.kind.sizes().contains(&tokens.len());
+        found.unless(several, "swap.pools.tokens", format!("{} addresses", pool.tokens.len()));
+        found.unless(pool.fee_bps < 10_000, "swap.pools.fee_bps", pool.fee_bps);
+        let twice = swap.pools[..i].iter().any(|other| other.address == pool.address);
+        found.unless(!twice, "swap.pools.address", pool.address);
+    }
 }
 
 fn check_lanes(config: &Config, found: &mut Findings) {

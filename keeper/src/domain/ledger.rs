@@ -87,6 +87,10 @@ impl Sides {
     pub const DEPOSITED: Self = Self::new(Account::Cash, Account::Depositors);
     /// Money came in that nobody owns: a top-up of the float, or a gift.
     pub const FLOAT_RECEIVED: Self = Self::new(Account::Cash, Account::Float);
+    /// A swap took it from the float of the asset that it sold.
+    pub const SOLD: Self = Self::new(Account::Float, Account::Cash);
+    /// A swap brought it, in the asset that it bought.
+    pub const BOUGHT: Self = Self::new(Account::Cash, Account::Float);
     /// Surplus went to cold.
     pub const SWEPT: Self = Self::new(Account::Float, Account::Cash);
     /// Money left the vault by no way that there should be, and a person books it so.

@@ -188,6 +188,10 @@ impl Range {
         match &log.event {
             IVaultEvents::Deposited(e) => unit.post(e.asset, Sides::DEPOSITED, Amount(e.amount)).await?,
             IVaultEvents::Swept(e) => unit.post(e.asset, Sides::SWEPT, Amount(e.amount)).await?,
+            IVaultEvents::Swapped(e) => {
+                unit.post(e.sell, Sides::SOLD, Amount(e.spent)).await?;
+                unit.post(e.buy, Sides::BOUGHT, Amount(e.received)).await?;
+            }
             IVaultEvents::Refilled(e) => {
                 unit.post(e.asset, Sides::FLOAT_RECEIVED, Amount(e.amount)).await?;
             }
@@ -241,7 +245,9 @@ impl Range {
             | IVaultEvents::Announced(_)
             | IVaultEvents::AnnouncementVetoed(_)
             | IVaultEvents::ColdSet(_)
-            | IVaultEvents::MarksSet(_) => {}
+            | IVaultEvents::MarksSet(_)
+            | IVaultEvents::SplitterSet(_)
+            | IVaultEvents::SwapRulesSet(_) => {}
         }
         Ok(())
     }

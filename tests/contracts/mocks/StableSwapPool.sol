@@ -12,11 +12,15 @@ contract StableSwapPool {
     uint256 public constant FEE_PARTS = 1e10;
     uint256 private constant ONE = 1e18;
 
+    /// @notice Parts of 1e10 of each fee that leave the pool.
+    // forge-lint: disable-next-line(mixed-case-variable)
+    uint256 public constant admin_fee = 5e9;
     /// @notice Amplification times its precision.
-    uint256 public immutable A;
+    // forge-lint: disable-next-line(mixed-case-variable)
+    uint256 public immutable A_precise;
     uint256 public immutable A_PRECISION;
     /// @notice Parts of 1e10 of the output.
-    uint256 public immutable FEE;
+    uint256 public immutable fee;
 
     address[] public coins;
     /// @notice 1e18 times what brings a coin to 18 decimals.
@@ -30,10 +34,10 @@ contract StableSwapPool {
         uint256[] memory rates_,
         uint256 amplification,
         uint256 precision,
-        uint256 fee
+        uint256 fee_
     ) {
         (coins, rates, balances) = (coins_, rates_, new uint256[](coins_.length));
-        (A, A_PRECISION, FEE) = (amplification, precision, fee);
+        (A_precise, A_PRECISION, fee) = (amplification, precision, fee_);
     }
 
     /// @notice Adds to the balances, in no proportion, for no share.
@@ -44,15 +48,23 @@ contract StableSwapPool {
         }
     }
 
+    /// @notice As pools at Curve have it.
+    function exchange(int128 i, int128 j, uint256 amount, uint256 least) external returns (uint256 paid) {
+        paid = exchange(uint256(int256(i)), uint256(int256(j)), amount);
+        require(paid >= least, "below the minimum");
+    }
+
     /// @notice Swaps `amount` of coin `i` into coin `j`; returns what it pays.
-    function exchange(uint256 i, uint256 j, uint256 amount) external returns (uint256 paid) {
+    function exchange(uint256 i, uint256 j, uint256 amount) public returns (uint256 paid) {
         uint256[] memory scaled = _scaled();
         uint256 x = scaled[i] + (amount * rates[i]) / ONE;
         uint256 gross = scaled[j] - _balanceAfter(i, j, x, scaled) - 1;
-        uint256 fee = (gross * FEE) / FEE_PARTS;
-        paid = ((gross - fee) * ONE) / rates[j];
+        uint256 kept = (gross * fee) / FEE_PARTS;
+        paid = ((gross - kept) * ONE) / rates[j];
         balances[i] += amount;
-        balances[j] -= paid + (fee * ONE) / (2 * rates[j]);
+        // As there: the part is rounded down before it is brought to the token's decimals.
+        // forge-lint: disable-next-line(divide-before-multiply)
+        balances[j] -= paid + (((kept * admin_fee) / FEE_PARTS) * ONE) / rates[j];
         IERC20(coins[i]).safeTransferFrom(msg.sender, address(this), amount);
         IERC20(coins[j]).safeTransfer(msg.sender, paid);
     }
@@ -70,7 +82,7 @@ contract StableSwapPool {
         for (uint256 k = 0; k < n; k++) {
             sum += scaled[k];
         }
-        uint256 leverage = A * n;
+        uint256 leverage = A_precise * n;
         d = sum;
         for (uint256 round = 0; round < 255; round++) {
             uint256 product = d;
@@ -92,7 +104,7 @@ contract StableSwapPool {
     {
         uint256 n = scaled.length;
         uint256 d = _invariant(scaled);
-        uint256 leverage = A * n;
+        uint256 leverage = A_precise * n;
         uint256 c = d;
         uint256 sum = 0;
         for (uint256 k = 0; k < n; k++) {

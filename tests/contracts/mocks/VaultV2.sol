@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 import {IVault} from "contracts/interfaces/IVault.sol";
 import {Vault} from "contracts/Vault.sol";
 import {VaultExtension} from "contracts/VaultExtension.sol";
+import {VaultTreasury} from "contracts/VaultTreasury.sol";
 
 /// @notice A second version with a storage migration: exit delays become an asset's own, in a namespace of their own,
 /// filled from the one delay of the first version, which stays where it was. So the first version can come back.
@@ -13,6 +14,8 @@ contract VaultExtensionV2 is VaultExtension {
         mapping(address asset => uint32) delays;
         uint256 migrated;
     }
+
+    constructor() VaultExtension(address(new VaultTreasury())) {}
 
     // keccak256(abi.encode(uint256(keccak256("spillway.storage.ExitDelays")) - 1)) & ~bytes32(uint256(0xff))
     function _exitDelays() private pure returns (ExitDelays storage $) {
@@ -42,7 +45,7 @@ contract VaultExtensionV2 is VaultExtension {
 contract VaultExtensionBroken is VaultExtension {
     uint256 private immutable FAULT;
 
-    constructor(uint256 fault) {
+    constructor(uint256 fault) VaultExtension(address(new VaultTreasury())) {
         FAULT = fault;
     }
 

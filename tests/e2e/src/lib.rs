@@ -7,6 +7,7 @@
 //! - [`link`]: a connection that can be cut
 //! - [`orders`]: files of orders
 //! - [`pool`]: a margin pool beside the vault
+//! - [`market`]: pools of Uniswap, Balancer and StableSwap beside the vault
 //! - [`proxy`]: an endpoint before it that misbehaves when told to
 //! - [`chain_audit`]: what the chain says was paid
 //! - [`cases`]: what tests of the keeper have in common
@@ -18,6 +19,7 @@ pub mod cases;
 pub mod chain_audit;
 pub mod keeper;
 pub mod link;
+pub mod market;
 pub mod orders;
 pub mod pool;
 pub mod postgres;

@@ -44,6 +44,7 @@ pub fn pool(random: &mut StdRng, kinds: Kinds, tokens: [Address; 2], spread: f64
             amplification: U256::from(random.random_range(50..2_000_u64)),
             amplification_precision: U256::ONE,
             fee: U256::from(random.random_range(1_000_000..10_000_000_u64)),
+            admin_fee: U256::ZERO,
         }),
         _ => {
             let weight = random.random_range(2..=8) as f64 / 10.0;
@@ -111,6 +112,7 @@ pub fn network(random: &mut StdRng, count: usize) -> (Vec<Pool>, U256) {
         amplification: U256::from(200 * 100),
         amplification_precision: U256::from(100),
         fee: U256::from(4_000_000),
+        admin_fee: U256::ZERO,
     }));
     (pools, wei(10_f64.powf(random.random_range(2.0..5.0))))
 }

@@ -1,0 +1,176 @@
+//! Pools beside the vault, of all four kinds, in the protocols' own bytecode: what a swap between the test assets goes
+//! through. One ETH is 3,000 TUSD, one TDAI is one TUSD.
+
+use crate::world::{DEPLOYER, TestToken, World, amount_of_ether};
+use alloy::{
+    primitives::{Address, Bytes, TxKind, U256},
+    providers::{DynProvider, Provider, ext::AnvilApi},
+    rpc::types::{TransactionReceipt, TransactionRequest},
+    sol,
+    sol_types::SolCall,
+};
+use eyre::OptionExt;
+use protocols::{Chain, Protocols, V3, units};
+use tokio::{runtime::Handle, task::block_in_place};
+
+sol! {
+    interface Weth {
+        function deposit() external payable;
+    }
+}
+
+const GAS: u64 = 16_000_000;
+
+/// A local chain as the protocols are deployed on it: each transaction is in a block when it returns. Only in a runtime of
+/// several threads.
+#[derive(Debug)]
+pub struct Local(DynProvider);
+
+impl Local {
+    pub fn new(world: &World) -> Self {
+        Self(world.provider().clone())
+    }
+
+    fn wait<T>(&self, what: impl Future<Output = eyre::Result<T>>) -> eyre::Result<T> {
+        block_in_place(|| Handle::current().block_on(what))
+    }
+
+    async fn mined(&self, request: TransactionRequest) -> eyre::Result<TransactionReceipt> {
+        let hash = *self.0.send_transaction(request).await?.tx_hash();
+        if self.0.get_transaction_receipt(hash).await?.is_none() {
+            self.0.anvil_mine(Some(1), None).await?;
+        }
+        self.0.get_transaction_receipt(hash).await?.ok_or_eyre("a transaction is not in the block")
+    }
+
+    /// Sends a call with some of the chain's coin.
+    pub fn pay(&mut self, to: Address, value: U256, data: Vec<u8>) -> Result<Bytes, String> {
+        let request = TransactionRequest { gas: Some(GAS), value: Some(value), ..Default::default() };
+        let request = request.from(self.owner()).to(to).input(Bytes::from(data).into());
+        let done = self.wait(async {
+            let answer = self.0.call(request.clone()).await?;
+            let receipt = self.mined(request).await?;
+            eyre::ensure!(receipt.status(), "it reverted in its block");
+            Ok(answer)
+        });
+        done.map_err(|error| format!("{error:#}"))
+    }
+}
+
+impl Chain for Local {
+    fn owner(&self) -> Address {
+        DEPLOYER
+    }
+
+    fn create(&mut self, code: Vec<u8>) -> Address {
+        let request = TransactionRequest { gas: Some(GAS), to: Some(TxKind::Create), ..Default::default() };
+        let request = request.from(self.owner()).input(Bytes::from(code).into());
+        let receipt = self.wait(self.mined(request)).expect("a deployment is mined");
+        receipt.contract_address.filter(|_| receipt.status()).expect("something was deployed")
+    }
+
+    fn send(&mut self, to: Address, data: Vec<u8>) -> Result<Bytes, String> {
+        self.pay(to, U256::ZERO, data)
+    }
+}
+
+/// A pool, as the keeper's configuration names it.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub kind: &'static str,
+    pub address: Address,
+    pub tokens: Vec<Address>,
+}
+
+impl Place {
+    /// Its entry.
+    pub fn config(&self) -> String {
+        let Self { kind, address, tokens } = self;
+        let tokens: Vec<String> = tokens.iter().map(Address::to_string).collect();
+        format!("[[swap.pools]]\nkind = {kind:?}\naddress = \"{address}\"\ntokens = {tokens:?}\n")
+    }
+}
+
+/// The pools.
+#[derive(Debug)]
+pub struct Market {
+    pub protocols: Protocols,
+    pub pools: Vec<Place>,
+    /// Wrapped ETH.
+    pub weth: Address,
+}
+
+impl Market {
+    /// Between TUSD and TDAI a StableSwap pool of 2 million each, a V3 pool, a V2 pair and a weighted pool; between each
+    /// of them and ETH a V3 pool or a pair, so that there are ways around.
+    pub fn open(world: &World) -> eyre::Result<Self> {
+        let chain = &mut Local::new(world);
+        let (tusd, tdai) = (world.asset("TUSD").address, world.asset("TDAI").address);
+        let protocols = Protocols::deploy(chain);
+        let weth = protocols.weth;
+        let balance = amount_of_ether(10_000_000);
+        chain.wait(async { Ok(world.provider().anvil_set_balance(DEPLOYER, balance).await?) })?;
+        chain
+            .pay(weth, amount_of_ether(1_000_000), Weth::depositCall {}.abi_encode())
+            .map_err(|why| eyre::eyre!("no WETH: {why}"))?;
+        for (token, amount) in [(tusd, units(100_000_000, 6)), (tdai, units(100_000_000, 18))] {
+            chain.call(token, &TestToken::mintCall { to: DEPLOYER, amount });
+        }
+        for token in [tusd, tdai, weth] {
+            protocols.approve(chain, token);
+        }
+        let mut market = Self { protocols, pools: Vec::new(), weth };
+        let (usd, dai, eth) = (
+            |whole: u64| (tusd, units(whole, 6)),
+            |whole: u64| (tdai, units(whole, 18)),
+            |whole: u64| (weth, units(whole, 18)),
+        );
+        market.add_v2(chain, [usd(400_000), dai(400_000)]);
+        market.add_v2(chain, [dai(600_000), eth(200)]);
+        market.add_v3(chain, 500, 10, [usd(700_000), dai(700_000)]);
+        market.add_v3(chain, 3_000, 60, [usd(3_000_000), eth(1_000)]);
+        let amounts = [(tusd, 6, units(2_000_000, 6)), (tdai, 18, units(2_000_000, 18))];
+        let (amplification, precision) = (U256::from(200 * 100), U256::from(100));
+        let stable = protocols.stable(chain, &amounts, amplification, precision, U256::from(4_000_000));
+        market.add("stable_swap", stable, vec![tusd, tdai]);
+        let mut weighted = [(tusd, 40, units(400_000, 6)), (tdai, 60, units(600_000, 18))];
+        weighted.sort();
+        // 0.1 percent.
+        let (pool, _) = protocols.weighted(chain, &weighted, units(1, 15));
+        market.add("balancer_weighted", pool, vec![tusd, tdai]);
+        Ok(market)
+    }
+
+    fn add(&mut self, kind: &'static str, address: Address, tokens: Vec<Address>) {
+        self.pools.push(Place { kind, address, tokens });
+    }
+
+    fn add_v2(&mut self, chain: &mut Local, amounts: [(Address, U256); 2]) {
+        let pair = self.protocols.v2(chain, amounts);
+        self.add("uniswap_v2", pair, amounts.map(|(token, _)| token).to_vec());
+    }
+
+    /// At the price of the amounts, with three positions around it that hold about so much together.
+    fn add_v3(&mut self, chain: &mut Local, fee: u32, spacing: i32, mut amounts: [(Address, U256); 2]) {
+        amounts.sort();
+        let tokens = amounts.map(|(token, _)| token);
+        let [want0, want1] = amounts.map(|(_, amount)| amount);
+        let price: U256 = (want1 << 128) / want0;
+        let root = price.root(2) << 32;
+        let pool = self.protocols.v3(chain, tokens, fee, root);
+        let tick = chain.call(pool, &V3::slot0Call {}).tick.as_i32() / spacing * spacing;
+        for (part, width) in [(2, 4), (3, 40), (5, 400)] {
+            let want = [want0, want1].map(|amount| amount * U256::from(part) / U256::from(10));
+            let ticks = [tick - width * spacing, tick + width * spacing];
+            self.protocols.position(chain, tokens, fee, ticks, want);
+        }
+        self.add("uniswap_v3", pool, tokens.to_vec());
+    }
+
+    /// The keys of `[swap]` that name the pools.
+    pub fn config(&self) -> String {
+        let mut text = format!("[swap]\nconnectors = [\"{}\"]\n", self.weth);
+        self.pools.iter().for_each(|pool| text += &pool.config());
+        text
+    }
+}
