@@ -1,6 +1,7 @@
 //! The chain as the keeper sees it: RPC endpoints and the vault behind them.
 //!
 //! - [`abi`]: the contracts' interfaces
+//! - [`approvals`]: who approves, and what is signed
 //! - [`calldata`]: what a batch says, and what a settlement said
 //! - [`fees`]: what recent blocks took for gas
 //! - [`margin`]: margin pools
@@ -10,6 +11,7 @@
 //! - [`refusal`]: why the vault or a node says no
 
 pub mod abi;
+pub mod approvals;
 pub mod calldata;
 mod fees;
 pub mod margin;

@@ -27,6 +27,7 @@ pub mod lane;
 pub mod ledger;
 pub mod nonces;
 pub mod reason;
+pub mod review;
 pub mod status_token;
 pub mod tier;
 pub mod webhook;

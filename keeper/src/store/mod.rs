@@ -13,6 +13,7 @@
 //! - [`history`]: the audit chain, read back; [`compare`]: what a comparison with the chain asks
 //! - [`facts`], [`statement`]: what the analytics export and the statement of a day read
 //! - [`margin`]: what the keeper knows of margin pools, and what it signed for them
+//! - [`reviews`]: what approvers are asked, sign and refuse
 //! - [`pauses`]: assets that are not settled
 //! - [`webhooks`]: what is still to be told
 //! - [`schema`], [`integrity`], [`backup`], [`grants`]: what `spillway db` does
@@ -38,6 +39,7 @@ pub mod oracle;
 pub mod overview;
 pub mod pauses;
 pub mod progress;
+pub mod reviews;
 pub mod schema;
 pub mod slots;
 mod sql;

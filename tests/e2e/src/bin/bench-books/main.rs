@@ -252,6 +252,7 @@ impl<'a> Filler<'a> {
                 },
                 trace_id: "0".repeat(32),
                 request: None,
+                submitter: None,
             })
             .collect();
         let limit = usize::try_from(BATCH)?;
