@@ -21,7 +21,11 @@ use oracle_guard::AssetConfig;
 use serde::Deserialize;
 use std::{
     collections::{BTreeMap, HashSet},
-    fmt, net::SocketAddr, path::PathBuf, time::Duration};
+    fmt,
+    net::SocketAddr,
+    path::PathBuf,
+    time::Duration,
+};
 use subtle::ConstantTimeEq;
 
 pub use check::{ConfigError, Problem};

@@ -12,8 +12,8 @@ use crate::{
     deployment::Deployment,
     export,
     stages::{
-        FeeGauge, GasModel, Lead, Line, Rules, StageError, Worked, batch, broadcast, confirm, deadline, fence,
-        finalize, fund,
+        FeeGauge, GasModel, Lead, Line, Rules, StageError, Worked, batch, broadcast, confirm, deadline,
+        fence, finalize, fund,
         intake::Intake,
         nonces,
         notify::Notifier,

@@ -64,7 +64,11 @@ pub async fn limit_time(request: Request, next: Next) -> Response {
 }
 
 /// Lets callers pass whose key has the scope.
-pub async fn require(State((keys, scope)): State<(Keys, Scope)>, mut request: Request, next: Next) -> Response {
+pub async fn require(
+    State((keys, scope)): State<(Keys, Scope)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     match keys.allow(scope, request.headers()).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);

@@ -121,7 +121,7 @@ impl Reader {
         let elapsed = ended.unwrap_or_else(now_ms) - withdrawal.received_at;
         let asset = view::asset(&self.assets, &withdrawal);
         Ok(WithdrawalView {
-            reason: reason(&withdrawal, batch.as_ref()),
+            reason: self.reason_of(&withdrawal, batch.as_ref()).await?,
             next,
             estimate,
             links: explain::links(&withdrawal, batch.as_ref(), &history),
@@ -144,6 +144,19 @@ impl Reader {
             seconds: u64::try_from(elapsed).unwrap_or(0) / 1_000,
             history: history.into_iter().map(Into::into).collect(),
         })
+    }
+
+    /// [`reason`], with what the person said who refused it.
+    async fn reason_of(
+        &self,
+        withdrawal: &Withdrawal,
+        batch: Option<&Batch>,
+    ) -> Result<Option<ReasonView>, StoreError> {
+        let mut reason = reason(withdrawal, batch);
+        if let Some(said) = reason.as_mut().filter(|said| said.code.is_by_a_person()) {
+            said.detail = self.store.objection(withdrawal.row).await?;
+        }
+        Ok(reason)
     }
 
     async fn next(
@@ -172,7 +185,11 @@ impl Reader {
     async fn next_of(&self, batch: &Batch) -> Result<Option<(i64, Next)>, StoreError> {
         // What the vault itself said: later than the next try, which would be refused again.
         if let Some(at) = batch.reason.as_deref().and_then(moment) {
-            return Ok(Some((at * 1_000, Next::VaultLetsPass)));
+            let next = match batch.reason.as_deref().and_then(Code::of_reason) {
+                Some(Code::AwaitsReview) => Next::OfferedAgain,
+                _ => Next::VaultLetsPass,
+            };
+            return Ok(Some((at * 1_000, next)));
         }
         if batch.retry_at > now_ms() {
             return Ok(Some((batch.retry_at, Next::TriedAgain)));

@@ -4,16 +4,23 @@ use super::{
     Chain, ChainError,
     abi::{
         IApprovers::{self, IApproversErrors},
-        IERC1271, Settlement,
+        IERC1271,
+        IVault::Payout,
+        Settlement,
     },
     calldata, or_refusal,
     pool::Endpoint,
 };
-use crate::domain::{amount::Amount, lane::LanePosition, tier::Tiers, withdrawal::Withdrawal};
+use crate::domain::{
+    amount::Amount,
+    lane::LanePosition,
+    tier::Tiers,
+    withdrawal::{Reference, Withdrawal},
+};
 use alloy::{
     eips::BlockId,
     network::TransactionBuilder,
-    primitives::{Address, B256, Bytes, Signature, keccak256},
+    primitives::{Address, B256, Bytes, Signature, U256, keccak256},
     providers::Provider,
     rpc::types::TransactionRequest,
     sol_types::{Eip712Domain, SolCall, SolStruct, SolValue, eip712_domain},
@@ -53,22 +60,36 @@ impl Offer {
             first: batch.first,
             head: batch.head,
             total: batch.total,
-            payouts: keccak256(batch.payouts.abi_encode()),
-            refs: keccak256(&batch.refs),
+            payouts: hash_of_payouts(withdrawals.iter().map(|w| (w.recipient, w.amount.0))),
+            refs: hash_of_references(withdrawals.iter().map(|w| w.id.reference())),
             deadline,
         };
-        let domain = eip712_domain! {
-            name: "Spillway Approvers",
-            version: "1",
-            chain_id: chain_id,
-            verifying_contract: contract,
-        };
-        Self { settlement, domain }
+        Self { settlement, domain: domain(chain_id, contract) }
     }
 
     /// What is signed (EIP-712).
     pub fn digest(&self) -> B256 {
         self.settlement.eip712_signing_hash(&self.domain)
+    }
+
+    /// What [`Offer::typed_data`] wrote; none when it is something else.
+    pub fn from_typed_data(data: &Value) -> Option<Self> {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let message = |name: &str| text(&data["message"][name]);
+        let settlement = Settlement {
+            vault: message("vault")?.parse().ok()?,
+            lane: message("lane")?.parse().ok()?,
+            asset: message("asset")?.parse().ok()?,
+            first: message("first")?.parse().ok()?,
+            head: message("head")?.parse().ok()?,
+            total: message("total")?.parse().ok()?,
+            payouts: message("payouts")?.parse().ok()?,
+            refs: message("refs")?.parse().ok()?,
+            deadline: message("deadline")?.parse().ok()?,
+        };
+        let chain_id = text(&data["domain"]["chainId"])?.parse().ok()?;
+        let contract = text(&data["domain"]["verifyingContract"])?.parse().ok()?;
+        Some(Self { settlement, domain: domain(chain_id, contract) })
     }
 
     /// The same as a wallet takes it: the parameter of `eth_signTypedData_v4`.
@@ -114,6 +135,26 @@ impl Offer {
             },
         })
     }
+}
+
+fn domain(chain_id: u64, contract: Address) -> Eip712Domain {
+    eip712_domain! {
+        name: "Spillway Approvers",
+        version: "1",
+        chain_id: chain_id,
+        verifying_contract: contract,
+    }
+}
+
+/// What `Settlement.payouts` is: of recipients and units, in order.
+pub fn hash_of_payouts(payouts: impl IntoIterator<Item = (Address, U256)>) -> B256 {
+    let payout = |(recipient, amount)| Payout { recipient, amount };
+    keccak256(payouts.into_iter().map(payout).collect::<Vec<_>>().abi_encode())
+}
+
+/// What `Settlement.refs` is: of the withdrawals' references, in order.
+pub fn hash_of_references(references: impl IntoIterator<Item = Reference>) -> B256 {
+    keccak256(references.into_iter().flatten().collect::<Vec<u8>>())
 }
 
 impl Chain {
@@ -170,7 +211,8 @@ impl Chain {
     /// Which amounts of an asset are of which tier.
     pub async fn tiers(&self, asset: Address, at: u64) -> Result<Tiers, ChainError> {
         let ask = |endpoint: Arc<Endpoint>| async move {
-            let limits = self.contract(&endpoint).assetLimits(asset).block(BlockId::number(at)).call().await?;
+            let limits =
+                self.contract(&endpoint).assetLimits(asset).block(BlockId::number(at)).call().await?;
             let (instant, approved) = (Amount(limits.instantPerPayout), limits.approvedPerPayout.into());
             Ok((instant, approved))
         };
@@ -210,5 +252,60 @@ pub(super) fn refused_approver(error: &IApproversErrors) -> Option<Address> {
         IApproversErrors::NotAnApprover(e) => Some(e.account),
         IApproversErrors::BadSignature(e) => Some(e.approver),
         IApproversErrors::TooFewApprovals(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy::signers::{SignerSync, local::PrivateKeySigner};
+
+    fn offer() -> Offer {
+        let settlement = Settlement {
+            vault: Address::repeat_byte(1),
+            lane: Address::repeat_byte(2),
+            asset: Address::repeat_byte(3),
+            first: 7,
+            head: alloy::primitives::FixedBytes::repeat_byte(4),
+            total: U256::from(5),
+            payouts: hash_of_payouts([(Address::repeat_byte(6), U256::from(5))]),
+            refs: hash_of_references([Reference::repeat_byte(8)]),
+            deadline: 1_900_000_000,
+        };
+        Offer { settlement, domain: domain(31_337, Address::repeat_byte(9)) }
+    }
+
+    #[test]
+    fn what_a_wallet_reads_is_what_the_contract_checks() {
+        let offer = offer();
+        let typed = offer.typed_data();
+        assert_eq!(Offer::from_typed_data(&typed), Some(offer.clone()));
+        let read: alloy::dyn_abi::TypedData = serde_json::from_value(typed).unwrap();
+        assert_eq!(
+            read.eip712_signing_hash().unwrap(),
+            offer.digest(),
+            "an implementation of its own agrees"
+        );
+        assert_eq!(Offer::from_typed_data(&Value::Null), None);
+    }
+
+    #[test]
+    fn only_the_form_that_the_contract_takes_counts() {
+        let signer = PrivateKeySigner::random();
+        let digest = offer().digest();
+        let signature = signer.sign_hash_sync(&digest).unwrap();
+        let good = signature.as_bytes().to_vec();
+        assert_eq!(signer_of(digest, &good), Some(signer.address()));
+        assert_ne!(signer_of(B256::ZERO, &good), Some(signer.address()));
+        assert_eq!(signer_of(digest, &good[..64]), None);
+        let mut low_v = good.clone();
+        low_v[64] -= 27;
+        assert_eq!(signer_of(digest, &low_v), None);
+        assert_eq!(canonical(low_v.into()), Bytes::from(good.clone()));
+        assert_eq!(canonical(good.clone().into()), Bytes::from(good));
+        let order =
+            U256::from_str_radix("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141", 16);
+        let mirrored = Signature::new(signature.r(), order.unwrap() - signature.s(), !signature.v());
+        assert_eq!(signer_of(digest, &mirrored.as_bytes()), None, "s in the upper half");
     }
 }

@@ -67,9 +67,9 @@ impl Refusal {
             IVaultErrors::NotALane(_) => Self::LaneDisabled,
             IVaultErrors::LaneMismatch(e) => Self::LaneMismatch { next: e.next, head: e.head },
             IVaultErrors::InsufficientGas(_) => Self::TooMuchGas,
-            lapsed @ (IVaultErrors::ApprovalExpired(_) | IVaultErrors::Vetoed(_) | IVaultErrors::NotAnnounced(_)) => {
-                Self::Lapsed(format!("{lapsed:?}"))
-            }
+            lapsed @ (IVaultErrors::ApprovalExpired(_)
+            | IVaultErrors::Vetoed(_)
+            | IVaultErrors::NotAnnounced(_)) => Self::Lapsed(format!("{lapsed:?}")),
             other => Self::Other(format!("{other:?}")),
         }
     }

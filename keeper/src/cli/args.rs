@@ -1,12 +1,14 @@
 //! The commands, with their help.
 
 mod margin;
+mod review;
 
 use crate::domain::{access::Scope, day::Day, reason::Language};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
 pub use margin::{MarginAccountArgs, MarginCommand, StressArgs};
+pub use review::{ApproveArgs, KeeperArgs, RejectArgs, ReviewCommand, SignerArgs};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -82,6 +84,11 @@ Examples:
 
 It asks the keeper's API, with a key of the scope read (SPILLWAY_KEY) where one is needed. q ends it.")]
     Top(TopArgs),
+    /// Approve or reject what the vault pays only with approvals
+    Review {
+        #[command(subcommand)]
+        command: ReviewCommand,
+    },
     /// Compare intake, ledger and chain at the last final block
     #[command(after_help = "\
 Examples:
@@ -576,12 +583,8 @@ pub struct ExplainArgs {
 
 #[derive(Debug, Args)]
 pub struct TopArgs {
-    /// The keeper's address; that of api.listen, without
-    #[arg(long)]
-    pub url: Option<String>,
-    /// A key with the scope read; only from the environment, because others see what is typed
-    #[arg(long, env = "SPILLWAY_KEY", hide = true, hide_env_values = true)]
-    pub key: Option<String>,
+    #[command(flatten)]
+    pub keeper: KeeperArgs,
     /// How often it asks, such as 5s
     #[arg(long, default_value = "1s")]
     pub every: humantime::Duration,

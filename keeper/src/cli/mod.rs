@@ -4,13 +4,15 @@
 //!
 //! - [`args`] holds the commands, their help and examples
 //! - [`submit`], [`status`], [`explain`], [`reconcile`], [`recover`], [`export`], [`report`], [`check`], [`oracle`], [`audit`],
-//!   [`keys`], [`margin`], [`webhooks`], [`manual`], [`top`] and [`db`] are a command each; `run` is [`crate::keeper`]
+//!   [`keys`], [`review`], [`margin`], [`webhooks`], [`manual`], [`top`] and [`db`] are a command each; `run` is [`crate::keeper`]
+//! - [`client`] asks a running keeper
 //! - [`exit`] holds the exit codes
 //! - [`output`] prints
 
 pub mod args;
 mod audit;
 mod check;
+mod client;
 mod db;
 mod exit;
 mod explain;
@@ -23,12 +25,18 @@ mod output;
 mod reconcile;
 mod recover;
 mod report;
+mod review;
 mod status;
 mod submit;
 mod top;
 mod webhooks;
 
-use crate::{config::Config, deployment::Deployment, keeper, observe, store::Store};
+use crate::{
+    config::{ApiConfig, Config},
+    deployment::Deployment,
+    keeper, observe,
+    store::Store,
+};
 use args::{AuditCommand, Cli, Command, ConfigCommand, OracleCommand};
 use clap::Parser;
 use exit::Exit;
@@ -62,6 +70,12 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
     {
         return audit::verify_alone(args, file, rpc).await;
     }
+    // Whoever approves elsewhere has no configuration.
+    if let Command::Review { command } = &cli.command
+        && command.keeper().url.is_some()
+    {
+        return review::run(command, &ApiConfig::default()).await;
+    }
     let config = Config::load(&cli.config)?;
     observe::init(&config);
     let deployment = Deployment::load(&config.deployment)?;
@@ -83,6 +97,7 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
         Command::Audit { command: AuditCommand::Export(args) } => {
             audit::export(&args, &config, &deployment).await
         }
+        Command::Review { command } => review::run(&command, &config.api).await,
         Command::Top(args) => top::run(&args, &config).await,
         Command::Margin { command } => margin::run(&command, &config, &deployment).await,
         Command::Keys { command } => keys::run(&command, &config, &deployment).await,

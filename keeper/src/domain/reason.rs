@@ -252,6 +252,11 @@ impl Code {
         Self::ALL.iter().copied().find(|c| c.as_str() == text)
     }
 
+    /// Whether a person gave it, with words of his own.
+    pub fn is_by_a_person(self) -> bool {
+        matches!(self, Self::RejectedInReview | Self::Vetoed)
+    }
+
     /// The code that a batch's reason begins with: `paused`, or `paused: until ...`.
     pub fn of_reason(text: &str) -> Option<Self> {
         Self::parse(text.split(':').next().unwrap_or_default())

@@ -59,7 +59,8 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
             let limit = line.gas.payouts_in(asset.address, line.batch.max_gas / 100 * FILL_PERCENT);
             let limit = limit.min(line.batch.max_payouts);
             let limit = if tier == Tier::Instant { limit } else { limit.min(REVIEWED_PAYOUTS) };
-            let Some((count, since)) = line.store.ready_since(asset.address, door, &amounts, limit).await? else {
+            let Some((count, since)) = line.store.ready_since(asset.address, door, &amounts, limit).await?
+            else {
                 continue;
             };
             let window = line.batch.window_ms();

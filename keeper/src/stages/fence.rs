@@ -51,7 +51,8 @@ pub async fn start(line: &Line) -> Result<Findings, StageError> {
             findings.push(format!("lane {address} settled before, these books do not know what"));
         }
         let fencing_since = (used || fenced).then_some(now);
-        let lane = Lane { address, nonce, position: chain.position, fencing_since, gas_needed: None, reviewed };
+        let lane =
+            Lane { address, nonce, position: chain.position, fencing_since, gas_needed: None, reviewed };
         unit.add_lane(&lane).await?;
     }
     if fenced {

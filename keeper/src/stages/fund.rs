@@ -270,7 +270,12 @@ pub(super) fn beyond(withdrawals: &[Withdrawal], available: Amount) -> Vec<Withd
     short
 }
 
-pub(super) async fn hold(line: &Line, batch: &Batch, short: &[Withdrawal], available: Amount) -> Result<(), StageError> {
+pub(super) async fn hold(
+    line: &Line,
+    batch: &Batch,
+    short: &[Withdrawal],
+    available: Amount,
+) -> Result<(), StageError> {
     let detail = serde_json::json!({
         "batch": batch.row, "held": short.len(), "available": available.to_string(),
     });

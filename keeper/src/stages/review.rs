@@ -143,12 +143,7 @@ async fn fund(
 
 /// The vault would not take it. A signature that does not count any more, as of a contract that changed its mind, is
 /// dropped: another may take its place.
-async fn refused(
-    line: &Line,
-    review: &Review,
-    batch: &Batch,
-    refusal: &Refusal,
-) -> Result<bool, StageError> {
+async fn refused(line: &Line, review: &Review, batch: &Batch, refusal: &Refusal) -> Result<bool, StageError> {
     let Refusal::NotApproved { approver } = refusal else { return delay(line, batch, refusal).await };
     let detail = serde_json::json!({ "review": review.row, "approver": approver });
     let mut unit = line.unit("fund", "approval.dropped", detail).await?;
@@ -186,7 +181,8 @@ async fn offer_next(
     let mut worked = false;
     let mut waiting = waiting.into_iter();
     for lane in lanes {
-        if !lane.reviewed || open.iter().any(|r| r.lane == lane.address) || !is_free(line, &lane, tip).await? {
+        if !lane.reviewed || open.iter().any(|r| r.lane == lane.address) || !is_free(line, &lane, tip).await?
+        {
             continue;
         }
         let Some(batch) = waiting.next() else { break };

@@ -201,13 +201,15 @@ impl Unit {
         let at = self.at();
         self.move_withdrawals(withdrawals, WithdrawalState::Rejected, Some(code)).await?;
         for withdrawal in withdrawals {
-            sqlx::query("INSERT INTO rejections (withdrawal, reason, rejected_by, at) VALUES ($1, $2, $3, $4)")
-                .bind(withdrawal.row)
-                .bind(why.reason)
-                .bind(why.by)
-                .bind(at)
-                .execute(self.connection())
-                .await?;
+            sqlx::query(
+                "INSERT INTO rejections (withdrawal, reason, rejected_by, at) VALUES ($1, $2, $3, $4)",
+            )
+            .bind(withdrawal.row)
+            .bind(why.reason)
+            .bind(why.by)
+            .bind(at)
+            .execute(self.connection())
+            .await?;
             (withdrawal.state, withdrawal.reason) = (WithdrawalState::Rejected, Some(code));
         }
         Ok(())
