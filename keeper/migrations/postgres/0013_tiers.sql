@@ -68,6 +68,8 @@ CREATE TABLE announcements (
     lane         TEXT NOT NULL,
     -- Unix seconds.
     payable_from BIGINT NOT NULL,
-    vetoed_by    TEXT
+    vetoed_by    TEXT,
+    -- 1: the vault does not hold it any more; it is announced again.
+    lapsed       BIGINT NOT NULL DEFAULT 0 CHECK (lapsed IN (0, 1))
 );
 CREATE INDEX announcements_withdrawal ON announcements (withdrawal);

@@ -172,6 +172,13 @@ impl Reader {
                 (since + self.terms.fee_hold, Next::PaidOrReleased)
             }
             (WithdrawalState::Held, _) => (since + self.terms.hold_timeout, Next::IsRejected),
+            (WithdrawalState::Ready, _) if withdrawal.reason == Some(Code::AwaitsAnnouncement) => {
+                let of = self.store.announcements(std::slice::from_ref(withdrawal)).await?;
+                match of.last() {
+                    Some(last) => (view::from_seconds(last.payable_from), Next::Payable),
+                    None => return Ok(None),
+                }
+            }
             (WithdrawalState::Ready, _) => (since + self.terms.window, Next::BatchCloses),
             (WithdrawalState::Batched, Some(batch)) => match self.next_of(batch).await? {
                 Some(next) => next,

@@ -299,7 +299,7 @@ impl ApiState {
             lane: review.lane,
             approvers: review.approvers,
             offered_at: view::time(review.created_at),
-            deadline: view::time(i64::try_from(review.deadline).unwrap_or(i64::MAX).saturating_mul(1_000)),
+            deadline: view::time(view::from_seconds(review.deadline)),
             withdrawals: withdrawals.iter().map(reviewed).collect(),
             digest: review.digest,
             typed_data: is_it.then(|| offer.typed_data()),

@@ -52,7 +52,8 @@ impl Offer {
         withdrawals: &[Withdrawal],
         deadline: u64,
     ) -> Self {
-        let batch = calldata::whole(position, B256::ZERO, withdrawals);
+        let asset = withdrawals.first().map(|w| w.asset).unwrap_or_default();
+        let batch = calldata::whole(asset, position, B256::ZERO, withdrawals);
         let settlement = Settlement {
             vault,
             lane,

@@ -53,16 +53,21 @@ pub fn settle(asset: Address, position: LanePosition, audit_head: B256, withdraw
         batch.extend(withdrawals.iter().flat_map(pack));
         batch.into()
     } else {
-        IVault::settleWideCall { b: whole(position, audit_head, withdrawals) }.abi_encode().into()
+        IVault::settleWideCall { b: whole(asset, position, audit_head, withdrawals) }.abi_encode().into()
     }
 }
 
-/// A batch in the wide form. All withdrawals are of one asset.
-pub(super) fn whole(position: LanePosition, audit_head: B256, withdrawals: &[Withdrawal]) -> Batch {
+/// A batch in the wide form.
+pub(super) fn whole(
+    asset: Address,
+    position: LanePosition,
+    audit_head: B256,
+    withdrawals: &[Withdrawal],
+) -> Batch {
     let LanePosition { next: first, head } = position;
     let total: Amount = withdrawals.iter().map(|w| w.amount).sum();
     Batch {
-        asset: withdrawals.first().map(|w| w.asset).unwrap_or_default(),
+        asset,
         first,
         head,
         total: total.0,
@@ -77,6 +82,7 @@ pub(super) fn whole(position: LanePosition, audit_head: B256, withdrawals: &[Wit
 
 /// The calldata that settles what approvers have signed, the approvals in ascending order of their accounts.
 pub fn settle_approved(
+    asset: Address,
     position: LanePosition,
     audit_head: B256,
     withdrawals: &[Withdrawal],
@@ -88,13 +94,18 @@ pub fn settle_approved(
         .map(|a| IVault::Approval { approver: a.approver, signature: a.signature.clone() })
         .collect();
     approvals.sort_by_key(|a| a.approver);
-    let b = whole(position, audit_head, withdrawals);
+    let b = whole(asset, position, audit_head, withdrawals);
     IVault::settleApprovedCall { b, deadline, approvals }.abi_encode().into()
 }
 
 /// The calldata that settles announced orders.
-pub fn settle_announced(position: LanePosition, audit_head: B256, withdrawals: &[Withdrawal]) -> Bytes {
-    IVault::settleAnnouncedCall { b: whole(position, audit_head, withdrawals) }.abi_encode().into()
+pub fn settle_announced(
+    asset: Address,
+    position: LanePosition,
+    audit_head: B256,
+    withdrawals: &[Withdrawal],
+) -> Bytes {
+    IVault::settleAnnouncedCall { b: whole(asset, position, audit_head, withdrawals) }.abi_encode().into()
 }
 
 /// The calldata that announces an order.

@@ -32,6 +32,8 @@ pub enum Refusal {
     NotApproved { approver: Address },
     #[error("above_tier: what was signed or announced does not count any more: {0}")]
     Lapsed(String),
+    #[error("vetoed: a guardian vetoed what was announced")]
+    Vetoed,
     #[error("lane_disabled: the lane is disabled on chain; governance enables it")]
     LaneDisabled,
     #[error("lane_mismatch: the chain has the lane at number {next} with head {head}")]
@@ -67,9 +69,10 @@ impl Refusal {
             IVaultErrors::NotALane(_) => Self::LaneDisabled,
             IVaultErrors::LaneMismatch(e) => Self::LaneMismatch { next: e.next, head: e.head },
             IVaultErrors::InsufficientGas(_) => Self::TooMuchGas,
-            lapsed @ (IVaultErrors::ApprovalExpired(_)
-            | IVaultErrors::Vetoed(_)
-            | IVaultErrors::NotAnnounced(_)) => Self::Lapsed(format!("{lapsed:?}")),
+            IVaultErrors::Vetoed(_) => Self::Vetoed,
+            lapsed @ (IVaultErrors::ApprovalExpired(_) | IVaultErrors::NotAnnounced(_)) => {
+                Self::Lapsed(format!("{lapsed:?}"))
+            }
             other => Self::Other(format!("{other:?}")),
         }
     }
@@ -81,7 +84,7 @@ impl Refusal {
 
     /// Whether the batch can never be settled as it is: its numbers must be given up.
     pub fn is_for_good(&self) -> bool {
-        matches!(self, Self::NotApproved { .. } | Self::Lapsed(_))
+        matches!(self, Self::NotApproved { .. } | Self::Lapsed(_) | Self::Vetoed)
     }
 
     /// Where the chain has the lane, when that is what it refused.

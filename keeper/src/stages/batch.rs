@@ -17,7 +17,7 @@ use std::time::Duration;
 /// A batch that is planned leaves room below the gas limit, for the estimate to differ from the guess.
 const FILL_PERCENT: u64 = 90;
 /// Payouts that people are asked to look through at once.
-const REVIEWED_PAYOUTS: usize = 50;
+pub(super) const ASKED_PAYOUTS: usize = 50;
 /// A window that ends within so many milliseconds is waited for.
 const LOOK_AHEAD_MS: i64 = 250;
 
@@ -58,7 +58,7 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
             let Some(amounts) = amounts else { continue };
             let limit = line.gas.payouts_in(asset.address, line.batch.max_gas / 100 * FILL_PERCENT);
             let limit = limit.min(line.batch.max_payouts);
-            let limit = if tier == Tier::Instant { limit } else { limit.min(REVIEWED_PAYOUTS) };
+            let limit = if tier == Tier::Instant { limit } else { limit.min(ASKED_PAYOUTS) };
             let Some((count, since)) = line.store.ready_since(asset.address, door, &amounts, limit).await?
             else {
                 continue;

@@ -3,7 +3,7 @@
 //! What the float does not cover is held, without holding up the rest, and is refused when it has been held for too
 //! long. Refilling the float by a swap or from cold is not done here yet.
 
-use super::{BATCH_OVERHEAD, Line, StageError, Worked, deadline, nonces, policy, review};
+use super::{BATCH_OVERHEAD, Line, StageError, Worked, announce, deadline, nonces, policy, review};
 use crate::{
     chain::{Block, ChainError, calldata, refusal::Refusal},
     clock::now_ms,
@@ -34,7 +34,7 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
     }
     let tip = line.chain.tip().await?;
     let mut worked = review_held(line, tip).await?;
-    worked |= review::step(line, tip).await?;
+    worked |= review::step(line, tip).await? | announce::step(line, tip).await?;
     let paused = line.store.asset_pauses().await?;
     for batch in line.store.batches_in(&[BatchState::Priced]).await? {
         if batch.retry_at > now_ms() || batch.tier == Tier::Approved {
@@ -44,7 +44,11 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
             wait(line, &batch, &format!("its asset is not settled: {}", pause.reason)).await?;
             continue;
         }
-        let Some(lane) = pick_lane(line, tip).await? else {
+        if batch.kind == BatchKind::Orders && batch.tier == Tier::Delayed {
+            worked |= fund_announced(line, &batch, tip).await?;
+            continue;
+        }
+        let Some(lane) = pick_lane(line, tip, None).await? else {
             tell_why_no_lane(line, &batch).await?;
             break;
         };
@@ -53,8 +57,20 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
     Ok(worked.into())
 }
 
-/// The enabled lane that a keeper works for with the fewest batches on the way, if one has room.
-async fn pick_lane(line: &Line, tip: Block) -> Result<Option<Lane>, StageError> {
+/// Only the lane that announced it may pay it.
+async fn fund_announced(line: &Line, batch: &Batch, tip: Block) -> Result<bool, StageError> {
+    let Some(address) = announce::lane_of(line, batch, tip).await? else { return Ok(true) };
+    match pick_lane(line, tip, Some(address)).await? {
+        Some(lane) => fund(line, batch, &lane, tip).await,
+        None => {
+            wait(line, batch, &format!("{}: lane {address} has no room yet", Code::AwaitsFunding)).await?;
+            Ok(false)
+        }
+    }
+}
+
+/// The enabled lane that a keeper works for with the fewest batches on the way, if one has room; or this one.
+async fn pick_lane(line: &Line, tip: Block, only: Option<Address>) -> Result<Option<Lane>, StageError> {
     let open =
         line.store.batches_in(&[BatchState::Funded, BatchState::Signed, BatchState::Broadcast]).await?;
     let mut open_voids = line.store.batches_in(&[BatchState::Mined]).await?;
@@ -71,7 +87,7 @@ async fn pick_lane(line: &Line, tip: Block) -> Result<Option<Lane>, StageError> 
         .lanes()
         .await?
         .into_iter()
-        .filter(|l| live.contains(&l.address) && !l.reviewed)
+        .filter(|l| live.contains(&l.address) && !l.reviewed && only.is_none_or(|only| l.address == only))
         .filter(|l| offered.iter().all(|r| r.lane != l.address))
         // Numbers after a void that is not final would build on a head that is about to go.
         .filter(|l| l.gas_needed.is_none() && !voiding(l.address))
@@ -129,9 +145,11 @@ async fn fund(line: &Line, batch: &Batch, lane: &Lane, tip: Block) -> Result<boo
     }
 
     // A batch far beyond its limit would not be refused: it would trip the breaker.
-    let instant = batch.kind == BatchKind::Orders;
+    let instant = batch.kind == BatchKind::Orders && batch.tier == Tier::Instant;
     let fits_at = line.chain.fits_at(batch.asset, batch.total, instant, tip).await?;
-    if fits_at.is_none_or(|at| at > tip.timestamp) {
+    // What is announced need not fit before its delay is over.
+    let in_time = |at| batch.kind == BatchKind::Announce || at <= tip.timestamp;
+    if !fits_at.is_some_and(in_time) {
         let refusal = Refusal::AboveLimit { retry_at: fits_at };
         return halve_or(line, batch, &withdrawals, &refusal).await;
     }
@@ -139,10 +157,13 @@ async fn fund(line: &Line, batch: &Batch, lane: &Lane, tip: Block) -> Result<boo
     let audit_head = line.store.audit_head().await?;
     let position = lane.position;
     let numbered = batch.kind.is_numbered();
-    let calldata = if numbered {
-        calldata::settle(batch.asset, position, audit_head, &withdrawals)
-    } else {
-        calldata::settle_requests(batch.asset, audit_head, &withdrawals)
+    let calldata = match (batch.kind, batch.tier, withdrawals.first()) {
+        (BatchKind::Announce, _, Some(order)) => calldata::announce(order),
+        (BatchKind::Orders, Tier::Delayed, _) => {
+            calldata::settle_announced(batch.asset, position, audit_head, &withdrawals)
+        }
+        (BatchKind::Orders, ..) => calldata::settle(batch.asset, position, audit_head, &withdrawals),
+        _ => calldata::settle_requests(batch.asset, audit_head, &withdrawals),
     };
     let at = numbered.then_some(position);
     let (gas, gas_limit) = match gas_of(line, batch, lane.address, &calldata, at).await {
@@ -154,6 +175,10 @@ async fn fund(line: &Line, batch: &Batch, lane: &Lane, tip: Block) -> Result<boo
             let mut unit = line.unit("fund", "tier.changed", detail).await?;
             unit.take_out_of_batch(batch, &withdrawals, WithdrawalState::Ready, None).await?;
             unit.commit().await?;
+            return Ok(true);
+        }
+        Err(ChainError::Refused(Refusal::Lapsed(_))) if batch.tier == Tier::Delayed => {
+            announce::take_out(line, batch, &withdrawals, true).await?;
             return Ok(true);
         }
         Err(ChainError::Refused(refusal)) if refusal.is_smaller_better() => {

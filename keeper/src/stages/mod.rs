@@ -13,10 +13,11 @@
 //! 10. [`reconcile`]: chain and books compared
 //! 11. [`notify`]: the operator's endpoints hear of it
 //!
-//! [`review`] stands at the fund stage for what needs approval. [`nonces`] keeps the lanes' nonces without gaps, [`deadline`] releases what was not paid in time, [`void`] gives
+//! Above the instant tier, [`review`] asks approvers and [`announce`] tells the chain before a batch is funded. [`nonces`] keeps the lanes' nonces without gaps, [`deadline`] releases what was not paid in time, [`void`] gives
 //! numbers up, and [`recovery`] says what a start found. [`fence`] stands before them when the store may have gone back
 //! in time.
 
+mod announce;
 pub mod batch;
 pub mod broadcast;
 pub mod confirm;

@@ -126,7 +126,8 @@ async fn fund(
     }
     let audit_head = line.store.audit_head().await?;
     let position = review.position;
-    let calldata = calldata::settle_approved(position, audit_head, withdrawals, review.deadline, signed);
+    let calldata =
+        calldata::settle_approved(batch.asset, position, audit_head, withdrawals, review.deadline, signed);
     let (gas, gas_limit) = match gas_of(line, batch, lane.address, &calldata, Some(position)).await {
         Ok(gas) => gas,
         Err(ChainError::Refused(refusal)) => return refused(line, review, batch, &refusal).await,

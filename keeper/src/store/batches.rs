@@ -414,7 +414,8 @@ impl Store {
     /// The transaction that paid a withdrawal, with its block: from its batch, or found on chain.
     pub async fn payout_of(&self, withdrawal: &Withdrawal) -> Result<Option<(B256, u64)>, StoreError> {
         let row = sqlx::query(
-            "SELECT hash AS tx, block FROM attempts WHERE batch = $1 AND state = 'mined' \
+            "SELECT a.hash AS tx, a.block FROM attempts a JOIN batches b ON b.row_id = a.batch \
+             WHERE a.batch = $1 AND a.state = 'mined' AND b.kind <> 'announce' \
              UNION ALL SELECT tx, block FROM found_payouts WHERE withdrawal = $2",
         )
         .bind(withdrawal.batch.unwrap_or(0))

@@ -13,11 +13,12 @@
 //! - [`history`]: the audit chain, read back; [`compare`]: what a comparison with the chain asks
 //! - [`facts`], [`statement`]: what the analytics export and the statement of a day read
 //! - [`margin`]: what the keeper knows of margin pools, and what it signed for them
-//! - [`reviews`]: what approvers are asked, sign and refuse
+//! - [`reviews`], [`announcements`]: what approvers are asked, sign and refuse
 //! - [`pauses`]: assets that are not settled
 //! - [`webhooks`]: what is still to be told
 //! - [`schema`], [`integrity`], [`backup`], [`grants`]: what `spillway db` does
 
+pub mod announcements;
 pub mod api_keys;
 pub mod backup;
 pub mod batches;
