@@ -4,6 +4,7 @@
 //! - [`approvals`]: who approves, and what is signed
 //! - [`calldata`]: what a batch says, and what a settlement said
 //! - [`fees`]: what recent blocks took for gas
+//! - [`governance`]: what governance and guardians do
 //! - [`margin`]: margin pools
 //! - [`pool`]: several endpoints asked as one
 //! - [`signer`]: the lanes' keys
@@ -14,6 +15,7 @@ pub mod abi;
 pub mod approvals;
 pub mod calldata;
 mod fees;
+pub mod governance;
 pub mod margin;
 mod pool;
 pub mod refusal;

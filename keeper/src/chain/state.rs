@@ -67,6 +67,11 @@ pub const SCOPES: [(Scope, &str); 5] = [
 ];
 
 impl Chain {
+    /// An asset's limits as they are set now.
+    pub async fn asset_limits(&self, asset: Address) -> Result<IVault::AssetLimits, ChainError> {
+        Ok(IVault::new(self.vault, self.provider.clone()).assetLimits(asset).call().await?)
+    }
+
     /// The vault's state at `block`, of the assets given. Ordinary reads: nothing is decided by them.
     pub async fn vault_state(&self, block: Block, assets: &[Address]) -> Result<VaultState, ChainError> {
         let vault = IVault::new(self.vault, self.provider.clone());

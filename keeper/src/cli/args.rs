@@ -1,5 +1,6 @@
 //! The commands, with their help.
 
+mod govern;
 mod margin;
 mod review;
 
@@ -7,6 +8,10 @@ use crate::domain::{access::Scope, day::Day, reason::Language};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
+pub use govern::{
+    ActivateArgs, GovernArgs, LimitsArgs, LimitsCommand, LowerToArgs, PauseArgs, ProposeArgs, UnpauseArgs,
+    UpgradeCommand,
+};
 pub use margin::{MarginAccountArgs, MarginCommand, StressArgs};
 pub use review::{ApproveArgs, KeeperArgs, RejectArgs, ReviewCommand, SignerArgs};
 
@@ -162,6 +167,40 @@ instead, and a file is written only where --out names one. A keeper may run.")]
         #[command(subcommand)]
         command: WebhooksCommand,
     },
+    /// Pause a scope or an asset for a time (guardian, at once)
+    #[command(after_help = "\
+Examples:
+  spillway pause orders 12h --send --private-key-env GUARDIAN_KEY
+  spillway pause USDC 3days --from 0x... --safe deployments
+  spillway pause everything 1h --from 0x... --json
+
+Without --send it prints what to call, from whom, and what it means, after it was tried against the chain as it is. A pause
+ends by itself; docs/governance.md says what each stops, who may, and how long.")]
+    Pause(PauseArgs),
+    /// End a pause (governance, with its delay)
+    #[command(after_help = "\
+Examples:
+  spillway unpause orders --send --private-key-env GOVERNANCE_KEY
+  spillway unpause USDC --from $SAFE --safe deployments
+
+Where governance acts with a delay, the first run schedules it in the AccessManager, and the same command executes it once it
+is ready.")]
+    Unpause(UnpauseArgs),
+    /// Set or lower what may leave the vault
+    Limits {
+        #[command(subcommand)]
+        command: LimitsCommand,
+    },
+    /// Propose, activate or cancel a version of the vault's code
+    Upgrade {
+        #[command(subcommand)]
+        command: UpgradeCommand,
+    },
+    /// Go back to the version before, within probation (guardian, at once)
+    #[command(after_help = "\
+Example:
+  spillway rollback --send --private-key-env GUARDIAN_KEY")]
+    Rollback(GovernArgs),
     /// Print the description of the API (OpenAPI 3.1)
     #[command(after_help = "\
 Example:

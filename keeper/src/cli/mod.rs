@@ -4,7 +4,7 @@
 //!
 //! - [`args`] holds the commands, their help and examples
 //! - [`submit`], [`status`], [`explain`], [`reconcile`], [`recover`], [`export`], [`report`], [`check`], [`oracle`], [`audit`],
-//!   [`keys`], [`review`], [`margin`], [`webhooks`], [`manual`], [`top`] and [`db`] are a command each; `run` is [`crate::keeper`]
+//!   [`keys`], [`review`], [`govern`], [`margin`], [`webhooks`], [`manual`], [`top`] and [`db`] are a command each; `run` is [`crate::keeper`]
 //! - [`client`] asks a running keeper
 //! - [`exit`] holds the exit codes
 //! - [`output`] prints
@@ -17,6 +17,7 @@ mod db;
 mod exit;
 mod explain;
 mod export;
+mod govern;
 mod keys;
 mod manual;
 mod margin;
@@ -79,6 +80,7 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
     let config = Config::load(&cli.config)?;
     observe::init(&config);
     let deployment = Deployment::load(&config.deployment)?;
+    let governance = govern::Governance::new;
     match cli.command {
         Command::Run => keeper::run(config, deployment).await.map(|()| Exit::Done),
         Command::Submit(args) => submit::run(&args, &config, &deployment).await,
@@ -97,6 +99,11 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
         Command::Audit { command: AuditCommand::Export(args) } => {
             audit::export(&args, &config, &deployment).await
         }
+        Command::Pause(args) => governance(&config, &deployment).await?.pause(&args).await,
+        Command::Unpause(args) => governance(&config, &deployment).await?.unpause(&args).await,
+        Command::Limits { command } => governance(&config, &deployment).await?.limits(&command).await,
+        Command::Upgrade { command } => governance(&config, &deployment).await?.upgrade(&command).await,
+        Command::Rollback(args) => governance(&config, &deployment).await?.rollback(&args).await,
         Command::Review { command } => review::run(&command, &config.api).await,
         Command::Top(args) => top::run(&args, &config).await,
         Command::Margin { command } => margin::run(&command, &config, &deployment).await,

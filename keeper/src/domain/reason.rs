@@ -252,6 +252,11 @@ impl Code {
         Self::ALL.iter().copied().find(|c| c.as_str() == text)
     }
 
+    /// Whether it waits for people: to sign it, or to object.
+    pub fn is_for_people(self) -> bool {
+        matches!(self, Self::AwaitsReview | Self::AwaitsAnnouncement)
+    }
+
     /// Whether a person gave it, with words of his own.
     pub fn is_by_a_person(self) -> bool {
         matches!(self, Self::RejectedInReview | Self::Vetoed)

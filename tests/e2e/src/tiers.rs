@@ -50,9 +50,9 @@ pub fn key_of(account: &PrivateKeySigner) -> String {
     account.to_bytes().to_string()
 }
 
-/// Makes the first `n` accounts approvers, of whom `threshold` must sign.
-pub async fn set_approvers(world: &World, n: usize, threshold: u64) -> eyre::Result<()> {
-    let mut approvers: Vec<Address> = (0..n).map(|n| account(n).address()).collect();
+/// Makes accounts approvers, of whom `threshold` must sign.
+pub async fn set_approvers(world: &World, accounts: &[Address], threshold: u64) -> eyre::Result<()> {
+    let mut approvers = accounts.to_vec();
     approvers.sort_unstable();
     let contract = IVault::new(world.vault(), world.provider().clone()).approvals().call().await?.approvers_;
     let set = setApproversCall { approvers, threshold: U256::from(threshold) };

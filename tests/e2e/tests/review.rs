@@ -94,7 +94,7 @@ async fn dies(keeper: &mut Keeper) -> eyre::Result<()> {
 async fn two_approve_and_one_is_rejected(database: Database) -> eyre::Result<()> {
     let world = World::start(0.5).await?;
     tiers::lower_tiers(&world).await?;
-    tiers::set_approvers(&world, 3, 2).await?;
+    tiers::set_approvers(&world, &[0, 1, 2].map(|n| account(n).address()), 2).await?;
     let setup = set_up(database, &world)?;
     let shop = api_key(&setup, "shop", &["submit", "review", "read"])?;
     let alice = api_key(&setup, "alice", &["review"])?;
@@ -154,7 +154,7 @@ async fn two_approve_and_one_is_rejected(database: Database) -> eyre::Result<()>
 async fn killed_between_the_threshold_and_the_payment_it_pays_once() -> eyre::Result<()> {
     let world = World::start(0.5).await?;
     tiers::lower_tiers(&world).await?;
-    tiers::set_approvers(&world, 2, 2).await?;
+    tiers::set_approvers(&world, &[0, 1].map(|n| account(n).address()), 2).await?;
     let setup = set_up(Database::Sqlite, &world)?;
     let alice = api_key(&setup, "alice", &["review"])?;
     let big = large(&world, "big", 1, INSTANT);
