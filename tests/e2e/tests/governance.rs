@@ -1,13 +1,22 @@
 //! Governance and guardians from the command line, on a chain with the real AccessManager.
 
+// All of this file is a test.
+#![allow(clippy::unwrap_used)]
+
+use alloy::{providers::ext::AnvilApi, sol, sol_types::SolCall};
 use eyre::{OptionExt, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 use spillway::chain::abi::IVault::{self, Scope};
 use spillway_e2e::{
     keeper::Setup,
-    world::{GOVERNANCE, GUARDIAN, World},
+    tiers,
+    world::{GOVERNANCE, GUARDIAN, World, amount_of_ether},
 };
 use std::path::Path;
+
+sol! {
+    function grantRole(uint64 roleId, address account, uint32 executionDelay) external;
+}
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
 /// anvil's own accounts 8 and 9.
@@ -68,6 +77,25 @@ async fn a_guardian_pauses_and_lowers_and_governance_ends_the_pause() -> eyre::R
     ensure!(ended["plan"]["delay"] == 0, "the test deployment governs without a delay: {ended}");
     assert_eq!(ended["plan"]["role"], "GOVERNANCE", "{ended}");
     assert!(paused().await? <= world.now().await?, "{ended}");
+    // Another holder of the role, with a delay.
+    let slow = tiers::account(7);
+    let grant = grantRoleCall { roleId: 1, account: slow.address(), executionDelay: 3_600 }.abi_encode();
+    tiers::call(&world, GOVERNANCE, world.deployment.access_manager, grant).await?;
+    world.provider().anvil_set_balance(slow.address(), amount_of_ether(1)).await?;
+    let setup = setup.with_env("SLOW_KEY", &tiers::key_of(&slow));
+    setup.json(&[&["pause", "orders", "2h"], &send[..], &["GUARDIAN_KEY"]].concat())?;
+    let unpause = [&["unpause", "orders"], &send[..], &["SLOW_KEY"]].concat();
+    let scheduled = setup.json(&unpause)?;
+    assert_eq!(scheduled["plan"]["delay"], 3_600, "{scheduled}");
+    assert!(scheduled["plan"]["now"][0]["meaning"].as_str().unwrap().starts_with("schedule"), "{scheduled}");
+    let waits = setup.json(&unpause)?;
+    assert_eq!((&waits["plan"]["now"], &waits["sent"]), (&json!([]), &json!([])), "not ready yet: {waits}");
+    assert!(paused().await? > world.now().await?);
+    world.provider().anvil_increase_time(3_700).await?;
+    world.provider().evm_mine(None).await?;
+    setup.json(&unpause)?;
+    assert!(paused().await? <= world.now().await?, "executed");
+
     let status = setup.json(&["upgrade", "status"])?;
     assert_eq!((&status["running"]["number"], &status["proposed"]), (&1.into(), &Value::Null), "{status}");
     refused(&setup, &["rollback", "--from", &guardian], "it would fail")?;
