@@ -47,6 +47,12 @@ export async function ask(path) {
   ).json();
 }
 
+/** Sends JSON. The answer's JSON. */
+export async function post(path, body) {
+  const headers = { "Content-Type": "application/json" };
+  return (await request(path, { method: "POST", headers, body: JSON.stringify(body) })).json();
+}
+
 /** Calls `heard` for each change, until `signal`. Goes on where it was when it was cut off. */
 export async function follow(heard, signal) {
   let last = null;

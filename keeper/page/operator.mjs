@@ -5,6 +5,7 @@ import { ask, follow, key, pause, seen } from "./api.mjs";
 import { detail, list } from "./detail.mjs";
 import { at, fill, h } from "./dom.mjs";
 import * as panels from "./panels.mjs";
+import { hear, reviews } from "./reviews.mjs";
 import { clock, speak, t, when } from "./words.mjs";
 
 const EACH = { vault: 900, overview: 5_000, oracle: 10_000 };
@@ -13,7 +14,7 @@ const CALM = 1_000;
 const LONGEST = 30_000;
 
 /** What the keeper last said. */
-const said = { vault: null, overview: null, oracle: null };
+const said = { vault: null, overview: null, oracle: null, reviews: null };
 /** The withdrawal that is looked at, and the list that was asked for. */
 let chosen = null;
 let listed = null;
@@ -51,6 +52,7 @@ function show() {
     panels.limits(vault, now());
   }
   if (oracle) panels.prices(oracle, now());
+  reviews(said.reviews, now());
   showChosen();
 }
 
@@ -81,7 +83,16 @@ async function askVault() {
 async function askOverview() {
   said.overview = await ask("/v1/overview");
   ahead = new Date(said.overview.at).getTime() - Date.now();
+  await askReviews();
   if (chosen) await look(chosen.view.id, false);
+}
+
+/** None for a key that may not review: that is no reason to sign out. */
+async function askReviews() {
+  said.reviews = await ask("/v1/reviews").then(
+    (answer) => answer.reviews,
+    (problem) => (problem.status === 403 ? null : Promise.reject(problem)),
+  );
 }
 
 /** Asks again and again, until `signal`; after a failure later and later. */
@@ -118,6 +129,7 @@ async function begin() {
   const [overview, oracle] = await Promise.all([ask("/v1/overview"), ask("/v1/oracle")]);
   Object.assign(said, { overview, oracle });
   ahead = new Date(overview.at).getTime() - Date.now();
+  await askReviews();
   await askVault().catch(() => {});
   session?.abort();
   session = new AbortController();
@@ -155,7 +167,7 @@ async function start() {
 function signOut(problem) {
   session?.abort();
   key.forget();
-  Object.assign(said, { vault: null, overview: null, oracle: null });
+  Object.assign(said, { vault: null, overview: null, oracle: null, reviews: null });
   [chosen, listed] = [null, null];
   at("board").hidden = true;
   at("sign-out").hidden = true;
@@ -240,6 +252,7 @@ at("sign-in-form").addEventListener("submit", (event) => {
   });
 });
 
+hear(told, () => askOverview().then(show, () => show()));
 speak(show);
 show();
 // A keeper without any key lets everybody on a loopback address in.

@@ -7,7 +7,8 @@ import { clock, duration, grouped, gwei, has, plain, said, t, when } from "./wor
 /** The keeper lists no more of the stuck ones. */
 const MOST = 50;
 
-function panel(id, title, aside, ...content) {
+/** A panel's heading and what is in it. */
+export function panel(id, title, aside, ...content) {
   const heading = h("h2", { id: `${id}-title` }, t(title));
   at(id).setAttribute("aria-labelledby", `${id}-title`);
   fill(at(id), h("header", {}, heading, aside && h("span", { class: "small muted" }, aside)), ...content);

@@ -21,7 +21,13 @@ use crate::domain::{fees::FeePolicy, webhook::Secret};
 use alloy::{primitives::Address, signers::local::PrivateKeySigner};
 use oracle_guard::AssetConfig;
 use serde::Deserialize;
-use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+    net::SocketAddr,
+    path::PathBuf,
+    time::Duration,
+};
 use subtle::ConstantTimeEq;
 
 pub use check::{ConfigError, Problem};
@@ -48,6 +54,8 @@ pub struct Config {
     pub batch: BatchConfig,
     #[serde(default)]
     pub fees: FeesConfig,
+    #[serde(default)]
+    pub review: ReviewConfig,
     /// How prices are judged, by the asset's symbol; an asset without entry has none.
     #[serde(default)]
     pub oracle: BTreeMap<String, AssetConfig>,
@@ -73,6 +81,12 @@ impl Config {
     /// Loads the keys of the lanes, in the order of the entries. Errors name the entry, never a secret.
     pub fn signers(&self) -> Result<Vec<PrivateKeySigner>, SignerError> {
         signers::load(&self.lanes, |name| std::env::var(name).ok())
+    }
+
+    /// The lanes that pay reviewed batches alone.
+    pub fn reviewed_lanes(&self) -> Result<HashSet<Address>, SignerError> {
+        let lanes = self.signers()?.into_iter().zip(&self.lanes);
+        Ok(lanes.filter(|(_, of)| of.reviewed).map(|(signer, _)| signer.address()).collect())
     }
 
     /// Loads the secrets of the webhooks, in the order of the entries. Errors name the entry, never a secret.
@@ -292,6 +306,8 @@ pub struct LaneConfig {
     pub keystore: Option<PathBuf>,
     /// The file that holds the keystore's password, in its first line.
     pub password_file: Option<PathBuf>,
+    /// It pays batches that approvers signed, and nothing else.
+    pub reviewed: bool,
 }
 
 /// `[policy]`: what may be paid, and when.
@@ -421,6 +437,21 @@ impl FeesConfig {
     /// [`FeesConfig::hold`] in milliseconds.
     pub fn hold_ms(&self) -> i64 {
         millis(self.hold)
+    }
+}
+
+/// `[review]`: batches above the instant tier.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReviewConfig {
+    /// How long approvals count. What was not signed by enough until then is offered again.
+    #[serde(with = "humantime_serde")]
+    pub deadline: Duration,
+}
+
+impl Default for ReviewConfig {
+    fn default() -> Self {
+        Self { deadline: Duration::from_secs(24 * 3_600) }
     }
 }
 

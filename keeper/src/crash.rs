@@ -16,6 +16,9 @@ pub const POINTS: [&str; 9] = [
 /// Every step of a release after a deadline.
 pub const DEADLINE_POINTS: [&str; 2] = ["deadline.void.committed", "deadline.released"];
 
+/// Every step between an approver's signature and the batch's commit.
+pub const REVIEW_POINTS: [&str; 1] = ["approval.committed"];
+
 /// Every step of an export to Parquet files.
 pub const EXPORT_POINTS: [&str; 4] = ["export.begun", "export.written", "export.renamed", "export.recorded"];
 
@@ -26,7 +29,7 @@ pub const MARGIN_POINTS: [&str; 2] = ["margin.committed", "margin.sent"];
 /// with the feature `crash-points`.
 #[cfg(feature = "crash-points")]
 pub fn point(name: &str) {
-    let known = [&POINTS[..], &DEADLINE_POINTS, &EXPORT_POINTS, &MARGIN_POINTS];
+    let known = [&POINTS[..], &DEADLINE_POINTS, &REVIEW_POINTS, &EXPORT_POINTS, &MARGIN_POINTS];
     debug_assert!(known.iter().any(|points| points.contains(&name)), "{name} is missing in POINTS");
     if std::env::var("SPILLWAY_CRASH_AT").is_ok_and(|at| at == name) {
         let me = std::process::id().to_string();

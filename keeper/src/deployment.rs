@@ -22,6 +22,9 @@ pub struct Deployment {
     pub vault: Address,
     pub vault_implementation: Address,
     pub proxy_admin: Address,
+    /// None in files of before it was written there.
+    pub version_registry: Option<Address>,
+    pub vault_gate: Option<Address>,
     /// After so long a requester can pay himself.
     pub exit_delay: Duration,
     pub assets: Assets,
@@ -71,6 +74,8 @@ struct DeploymentFile {
     vault: Address,
     vault_implementation: Address,
     proxy_admin: Address,
+    version_registry: Option<Address>,
+    vault_gate: Option<Address>,
     exit_delay: u64,
     assets: Vec<ListedAsset>,
     lanes: Vec<Address>,
@@ -116,6 +121,8 @@ impl From<DeploymentFile> for Deployment {
             vault: file.vault,
             vault_implementation: file.vault_implementation,
             proxy_admin: file.proxy_admin,
+            version_registry: file.version_registry,
+            vault_gate: file.vault_gate,
             exit_delay: Duration::from_secs(file.exit_delay),
             min_requests: file.assets.iter().map(|a| (a.asset.address, a.min_request)).collect(),
             assets: Assets::new(file.assets.into_iter().map(|a| a.asset).collect()),

@@ -12,8 +12,8 @@ use crate::{
     deployment::Deployment,
     export,
     stages::{
-        FeeGauge, GasModel, Lead, Line, StageError, Worked, batch, broadcast, confirm, deadline, fence,
-        finalize, fund,
+        FeeGauge, GasModel, Lead, Line, Rules, StageError, Worked, batch, broadcast, confirm, deadline,
+        fence, finalize, fund,
         intake::Intake,
         nonces,
         notify::Notifier,
@@ -173,6 +173,7 @@ fn generation_path(config: &Config, store: &Store) -> PathBuf {
 
 fn line(config: &Config, deployment: &Deployment, store: Store, signers: Signers) -> eyre::Result<Line> {
     let generation = GenerationFile::open(generation_path(config, &store))?;
+    let reviewed = config.reviewed_lanes()?;
     Ok(Line {
         chain: Chain::connect(&config.chain, deployment.vault)?,
         assets: deployment.assets.clone(),
@@ -181,6 +182,9 @@ fn line(config: &Config, deployment: &Deployment, store: Store, signers: Signers
         policy: config.policy.clone(),
         batch: config.batch.clone(),
         fees: config.fees.clone(),
+        review: config.review.clone(),
+        reviewed,
+        rules: Rules::default(),
         oracle: Guard::new(&config.oracle, &deployment.assets)?,
         gas: GasModel::default(),
         fee_gauge: FeeGauge::default(),

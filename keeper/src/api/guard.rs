@@ -64,9 +64,16 @@ pub async fn limit_time(request: Request, next: Next) -> Response {
 }
 
 /// Lets callers pass whose key has the scope.
-pub async fn require(State((keys, scope)): State<(Keys, Scope)>, request: Request, next: Next) -> Response {
+pub async fn require(
+    State((keys, scope)): State<(Keys, Scope)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     match keys.allow(scope, request.headers()).await {
-        Ok(()) => next.run(request).await,
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
         Err(problem) => problem.into_response(),
     }
 }

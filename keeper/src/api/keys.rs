@@ -20,6 +20,13 @@ use tokio::sync::Mutex;
 /// A key that was made or revoked counts after so long, in every keeper.
 const REFRESH: Duration = Duration::from_secs(1);
 
+/// Who asks: the name of the key, which both keys of a rotation have. None where no key is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller(pub Option<String>);
+
+/// What the holder of `api.token` is called.
+const TOKEN: &str = "api.token";
+
 /// Lets callers in.
 #[derive(Clone, Debug)]
 pub struct Keys(Arc<Inner>);
@@ -58,18 +65,18 @@ impl Keys {
         Self(Arc::new(Inner { store, token, required, known: Mutex::default() }))
     }
 
-    /// Whether a request with these headers may do what needs `scope`.
-    pub async fn allow(&self, scope: Scope, headers: &HeaderMap) -> Result<(), Problem> {
+    /// Who asks with these headers, when that may do what needs `scope`.
+    pub async fn allow(&self, scope: Scope, headers: &HeaderMap) -> Result<Caller, Problem> {
         let presented = bearer(headers);
         if let (Some(token), Some(presented)) = (&self.0.token, presented)
             && token.matches(presented)
         {
-            return Ok(());
+            return Ok(Caller(Some(TOKEN.to_owned())));
         }
         let mut known = self.0.known.lock().await;
         known.refresh(&self.0.store).await?;
         if !self.0.required && self.0.token.is_none() && known.keys.is_empty() {
-            return Ok(());
+            return Ok(Caller(None));
         }
         let Some(presented) = presented else {
             return Err(Problem::unauthorized("the request has no bearer token"));
@@ -88,8 +95,9 @@ impl Keys {
         if !entry.key.scopes.contains(&scope) {
             return Err(Problem::forbidden(scope, &entry.key.scopes));
         }
-        let Some(limiter) = entry.limiter else { return Ok(()) };
-        limiter.check().map_err(|until| {
+        let caller = Caller(Some(entry.key.name.clone()));
+        let Some(limiter) = entry.limiter else { return Ok(caller) };
+        limiter.check().map(|()| caller).map_err(|until| {
             let wait = until.wait_time_from(governor::clock::DefaultClock::default().now());
             Problem::rate_limited(entry.key.per_minute, wait)
         })

@@ -29,17 +29,23 @@ pub async fn read(State(state): State<ApiState>) -> Result<impl IntoResponse, Pr
 async fn withdrawals(state: &ApiState, text: &mut Text) -> Result<(), Problem> {
     let waiting = state.store.waiting_counts().await?;
     text.family("spillway_withdrawals_open", "gauge", "withdrawals that are not final, by state");
-    for (at, n, _) in &waiting {
-        text.sample(&[("state", at)], n);
+    for of in &waiting {
+        text.sample(&[("state", &of.state)], of.withdrawals);
     }
     text.family(
         "spillway_withdrawal_oldest_age_seconds",
         "gauge",
-        "age of the oldest withdrawal of a state; 0 when none",
+        "age of the oldest withdrawal of a state that waits for no person; 0 when none",
     );
-    for (at, _, since) in &waiting {
-        text.sample(&[("state", at)], since.map_or(0, |since| (now_ms() - since).max(0) / 1_000));
+    let age = |since: Option<i64>| since.map_or(0, |since| (now_ms() - since).max(0) / 1_000);
+    for of in &waiting {
+        text.sample(&[("state", &of.state)], age(of.unasked_since));
     }
+    let (reviewed, since) = state.store.waiting_for_approvers().await?;
+    text.family("spillway_review_withdrawals", "gauge", "withdrawals that wait for approvers");
+    text.sample(&[], reviewed);
+    text.family("spillway_review_oldest_age_seconds", "gauge", "age of the oldest of them; 0 when none");
+    text.sample(&[], age(since));
     let assets = &state.deployment.assets;
     text.family(
         "spillway_withdrawal_duration_seconds",

@@ -5,6 +5,7 @@
 //! - [`withdrawals`], [`list`]: submit one, submit many, read one, list, take back
 //! - [`events`]: what changes, as it changes
 //! - [`vault`]: the vault's state, and an estimate before submitting
+//! - [`reviews`]: what waits for approvers, and what they say
 //! - [`oracle`]: what is thought of prices
 //! - [`overview`]: the whole line at a glance
 //! - [`status`], [`page`]: one withdrawal for whoever has its link, and the web page
@@ -27,6 +28,7 @@ pub mod overview;
 pub mod page;
 pub mod problem;
 pub mod reader;
+pub mod reviews;
 pub mod status;
 pub mod vault;
 pub mod view;
@@ -131,7 +133,7 @@ pub async fn serve(state: ApiState, listener: TcpListener, stop: CancellationTok
 }
 
 /// All routes by the scope that they need; none is for everybody. A route belongs here, so that it is described and guarded.
-fn groups() -> [(Option<Scope>, OpenApiRouter<ApiState>); 4] {
+fn groups() -> [(Option<Scope>, OpenApiRouter<ApiState>); 5] {
     let new = OpenApiRouter::new;
     [
         (
@@ -152,6 +154,14 @@ fn groups() -> [(Option<Scope>, OpenApiRouter<ApiState>); 4] {
                 .routes(routes!(vault::read))
                 .routes(routes!(overview::read))
                 .routes(routes!(oracle::judgements)),
+        ),
+        (
+            Some(Scope::Review),
+            new()
+                .routes(routes!(reviews::list))
+                .routes(routes!(reviews::read))
+                .routes(routes!(reviews::approve))
+                .routes(routes!(reviews::reject)),
         ),
         (Some(Scope::Operate), new().routes(routes!(metrics::read))),
         (

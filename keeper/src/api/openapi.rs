@@ -35,6 +35,7 @@ const CONTENT_POLICY: &str =
     ),
     tags(
         (name = "withdrawals", description = "Hand in, read, take back"),
+        (name = "reviews", description = "What the vault pays only with approvals: approve and reject"),
         (name = "vault", description = "What it holds, what may leave, what is thought of prices"),
         (name = "health", description = "Whether the keeper is well"),
     ),

@@ -44,7 +44,7 @@ pub struct Overview {
     causes: Vec<String>,
     /// In the order of the line.
     stages: Vec<StageView>,
-    /// Those that are held, whose batch says why it waits, or that wait longer than nine of ten did: the oldest first, at
+    /// Those that wait for nobody and are held, whose batch says why it waits, or that wait longer than nine of ten did: the oldest first, at
     /// most 50.
     stuck: Vec<StuckView>,
     lanes: Vec<LaneView>,
@@ -180,12 +180,12 @@ async fn overview(state: &ApiState) -> Result<Overview, Problem> {
 
 async fn stages(state: &ApiState) -> Result<Vec<StageView>, Problem> {
     let waiting = state.store.waiting_counts().await?;
-    let alone = waiting.into_iter().filter(|(at, ..)| *at != WithdrawalState::Batched);
+    let alone = waiting.into_iter().filter(|w| w.state != WithdrawalState::Batched);
     let mut stages: Vec<_> = alone
-        .map(|(at, withdrawals, since)| StageView {
-            stage: at.as_str(),
-            withdrawals,
-            since: since.map(view::time),
+        .map(|of| StageView {
+            stage: of.state.as_str(),
+            withdrawals: of.withdrawals,
+            since: of.since.map(view::time),
         })
         .collect();
     let standing = state.store.standing_in_batches().await?;
@@ -217,6 +217,9 @@ async fn stuck(state: &ApiState, batches: &[Batch]) -> Result<Vec<StuckView>, Pr
     }
     let now = now_ms();
     found.retain(|(withdrawal, batch)| {
+        if reader::reason(withdrawal, *batch).is_some_and(|r| r.code.is_for_people()) {
+            return false;
+        }
         let says_why = batch.is_some_and(|b| b.reason.is_some());
         let p90 = longest.get(&withdrawal.asset).copied().flatten();
         let late = p90.is_some_and(|p90| now - withdrawal.received_at > p90);

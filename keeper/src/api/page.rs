@@ -36,6 +36,7 @@ files! {
     "/page/icon.svg" "icon.svg" IMAGE
     "/page/operator.mjs" "operator.mjs" SCRIPT
     "/page/panels.mjs" "panels.mjs" SCRIPT
+    "/page/reviews.mjs" "reviews.mjs" SCRIPT
     "/page/detail.mjs" "detail.mjs" SCRIPT
     "/page/links.mjs" "links.mjs" SCRIPT
     "/page/status.mjs" "status.mjs" SCRIPT

@@ -121,7 +121,7 @@ impl Reader {
         let elapsed = ended.unwrap_or_else(now_ms) - withdrawal.received_at;
         let asset = view::asset(&self.assets, &withdrawal);
         Ok(WithdrawalView {
-            reason: reason(&withdrawal, batch.as_ref()),
+            reason: self.reason_of(&withdrawal, batch.as_ref()).await?,
             next,
             estimate,
             links: explain::links(&withdrawal, batch.as_ref(), &history),
@@ -146,6 +146,19 @@ impl Reader {
         })
     }
 
+    /// [`reason`], with what the person said who refused it.
+    async fn reason_of(
+        &self,
+        withdrawal: &Withdrawal,
+        batch: Option<&Batch>,
+    ) -> Result<Option<ReasonView>, StoreError> {
+        let mut reason = reason(withdrawal, batch);
+        if let Some(said) = reason.as_mut().filter(|said| said.code.is_by_a_person()) {
+            said.detail = self.store.objection(withdrawal.row).await?;
+        }
+        Ok(reason)
+    }
+
     async fn next(
         &self,
         withdrawal: &Withdrawal,
@@ -159,6 +172,13 @@ impl Reader {
                 (since + self.terms.fee_hold, Next::PaidOrReleased)
             }
             (WithdrawalState::Held, _) => (since + self.terms.hold_timeout, Next::IsRejected),
+            (WithdrawalState::Ready, _) if withdrawal.reason == Some(Code::AwaitsAnnouncement) => {
+                let of = self.store.announcements(std::slice::from_ref(withdrawal)).await?;
+                match of.last() {
+                    Some(last) => (view::from_seconds(last.payable_from), Next::Payable),
+                    None => return Ok(None),
+                }
+            }
             (WithdrawalState::Ready, _) => (since + self.terms.window, Next::BatchCloses),
             (WithdrawalState::Batched, Some(batch)) => match self.next_of(batch).await? {
                 Some(next) => next,
@@ -172,7 +192,11 @@ impl Reader {
     async fn next_of(&self, batch: &Batch) -> Result<Option<(i64, Next)>, StoreError> {
         // What the vault itself said: later than the next try, which would be refused again.
         if let Some(at) = batch.reason.as_deref().and_then(moment) {
-            return Ok(Some((at * 1_000, Next::VaultLetsPass)));
+            let next = match batch.reason.as_deref().and_then(Code::of_reason) {
+                Some(Code::AwaitsReview) => Next::OfferedAgain,
+                _ => Next::VaultLetsPass,
+            };
+            return Ok(Some((at * 1_000, next)));
         }
         if batch.retry_at > now_ms() {
             return Ok(Some((batch.retry_at, Next::TriedAgain)));

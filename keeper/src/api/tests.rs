@@ -6,7 +6,10 @@ mod page;
 use super::*;
 use crate::{
     config::Token,
-    domain::{amount::Amount, ledger::Sides, withdrawal::WithdrawalId, withdrawal::WithdrawalState},
+    domain::{
+        amount::Amount, batch::BatchKind, ledger::Sides, tier::Tier, withdrawal::WithdrawalId,
+        withdrawal::WithdrawalState,
+    },
     stages::intake::testing::{self, RECIPIENT, TUSD, TestStore},
     store::{Context, progress::FoundPayout},
 };

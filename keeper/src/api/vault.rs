@@ -9,7 +9,12 @@ use super::{
 use crate::{
     chain::state::{AssetState, Bucket, SCOPES, VaultState},
     clock::now_ms,
-    domain::{amount::Amount, asset::Asset, reason::Next},
+    domain::{
+        amount::Amount,
+        asset::Asset,
+        reason::Next,
+        tier::{Tier, Tiers},
+    },
 };
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
@@ -142,7 +147,7 @@ fn bucket(of: Bucket, decimals: u8, now: u64) -> BucketView {
 
 /// RFC 3339 from unix seconds.
 fn seconds(at: u64) -> String {
-    view::time(i64::try_from(at).unwrap_or(i64::MAX).saturating_mul(1_000))
+    view::time(view::from_seconds(at))
 }
 
 /// What is asked for.
@@ -163,8 +168,11 @@ pub struct QuoteView {
     asset: AssetView,
     /// Decimal, in whole tokens.
     amount: String,
-    /// `instant`: the keeper pays it alone. `approved`: approvers sign it. `announced`: it waits for a veto.
+    /// `instant`: the keeper pays it alone. `approved`: approvers sign it. `delayed`: it is announced, and
+    /// a guardian may veto it.
     tier: &'static str,
+    /// When it would be payable, of the delayed tier: so long a guardian may veto it.
+    payable_from: Option<String>,
     /// Whether the float covers it now.
     float_covers: bool,
     /// When the limits of what may leave let it pass, if nothing else is paid; none when they never do.
@@ -193,17 +201,16 @@ pub async fn estimate(
     let Some(of) = vault.assets.iter().find(|of| of.asset == address) else {
         return Err(Problem::store());
     };
-    let tier = match amount {
-        amount if amount <= of.instant_per_payout => "instant",
-        amount if amount <= of.approved_per_payout => "approved",
-        _ => "announced",
-    };
-    let fits_at = state.chain.fits_at(address, amount, tier == "instant", vault.block).await?;
+    let tiers = Tiers { instant: of.instant_per_payout, approved: of.approved_per_payout };
+    let tier = tiers.of(amount);
+    let fits_at = state.chain.fits_at(address, amount, tier == Tier::Instant, vault.block).await?;
+    let payable_from = vault.block.timestamp + vault.announce_delay;
     let now = now_ms();
     Ok(Json(QuoteView {
         asset: AssetView::from(asset),
         amount: amount.to_decimal(asset.decimals),
-        tier,
+        tier: tier.as_str(),
+        payable_from: (tier == Tier::Delayed).then(|| seconds(payable_from)),
         float_covers: amount <= of.float,
         fits_at: fits_at.map(|at| seconds(at.max(vault.block.timestamp))),
         fee: state.store.estimate(address).await?.map(|kept| view::fee(&kept, None)),

@@ -199,6 +199,11 @@ pub fn asset(assets: &Assets, withdrawal: &Withdrawal) -> AssetView {
         .map_or_else(|| AssetView { symbol: address.to_string(), address, decimals: 0 }, AssetView::from)
 }
 
+/// Unix milliseconds of unix seconds.
+pub fn from_seconds(at: u64) -> i64 {
+    i64::try_from(at).unwrap_or(i64::MAX).saturating_mul(1_000)
+}
+
 /// The path of the status page of a token.
 pub fn status_page(token: &str) -> String {
     format!("/w/{token}")

@@ -4,6 +4,7 @@ use super::{
     ApiState,
     body::{JsonBody, Members},
     guard::Trace,
+    keys::Caller,
     problem::{Problem, RowError},
     view::{self, WithdrawalView},
 };
@@ -82,6 +83,7 @@ pub struct OrderBody {
 pub async fn submit(
     State(state): State<ApiState>,
     Extension(trace): Extension<Trace>,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     JsonBody(body): JsonBody<Members>,
 ) -> Result<Response, Problem> {
@@ -89,7 +91,7 @@ pub async fn submit(
     let order = body.into_order(Some(key)).and_then(|raw| check(&raw, &state.deployment));
     let order = order.map_err(Problem::invalid)?;
     let secret = state.reader.status_secret().await?;
-    let new = NewWithdrawal { order, trace_id: trace.id, request: None };
+    let new = NewWithdrawal { order, trace_id: trace.id, request: None, submitter: caller.0 };
     let answer = state.intake.submit(vec![new], Rule::EachAlone).await?.into_iter().next();
 
     match answer {
@@ -209,6 +211,7 @@ enum Outcome {
 pub async fn submit_bulk(
     State(state): State<ApiState>,
     Extension(trace): Extension<Trace>,
+    Extension(caller): Extension<Caller>,
     JsonBody(bulk): JsonBody<Bulk>,
 ) -> Result<Response, Problem> {
     let count = bulk.withdrawals.len();
@@ -226,7 +229,7 @@ pub async fn submit_bulk(
 
     let secret = state.reader.status_secret().await?;
     let good = checked.iter().filter_map(|c| c.as_ref().ok());
-    let good: Vec<_> = good.map(|order| new_withdrawal(order.clone(), &trace)).collect();
+    let good: Vec<_> = good.map(|order| new_withdrawal(order.clone(), &trace, &caller)).collect();
     let rule = if bulk.skip_invalid { Rule::EachAlone } else { Rule::AllOrNothing };
     let answers = state.intake.submit(good, rule).await?;
     let refusals: Vec<_> = answers.iter().map(|a| a.refusal().map(|e| vec![e])).collect();
@@ -237,9 +240,9 @@ pub async fn submit_bulk(
 }
 
 /// All rows of a caller's trace share it; otherwise each gets its own.
-fn new_withdrawal(order: Order, trace: &Trace) -> NewWithdrawal {
+fn new_withdrawal(order: Order, trace: &Trace, caller: &Caller) -> NewWithdrawal {
     let trace_id = if trace.from_caller { trace.id.clone() } else { trace::new_id() };
-    NewWithdrawal { order, trace_id, request: None }
+    NewWithdrawal { order, trace_id, request: None, submitter: caller.0.clone() }
 }
 
 fn row_errors<'a>(rows: impl Iterator<Item = Option<&'a Vec<FieldError>>>) -> Vec<RowError> {

@@ -1,10 +1,11 @@
 //! What a batch says to the vault, and what a settlement on chain said.
 
-use super::abi::IVault::{self, Batch, Request};
+use super::abi::IVault::{self, Batch, Payout as WidePayout, Request};
 use crate::domain::{
     amount::Amount,
     asset::NATIVE,
     lane::LanePosition,
+    review::Approval,
     tier::Tier,
     withdrawal::{Reference, Withdrawal},
 };
@@ -52,15 +53,66 @@ pub fn settle(asset: Address, position: LanePosition, audit_head: B256, withdraw
         batch.extend(withdrawals.iter().flat_map(pack));
         batch.into()
     } else {
-        let refs: Bytes = withdrawals.iter().flat_map(|w| w.id.reference()).collect();
-        let LanePosition { next: first, head } = position;
-        let payouts = withdrawals
-            .iter()
-            .map(|w| IVault::Payout { recipient: w.recipient, amount: w.amount.0 })
-            .collect();
-        let batch = Batch { asset, first, head, total: total.0, auditHead: audit_head, payouts, refs };
-        IVault::settleWideCall { b: batch }.abi_encode().into()
+        IVault::settleWideCall { b: whole(asset, position, audit_head, withdrawals) }.abi_encode().into()
     }
+}
+
+/// A batch in the wide form.
+pub(super) fn whole(
+    asset: Address,
+    position: LanePosition,
+    audit_head: B256,
+    withdrawals: &[Withdrawal],
+) -> Batch {
+    let LanePosition { next: first, head } = position;
+    let total: Amount = withdrawals.iter().map(|w| w.amount).sum();
+    Batch {
+        asset,
+        first,
+        head,
+        total: total.0,
+        auditHead: audit_head,
+        payouts: withdrawals
+            .iter()
+            .map(|w| WidePayout { recipient: w.recipient, amount: w.amount.0 })
+            .collect(),
+        refs: withdrawals.iter().flat_map(|w| w.id.reference()).collect(),
+    }
+}
+
+/// The calldata that settles what approvers have signed, the approvals in ascending order of their accounts.
+pub fn settle_approved(
+    asset: Address,
+    position: LanePosition,
+    audit_head: B256,
+    withdrawals: &[Withdrawal],
+    deadline: u64,
+    approvals: &[Approval],
+) -> Bytes {
+    let mut approvals: Vec<_> = approvals
+        .iter()
+        .map(|a| IVault::Approval { approver: a.approver, signature: a.signature.clone() })
+        .collect();
+    approvals.sort_by_key(|a| a.approver);
+    let b = whole(asset, position, audit_head, withdrawals);
+    IVault::settleApprovedCall { b, deadline, approvals }.abi_encode().into()
+}
+
+/// The calldata that settles announced orders.
+pub fn settle_announced(
+    asset: Address,
+    position: LanePosition,
+    audit_head: B256,
+    withdrawals: &[Withdrawal],
+) -> Bytes {
+    IVault::settleAnnouncedCall { b: whole(asset, position, audit_head, withdrawals) }.abi_encode().into()
+}
+
+/// The calldata that announces an order.
+pub fn announce(withdrawal: &Withdrawal) -> Bytes {
+    let Withdrawal { asset, recipient, amount, .. } = *withdrawal;
+    let r#ref = withdrawal.id.reference();
+    IVault::announceCall { asset, recipient, amount: amount.0, r#ref }.abi_encode().into()
 }
 
 /// The calldata that pays requests.

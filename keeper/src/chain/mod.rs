@@ -1,8 +1,10 @@
 //! The chain as the keeper sees it: RPC endpoints and the vault behind them.
 //!
 //! - [`abi`]: the contracts' interfaces
+//! - [`approvals`]: who approves, and what is signed
 //! - [`calldata`]: what a batch says, and what a settlement said
 //! - [`fees`]: what recent blocks took for gas
+//! - [`governance`]: what governance and guardians do
 //! - [`many`]: many view calls in one request
 //! - [`margin`]: margin pools
 //! - [`pool`]: several endpoints asked as one
@@ -12,8 +14,10 @@
 //! - [`refusal`]: why the vault or a node says no
 
 pub mod abi;
+pub mod approvals;
 pub mod calldata;
 mod fees;
+pub mod governance;
 pub mod many;
 pub mod margin;
 mod pool;

@@ -1,11 +1,16 @@
 //! Why the vault refuses a call, and why a node refuses a transaction.
 
-use super::{abi::IVault::IVaultErrors, pool::is_rate_limit};
+use super::{
+    abi::{IApprovers::IApproversErrors, IVault::IVaultErrors},
+    approvals::refused_approver,
+    pool::is_rate_limit,
+};
 use crate::domain::{
     amount::Amount,
     lane::{Head, LanePosition},
 };
 use alloy::{
+    primitives::Address,
     rpc::json_rpc::ErrorPayload,
     transports::{RpcError, TransportErrorKind},
 };
@@ -23,6 +28,12 @@ pub enum Refusal {
         "above_tier: a payout is above the {most} units that the keeper pays alone; approvers or governance decide"
     )]
     AboveTier { most: Amount },
+    #[error("above_tier: approver {approver} is none any more, or its signature does not count any more")]
+    NotApproved { approver: Address },
+    #[error("above_tier: what was signed or announced does not count any more: {0}")]
+    Lapsed(String),
+    #[error("vetoed: a guardian vetoed what was announced")]
+    Vetoed,
     #[error("lane_disabled: the lane is disabled on chain; governance enables it")]
     LaneDisabled,
     #[error("lane_mismatch: the chain has the lane at number {next} with head {head}")]
@@ -36,6 +47,12 @@ pub enum Refusal {
 impl Refusal {
     /// Reads the answer to a simulated call.
     pub(super) fn read(payload: &ErrorPayload) -> Self {
+        if let Some(error) = payload.as_decoded_interface_error::<IApproversErrors>() {
+            return match refused_approver(&error) {
+                Some(approver) => Self::NotApproved { approver },
+                None => Self::Lapsed(format!("{error:?}")),
+            };
+        }
         let Some(error) = payload.as_decoded_interface_error::<IVaultErrors>() else {
             let text = payload.message.to_lowercase();
             let gas = ["out of gas", "gas required exceeds", "outofgas"].iter().any(|s| text.contains(s));
@@ -52,6 +69,10 @@ impl Refusal {
             IVaultErrors::NotALane(_) => Self::LaneDisabled,
             IVaultErrors::LaneMismatch(e) => Self::LaneMismatch { next: e.next, head: e.head },
             IVaultErrors::InsufficientGas(_) => Self::TooMuchGas,
+            IVaultErrors::Vetoed(_) => Self::Vetoed,
+            lapsed @ (IVaultErrors::ApprovalExpired(_) | IVaultErrors::NotAnnounced(_)) => {
+                Self::Lapsed(format!("{lapsed:?}"))
+            }
             other => Self::Other(format!("{other:?}")),
         }
     }
@@ -59,6 +80,11 @@ impl Refusal {
     /// Whether a part of the batch may pass where the whole does not.
     pub fn is_smaller_better(&self) -> bool {
         matches!(self, Self::TooMuchGas | Self::AboveLimit { .. } | Self::AboveTier { .. })
+    }
+
+    /// Whether the batch can never be settled as it is: its numbers must be given up.
+    pub fn is_for_good(&self) -> bool {
+        matches!(self, Self::NotApproved { .. } | Self::Lapsed(_) | Self::Vetoed)
     }
 
     /// Where the chain has the lane, when that is what it refused.

@@ -16,6 +16,8 @@ pub struct VaultState {
     pub paused: Vec<(Scope, u64)>,
     /// In USD with 18 decimals; a capacity of 0 is none.
     pub usd: Bucket,
+    /// Seconds between an announcement and its payment.
+    pub announce_delay: u64,
     pub assets: Vec<AssetState>,
 }
 
@@ -65,6 +67,11 @@ pub const SCOPES: [(Scope, &str); 5] = [
 ];
 
 impl Chain {
+    /// An asset's limits as they are set now.
+    pub async fn asset_limits(&self, asset: Address) -> Result<IVault::AssetLimits, ChainError> {
+        Ok(IVault::new(self.vault, self.provider.clone()).assetLimits(asset).call().await?)
+    }
+
     /// The vault's state at `block`, of the assets given. Ordinary reads: nothing is decided by them.
     pub async fn vault_state(&self, block: Block, assets: &[Address]) -> Result<VaultState, ChainError> {
         let vault = IVault::new(self.vault, self.provider.clone());
@@ -76,7 +83,8 @@ impl Chain {
         let usd = async { Ok(vault.limitState(Address::ZERO, Limit::Usd).block(at).call().await?.into()) };
         let assets = assets.iter().map(|asset| self.asset_state(*asset, at));
         let (paused, usd, assets) = try_join3(try_join_all(paused), usd, try_join_all(assets)).await?;
-        Ok(VaultState { block, paused, usd, assets })
+        let announce_delay = vault.approvals().block(at).call().await?.announceDelay_.into();
+        Ok(VaultState { block, paused, usd, announce_delay, assets })
     }
 
     async fn asset_state(&self, asset: Address, at: BlockId) -> Result<AssetState, ChainError> {

@@ -1,13 +1,20 @@
 //! The commands, with their help.
 
+mod govern;
 mod margin;
+mod review;
 mod swap;
 
 use crate::domain::{access::Scope, day::Day, reason::Language};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
+pub use govern::{
+    ActivateArgs, GovernArgs, LimitsArgs, LimitsCommand, LowerToArgs, PauseArgs, ProposeArgs, UnpauseArgs,
+    UpgradeCommand,
+};
 pub use margin::{MarginAccountArgs, MarginCommand, StressArgs};
+pub use review::{ApproveArgs, KeeperArgs, RejectArgs, ReviewCommand, SignerArgs};
 pub use swap::{QuoteArgs, SwapCommand};
 
 const EXIT_CODES: &str = "\
@@ -84,6 +91,11 @@ Examples:
 
 It asks the keeper's API, with a key of the scope read (SPILLWAY_KEY) where one is needed. q ends it.")]
     Top(TopArgs),
+    /// Approve or reject what the vault pays only with approvals
+    Review {
+        #[command(subcommand)]
+        command: ReviewCommand,
+    },
     /// Compare intake, ledger and chain at the last final block
     #[command(after_help = "\
 Examples:
@@ -162,6 +174,40 @@ instead, and a file is written only where --out names one. A keeper may run.")]
         #[command(subcommand)]
         command: WebhooksCommand,
     },
+    /// Pause a scope or an asset for a time (guardian, at once)
+    #[command(after_help = "\
+Examples:
+  spillway pause orders 12h --send --private-key-env GUARDIAN_KEY
+  spillway pause USDC 3days --from 0x... --safe deployments
+  spillway pause everything 1h --from 0x... --json
+
+Without --send it prints what to call, from whom, and what it means, after it was tried against the chain as it is. A pause
+ends by itself; docs/governance.md says what each stops, who may, and how long.")]
+    Pause(PauseArgs),
+    /// End a pause (governance, with its delay)
+    #[command(after_help = "\
+Examples:
+  spillway unpause orders --send --private-key-env GOVERNANCE_KEY
+  spillway unpause USDC --from $SAFE --safe deployments
+
+Where governance acts with a delay, the first run schedules it in the AccessManager, and the same command executes it once it
+is ready.")]
+    Unpause(UnpauseArgs),
+    /// Set or lower what may leave the vault
+    Limits {
+        #[command(subcommand)]
+        command: LimitsCommand,
+    },
+    /// Propose, activate or cancel a version of the vault's code
+    Upgrade {
+        #[command(subcommand)]
+        command: UpgradeCommand,
+    },
+    /// Go back to the version before, within probation (guardian, at once)
+    #[command(after_help = "\
+Example:
+  spillway rollback --send --private-key-env GUARDIAN_KEY")]
+    Rollback(GovernArgs),
     /// Print the description of the API (OpenAPI 3.1)
     #[command(after_help = "\
 Example:
@@ -583,12 +629,8 @@ pub struct ExplainArgs {
 
 #[derive(Debug, Args)]
 pub struct TopArgs {
-    /// The keeper's address; that of api.listen, without
-    #[arg(long)]
-    pub url: Option<String>,
-    /// A key with the scope read; only from the environment, because others see what is typed
-    #[arg(long, env = "SPILLWAY_KEY", hide = true, hide_env_values = true)]
-    pub key: Option<String>,
+    #[command(flatten)]
+    pub keeper: KeeperArgs,
     /// How often it asks, such as 5s
     #[arg(long, default_value = "1s")]
     pub every: humantime::Duration,

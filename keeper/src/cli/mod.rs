@@ -4,17 +4,21 @@
 //!
 //! - [`args`] holds the commands, their help and examples
 //! - [`submit`], [`status`], [`explain`], [`reconcile`], [`recover`], [`export`], [`report`], [`check`], [`oracle`], [`audit`],
-//!   [`keys`], [`margin`], [`swap`], [`webhooks`], [`manual`], [`top`] and [`db`] are a command each; `run` is [`crate::keeper`]
+//!   [`keys`], [`review`], [`govern`], [`margin`], [`swap`], [`webhooks`], [`manual`], [`top`] and [`db`]
+//!   are a command each; `run` is [`crate::keeper`]
+//! - [`client`] asks a running keeper
 //! - [`exit`] holds the exit codes
 //! - [`output`] prints
 
 pub mod args;
 mod audit;
 mod check;
+mod client;
 mod db;
 mod exit;
 mod explain;
 mod export;
+mod govern;
 mod keys;
 mod manual;
 mod margin;
@@ -23,13 +27,19 @@ mod output;
 mod reconcile;
 mod recover;
 mod report;
+mod review;
 mod status;
 mod submit;
 mod swap;
 mod top;
 mod webhooks;
 
-use crate::{config::Config, deployment::Deployment, keeper, observe, store::Store};
+use crate::{
+    config::{ApiConfig, Config},
+    deployment::Deployment,
+    keeper, observe,
+    store::Store,
+};
 use args::{AuditCommand, Cli, Command, ConfigCommand, OracleCommand};
 use clap::Parser;
 use exit::Exit;
@@ -63,9 +73,16 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
     {
         return audit::verify_alone(args, file, rpc).await;
     }
+    // Whoever approves elsewhere has no configuration.
+    if let Command::Review { command } = &cli.command
+        && command.keeper().url.is_some()
+    {
+        return review::run(command, &ApiConfig::default()).await;
+    }
     let config = Config::load(&cli.config)?;
     observe::init(&config);
     let deployment = Deployment::load(&config.deployment)?;
+    let governance = govern::Governance::new;
     match cli.command {
         Command::Run => keeper::run(config, deployment).await.map(|()| Exit::Done),
         Command::Submit(args) => submit::run(&args, &config, &deployment).await,
@@ -84,6 +101,12 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
         Command::Audit { command: AuditCommand::Export(args) } => {
             audit::export(&args, &config, &deployment).await
         }
+        Command::Pause(args) => governance(&config, &deployment).await?.pause(&args).await,
+        Command::Unpause(args) => governance(&config, &deployment).await?.unpause(&args).await,
+        Command::Limits { command } => governance(&config, &deployment).await?.limits(&command).await,
+        Command::Upgrade { command } => governance(&config, &deployment).await?.upgrade(&command).await,
+        Command::Rollback(args) => governance(&config, &deployment).await?.rollback(&args).await,
+        Command::Review { command } => review::run(&command, &config.api).await,
         Command::Top(args) => top::run(&args, &config).await,
         Command::Margin { command } => margin::run(&command, &config, &deployment).await,
         Command::Swap { command } => swap::run(&command, &config, &deployment).await,

@@ -2,9 +2,9 @@
 
 mod draw;
 
-use super::{args::TopArgs, exit::Exit, output};
-use crate::config::{ApiConfig, Config};
-use eyre::{WrapErr, bail};
+use super::{args::TopArgs, client::Client, exit::Exit, output};
+use crate::config::Config;
+use eyre::WrapErr;
 use ratatui::{
     Terminal,
     backend::TestBackend,
@@ -18,7 +18,6 @@ use tokio::task::block_in_place;
 const PRINTED: (u16, u16) = (120, 40);
 /// How soon a key is heard.
 const LOOK: Duration = Duration::from_millis(100);
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the keeper said.
 #[derive(Clone, Debug, Default)]
@@ -31,29 +30,29 @@ struct Seen {
 }
 
 pub(super) async fn run(args: &TopArgs, config: &Config) -> eyre::Result<Exit> {
-    let source = Source::new(args, &config.api)?;
+    let client = Client::new(&args.keeper, &config.api)?;
     if args.json {
-        let seen = source.ask().await?;
+        let seen = ask(&client).await?;
         output::json(&serde_json::json!({ "overview": seen.overview, "vault": seen.vault }))?;
         return Ok(Exit::Done);
     }
     if args.once {
-        output::line(printed(&source.ask().await?)?);
+        output::line(printed(&ask(&client).await?)?);
         return Ok(Exit::Done);
     }
     let every = Duration::from(args.every);
     let mut terminal = ratatui::try_init().wrap_err("there is no terminal; --once prints one frame")?;
-    let ended = watch(&source, every, &mut terminal).await;
+    let ended = watch(&client, every, &mut terminal).await;
     ratatui::restore();
     ended.map(|()| Exit::Done)
 }
 
 async fn watch(
-    source: &Source,
+    client: &Client,
     every: Duration,
     terminal: &mut ratatui::DefaultTerminal,
 ) -> eyre::Result<()> {
-    let mut seen = source.ask().await?;
+    let mut seen = ask(client).await?;
     loop {
         terminal.draw(|frame| draw::frame(frame, &seen))?;
         let asked = Instant::now();
@@ -62,7 +61,7 @@ async fn watch(
                 return Ok(());
             }
         }
-        match source.ask().await {
+        match ask(client).await {
             Ok(newer) => seen = newer,
             Err(error) => seen.trouble = Some(format!("{error:#}")),
         }
@@ -93,39 +92,9 @@ fn printed(seen: &Seen) -> eyre::Result<String> {
     Ok(lines.collect::<Vec<_>>().join("\n"))
 }
 
-/// Where it is asked.
-struct Source {
-    client: reqwest::Client,
-    url: String,
-    key: Option<String>,
-}
-
-impl Source {
-    fn new(args: &TopArgs, api: &ApiConfig) -> eyre::Result<Self> {
-        let url = args.url.clone().unwrap_or_else(|| format!("http://{}", api.listen));
-        let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
-        Ok(Self { client, url: url.trim_end_matches('/').to_owned(), key: args.key.clone() })
-    }
-
-    async fn ask(&self) -> eyre::Result<Seen> {
-        let (overview, vault) = tokio::join!(self.get("/v1/overview"), self.get("/v1/vault"));
-        Ok(Seen { overview: overview?, vault: vault.ok(), trouble: None })
-    }
-
-    async fn get(&self, path: &str) -> eyre::Result<Value> {
-        let mut request = self.client.get(format!("{}{path}", self.url));
-        if let Some(key) = &self.key {
-            request = request.bearer_auth(key);
-        }
-        let answer = request.send().await.wrap_err("no keeper answers; --url names another")?;
-        let is_success = answer.status().is_success();
-        let body: Value = answer.json().await.wrap_err("what answers is no keeper")?;
-        if !is_success {
-            let said = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
-            bail!("{}. {}", said("detail"), said("next_step"));
-        }
-        Ok(body)
-    }
+async fn ask(client: &Client) -> eyre::Result<Seen> {
+    let (overview, vault) = tokio::join!(client.get("/v1/overview"), client.get("/v1/vault"));
+    Ok(Seen { overview: overview?, vault: vault.ok(), trouble: None })
 }
 
 #[cfg(test)]

@@ -52,6 +52,8 @@ const EXPECTED: &[(&str, &str)] = &[
     ("batch.max_gas", "a number from 500000 to 16777216 (one transaction may use no more: EIP-7825)"),
     ("batch.max_payouts", "a number of payouts from 1 to 10000"),
     ("batch.max_in_flight", "a number of batches from 1 to 64"),
+    ("review.deadline", "a time such as \"24h\", from 10m to 30days"),
+    ("lanes.reviewed", "true or false"),
     ("fees.policy", "\"normal\" or \"urgent\""),
     ("fees.max_fee_gwei", "a whole number of gwei from 1 to 1000000"),
     ("fees.bump_after", "a time such as \"30s\", from 1s to 1day"),
@@ -164,6 +166,7 @@ pub(super) fn check(config: &Config) -> Result<(), Vec<Problem>> {
     found.time(config.export.interval, second, day, "export.interval");
     found.time(config.store.lease, second, Duration::from_secs(300), "store.lease");
     found.time(policy.hold_timeout, second, 365 * day, "policy.hold_timeout");
+    found.time(config.review.deadline, 600 * second, 30 * day, "review.deadline");
     found.time(policy.deadline, Duration::ZERO, 365 * day, "policy.deadline");
     found.time(fees.hold, Duration::ZERO, 365 * day, "fees.hold");
     found.unless((1..=100).contains(&fees.max_bumps), "fees.max_bumps", fees.max_bumps);

@@ -53,6 +53,11 @@ pub(super) fn load_margin(
     Ok(Some(signer))
 }
 
+/// Loads one key that no configuration names.
+pub fn load_one(entry: &str, of: &LaneConfig) -> Result<PrivateKeySigner, SignerError> {
+    one(entry, of, |name| std::env::var(name).ok())
+}
+
 const MARGIN: &str = "margin.signer";
 
 fn lane_name(i: usize) -> String {

@@ -1,6 +1,6 @@
 //! A batch: withdrawals of one asset that one transaction settles.
 
-use super::{amount::Amount, fees::Fees, lane::Head};
+use super::{amount::Amount, fees::Fees, lane::Head, tier::Tier};
 use alloy::primitives::{Address, B256, Bytes};
 use std::fmt;
 
@@ -15,20 +15,31 @@ pub enum BatchKind {
     Void,
     /// Gives up a nonce of the lane, by a transfer of nothing to itself; uses no numbers.
     Cancel,
+    /// Says on chain that one order will be paid; pays nothing and uses no numbers.
+    Announce,
 }
 
 impl BatchKind {
+    const ALL: [Self; 5] = [Self::Orders, Self::Requests, Self::Void, Self::Cancel, Self::Announce];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Orders => "orders",
             Self::Requests => "requests",
             Self::Void => "void",
             Self::Cancel => "cancel",
+            Self::Announce => "announce",
         }
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Orders, Self::Requests, Self::Void, Self::Cancel].into_iter().find(|k| k.as_str() == text)
+        Self::ALL.into_iter().find(|k| k.as_str() == text)
+    }
+
+    /// Whether it is about withdrawals: its nonce may be given up when it is stuck, and it is simulated before it is signed
+    /// again.
+    pub fn carries(self) -> bool {
+        matches!(self, Self::Orders | Self::Requests | Self::Announce)
     }
 
     /// Whether it takes sequence numbers of its lane.
@@ -123,6 +134,8 @@ impl fmt::Display for BatchState {
 pub struct Batch {
     pub row: i64,
     pub kind: BatchKind,
+    /// Of orders; instant for all else.
+    pub tier: Tier,
     pub state: BatchState,
     /// Zero for a void and a cancel.
     pub asset: Address,
@@ -142,9 +155,9 @@ pub struct Batch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Content {
     pub lane: Address,
-    /// The first number; 0 for requests and cancels.
+    /// The first number; 0 where it uses none.
     pub first: u64,
-    /// The lane's head after the batch; zero for requests and cancels.
+    /// The lane's head after the batch; zero where it uses no numbers.
     pub head_after: Head,
     pub gas_limit: u64,
 }

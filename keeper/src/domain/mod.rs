@@ -3,6 +3,7 @@
 //! - [`amount`]: exact integers with an asset's decimals, parsed and printed without a float
 //! - [`asset`]: what the vault can pay
 //! - [`withdrawal`]: the unit of everything, its identity, its states and the moves between them
+//! - [`announcement`], [`review`]: what is asked of people before a large order is paid
 //! - [`batch`]: withdrawals that one transaction settles, and a batch's own states
 //! - [`lane`]: a lane's number and head, and how a settlement moves them
 //! - [`access`]: who may do what by the API
@@ -18,6 +19,7 @@
 
 pub mod access;
 pub mod amount;
+pub mod announcement;
 pub mod asset;
 pub mod batch;
 pub mod day;
@@ -27,6 +29,7 @@ pub mod lane;
 pub mod ledger;
 pub mod nonces;
 pub mod reason;
+pub mod review;
 pub mod status_token;
 pub mod tier;
 pub mod webhook;

@@ -195,6 +195,26 @@ catalogue! {
         "The keeper first makes sure that nothing sent before can still be paid. That ends by itself after some final blocks.",
         "keeper 正在确认此前发送的付款不会再生效。若干最终区块之后会自动继续。"
     }
+    /// Its batch was offered to the approvers.
+    AwaitsReview "awaits_review" {
+        "The amount is above what is paid without approval. It is offered to the approvers and paid once enough of them have signed.",
+        "金额超过无需审批的上限。已提交审批人，足够多的审批人签名后支付。"
+    }
+    /// A reviewer refused it.
+    RejectedInReview "rejected_in_review" {
+        "A reviewer refused it. Nothing was paid and nothing will be; the reason is given with it.",
+        "审核人已拒绝。没有付款，以后也不会付款；原因已注明。"
+    }
+    /// It is announced on chain, or about to be.
+    AwaitsAnnouncement "awaits_announcement" {
+        "The amount is so large that it is announced on chain first. It is paid when the time to object has passed.",
+        "金额很大，需要先在链上公告。异议期满后支付。"
+    }
+    /// A guardian objected to its announcement.
+    Vetoed "vetoed" {
+        "A guardian vetoed it on chain. Nothing was paid and nothing will be: ask the operator, then submit again with a new idempotency key.",
+        "守护者已在链上否决。没有付款，以后也不会付款：请联系运营方，之后使用新的幂等键重新提交。"
+    }
     /// It was accepted and is judged next.
     AwaitsPolicy "awaits_policy" {
         "It is accepted and checked next.",
@@ -232,6 +252,16 @@ impl Code {
         Self::ALL.iter().copied().find(|c| c.as_str() == text)
     }
 
+    /// Whether it waits for people: to sign it, or to object.
+    pub fn is_for_people(self) -> bool {
+        matches!(self, Self::AwaitsReview | Self::AwaitsAnnouncement)
+    }
+
+    /// Whether a person gave it, with words of his own.
+    pub fn is_by_a_person(self) -> bool {
+        matches!(self, Self::RejectedInReview | Self::Vetoed)
+    }
+
     /// The code that a batch's reason begins with: `paused`, or `paused: until ...`.
     pub fn of_reason(text: &str) -> Option<Self> {
         Self::parse(text.split(':').next().unwrap_or_default())
@@ -248,11 +278,13 @@ pub enum Next {
     VaultLetsPass,
     TriedAgain,
     FeeRises,
+    OfferedAgain,
+    Payable,
 }
 
 impl Next {
     #[cfg(test)]
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::IsChecked,
         Self::PaidOrReleased,
         Self::IsRejected,
@@ -260,6 +292,8 @@ impl Next {
         Self::VaultLetsPass,
         Self::TriedAgain,
         Self::FeeRises,
+        Self::OfferedAgain,
+        Self::Payable,
     ];
 
     /// The end of a sentence that begins with the moment.
@@ -279,6 +313,13 @@ impl Next {
             Self::TriedAgain => ("it is tried again", "再次尝试"),
             Self::FeeRises => {
                 ("a higher fee is offered, unless a block holds it before", "若仍未进入区块，将提高费用")
+            }
+            Self::OfferedAgain => (
+                "it is offered to the approvers again, unless enough have signed before",
+                "若届时签名仍不足，将重新提交审批人",
+            ),
+            Self::Payable => {
+                ("it is payable, unless a guardian vetoes it before", "若守护者未否决，届时即可支付")
             }
         };
         match language {

@@ -2,11 +2,13 @@
 
 use super::{Cause, Explainer, LinkName};
 use crate::{
+    api::view::from_seconds,
     chain::abi::IVault::Scope,
     chain::{
         Block, ChainError,
         state::{AssetState, SCOPES, VaultState},
     },
+    clock::rfc3339,
     domain::{
         amount::Amount,
         asset::NATIVE,
@@ -157,7 +159,7 @@ impl Explainer {
         let instant = withdrawal.door == Door::Order;
         if let Some(of) = vault.assets.first() {
             if instant && withdrawal.amount > of.instant_per_payout {
-                return Ok(self.above_tier(withdrawal, of));
+                return Ok(self.above_tier(withdrawal, of, batch).await?);
             }
             if let Some(cause) = self.above_limit(withdrawal, of, tip).await? {
                 return Ok(cause);
@@ -213,18 +215,44 @@ impl Explainer {
         ))
     }
 
-    fn above_tier(&self, withdrawal: &Withdrawal, of: &AssetState) -> Cause {
+    async fn above_tier(
+        &self,
+        withdrawal: &Withdrawal,
+        of: &AssetState,
+        batch: Option<&Batch>,
+    ) -> Result<Cause, StoreError> {
+        let offered = self.store.open_reviews().await?;
+        if let Some(review) = batch.and_then(|b| offered.into_iter().find(|r| r.batch == b.row)) {
+            let signed = self.store.approvals(review.row).await?.len();
+            let found = format!(
+                "review {}: {signed} of {} approvals; they count until {}",
+                review.row,
+                review.threshold,
+                rfc3339(from_seconds(review.deadline))
+            );
+            let frees = format!("approvers: `spillway review approve {}`", review.row);
+            return Ok(Cause::new(Code::AwaitsReview, found, frees));
+        }
         let show = |amount| self.assets.show(withdrawal.asset, amount);
         let found = format!(
             "{} is above the {} that the keeper pays alone",
             show(withdrawal.amount),
             show(of.instant_per_payout)
         );
+        let announced = self.store.announcements(std::slice::from_ref(withdrawal)).await?;
+        if let Some(last) = announced.last().filter(|a| !a.lapsed && a.vetoed_by.is_none()) {
+            let at = rfc3339(from_seconds(last.payable_from));
+            let found = format!("lane {} announced it as {}; payable from {at} on", last.lane, last.id);
+            let frees = "time; a guardian may veto it until then (docs/governance.md)";
+            return Ok(Cause::new(Code::AwaitsAnnouncement, found, frees));
+        }
+        let why = batch.and_then(|b| b.reason.as_deref()).and_then(|text| text.split_once(": "));
+        let found = why.map_or_else(|| found.clone(), |(_, why)| format!("{found}; {why}"));
         let frees = match withdrawal.amount > of.approved_per_payout {
-            true => "governance announces it, and pays it after the delay (docs/governance.md)",
-            false => "approvers sign it, for settleApproved (docs/governance.md)",
+            true => "nothing: it is announced, and paid after the delay unless a guardian vetoes it",
+            false => "approvers: it is offered to them next (`spillway review list`)",
         };
-        Cause::new(Code::AboveTier, found, frees)
+        Ok(Cause::new(Code::AboveTier, found, frees))
     }
 
     async fn above_limit(

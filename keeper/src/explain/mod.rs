@@ -160,8 +160,14 @@ impl Explainer {
         let history = self.store.history(withdrawal).await?;
         let cause = match here {
             Some(here) => Some(self.cause(here, withdrawal, batch.as_ref()).await?),
-            None => reason(withdrawal, None)
-                .map(|ended| Cause::new(ended.code, "it ended so", "nothing: it stays as it is")),
+            None => match reason(withdrawal, None) {
+                Some(ended) => {
+                    let said = self.store.objection(withdrawal.row).await?;
+                    let found = said.unwrap_or_else(|| "it ended so".to_owned());
+                    Some(Cause::new(ended.code, found, "nothing: it stays as it is"))
+                }
+                None => None,
+            },
         };
         Ok(Explanation {
             id: withdrawal.id.to_string(),

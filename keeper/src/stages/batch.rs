@@ -4,15 +4,20 @@ use super::{Line, StageError, Worked};
 use crate::{
     clock::now_ms,
     domain::{
+        amount::Amount,
         batch::{Batch, BatchKind, BatchState},
+        review::Review,
+        tier::Tier,
         withdrawal::Door,
     },
 };
-use alloy::primitives::Address;
+use alloy::primitives::{Address, U256};
 use std::time::Duration;
 
 /// A batch that is planned leaves room below the gas limit, for the estimate to differ from the guess.
 const FILL_PERCENT: u64 = 90;
+/// Payouts that people are asked to look through at once.
+pub(super) const ASKED_PAYOUTS: usize = 50;
 /// A window that ends within so many milliseconds is waited for.
 const LOOK_AHEAD_MS: i64 = 250;
 
@@ -33,22 +38,29 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
         ])
         .await?;
     // What waits by itself takes no room from other assets, and more of the same would only wait beside it.
-    let delayed = waiting(&on_the_way);
-    let on_the_way = on_the_way.len() - delayed.len();
+    let delayed = waiting(&on_the_way, &line.store.open_reviews().await?);
+    let on_the_way = on_the_way.iter().filter(|b| !waits(b)).count();
     let mut room = (line.live_lanes().await?.len() * line.batch.max_in_flight).saturating_sub(on_the_way);
     let mut planned = false;
     let mut due = LOOK_AHEAD_MS;
     for asset in line.assets.iter() {
-        for (door, kind) in [(Door::Order, BatchKind::Orders), (Door::Request, BatchKind::Requests)] {
+        for (door, kind, tier) in QUEUES {
             if room == 0 {
                 return Ok(planned.into());
             }
-            if delayed.contains(&(asset.address, kind)) {
+            if delayed.contains(&(asset.address, kind, tier)) {
                 continue;
             }
+            let amounts = match door {
+                Door::Order => line.tiers(asset.address, None).await?.amounts(tier),
+                Door::Request => Some(Amount::ZERO..=Amount(U256::MAX)),
+            };
+            let Some(amounts) = amounts else { continue };
             let limit = line.gas.payouts_in(asset.address, line.batch.max_gas / 100 * FILL_PERCENT);
             let limit = limit.min(line.batch.max_payouts);
-            let Some((count, since)) = line.store.ready_since(asset.address, door, limit).await? else {
+            let limit = if tier == Tier::Instant { limit } else { limit.min(ASKED_PAYOUTS) };
+            let Some((count, since)) = line.store.ready_since(asset.address, door, &amounts, limit).await?
+            else {
                 continue;
             };
             let window = line.batch.window_ms();
@@ -57,15 +69,15 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
                 due = due.min(left);
                 continue;
             }
-            let mut ready = line.store.ready(asset.address, door, limit).await?;
+            let mut ready = line.store.ready(asset.address, door, &amounts, limit).await?;
             // The deadline stage releases them.
             ready.retain(|w| !w.is_overdue(now_ms(), line.policy.deadline_ms()));
             if ready.is_empty() {
                 continue;
             }
-            let detail = serde_json::json!({ "asset": asset.symbol, "door": door, "count": ready.len() });
+            let detail = serde_json::json!({ "asset": asset.symbol, "door": door, "tier": tier.as_str(), "count": ready.len() });
             let mut unit = line.unit("batch", "batch.planned", detail).await?;
-            unit.plan_batch(kind, &ready).await?;
+            unit.plan_batch(kind, tier, &ready).await?;
             unit.commit().await?;
             room -= 1;
             planned = true;
@@ -79,9 +91,23 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
     Ok(Worked::Yes)
 }
 
-/// Asset and kind of the batches that have no numbers yet and wait for what passes by itself: a pause, a limit.
-fn waiting(batches: &[Batch]) -> Vec<(Address, BatchKind)> {
-    let now = now_ms();
-    let unnumbered = |b: &&Batch| matches!(b.state, BatchState::Planned | BatchState::Priced);
-    batches.iter().filter(unnumbered).filter(|b| b.retry_at > now).map(|b| (b.asset, b.kind)).collect()
+/// What is gathered by itself.
+type Queue = (Door, BatchKind, Tier);
+
+const QUEUES: [Queue; 3] = [
+    (Door::Order, BatchKind::Orders, Tier::Instant),
+    (Door::Order, BatchKind::Orders, Tier::Approved),
+    (Door::Request, BatchKind::Requests, Tier::Instant),
+];
+
+/// Whether a batch has no numbers yet and waits for what passes by itself, a pause or a limit, or for people.
+fn waits(batch: &Batch) -> bool {
+    let unnumbered = matches!(batch.state, BatchState::Planned | BatchState::Priced);
+    unnumbered && (batch.retry_at > now_ms() || batch.tier == Tier::Approved)
+}
+
+/// Asset, kind and tier of the batches that wait. More for the approvers is gathered once they were asked for what there is.
+fn waiting(batches: &[Batch], offered: &[Review]) -> Vec<(Address, BatchKind, Tier)> {
+    let is_offered = |b: &&Batch| offered.iter().any(|r| r.batch == b.row);
+    batches.iter().filter(|b| waits(b) && !is_offered(b)).map(|b| (b.asset, b.kind, b.tier)).collect()
 }

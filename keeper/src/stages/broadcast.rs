@@ -96,7 +96,7 @@ async fn escalate(
     attempts: &[Attempt],
     slots: &[Slot],
 ) -> Result<bool, StageError> {
-    let pays = matches!(batch.kind, BatchKind::Orders | BatchKind::Requests);
+    let pays = batch.kind.carries();
     let bumps = bumps(attempts, stuck.nonce);
     let done = if pays && bumps >= line.fees.max_bumps as usize {
         give_up(line, batch, stuck, slots).await?

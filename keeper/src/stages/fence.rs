@@ -36,7 +36,11 @@ pub async fn start(line: &Line) -> Result<Findings, StageError> {
         .await?;
     let now = unit.at();
     for address in own {
-        if known.iter().any(|l| l.address == address) {
+        let reviewed = line.reviewed.contains(&address);
+        if let Some(lane) = known.iter().find(|l| l.address == address) {
+            if lane.reviewed != reviewed {
+                unit.set_lane_reviewed(address, reviewed).await?;
+            }
             continue;
         }
         let chain = line.chain.lane(address, tip.number).await?;
@@ -47,7 +51,8 @@ pub async fn start(line: &Line) -> Result<Findings, StageError> {
             findings.push(format!("lane {address} settled before, these books do not know what"));
         }
         let fencing_since = (used || fenced).then_some(now);
-        let lane = Lane { address, nonce, position: chain.position, fencing_since, gas_needed: None };
+        let lane =
+            Lane { address, nonce, position: chain.position, fencing_since, gas_needed: None, reviewed };
         unit.add_lane(&lane).await?;
     }
     if fenced {

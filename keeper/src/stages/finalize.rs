@@ -134,6 +134,7 @@ impl Range {
                 IVaultEvents::Settled(_) => line.store.settled_head(log.tx).await?,
                 IVaultEvents::Voided(e) => Some(e.head),
                 IVaultEvents::RequestsSettled(_) => None,
+                IVaultEvents::Announced(_) => Some(Head::ZERO),
                 _ => continue,
             };
             if settlements.contains_key(&log.tx) {
@@ -229,6 +230,8 @@ impl Range {
             }
             // Taken in batches before, or read together with the settlement that they belong to.
             IVaultEvents::Requested(_) | IVaultEvents::PayoutFailed(_) | IVaultEvents::RequestSkipped(_) => {}
+            IVaultEvents::Announced(e) => orders::announced(self, unit, log, e).await?,
+            IVaultEvents::AnnouncementVetoed(e) => unit.vetoed(e.id, e.by).await?,
             // Nobody's money moves with these.
             IVaultEvents::Paused(_)
             | IVaultEvents::Unpaused(_)
@@ -242,8 +245,6 @@ impl Range {
             | IVaultEvents::OracleSet(_)
             | IVaultEvents::Poked(_)
             | IVaultEvents::ApprovalsSet(_)
-            | IVaultEvents::Announced(_)
-            | IVaultEvents::AnnouncementVetoed(_)
             | IVaultEvents::ColdSet(_)
             | IVaultEvents::MarksSet(_)
             | IVaultEvents::SplitterSet(_)

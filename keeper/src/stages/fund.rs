@@ -3,7 +3,7 @@
 //! What the float does not cover is held, without holding up the rest, and is refused when it has been held for too
 //! long. Refilling the float by a swap or from cold is not done here yet.
 
-use super::{BATCH_OVERHEAD, Line, StageError, Worked, deadline, nonces, policy};
+use super::{BATCH_OVERHEAD, Line, StageError, Worked, announce, deadline, nonces, policy, review};
 use crate::{
     chain::{Block, ChainError, calldata, refusal::Refusal},
     clock::now_ms,
@@ -13,6 +13,8 @@ use crate::{
         batch::{Batch, BatchKind, BatchState, Content},
         lane::{Head, LanePosition},
         reason::Code,
+        review::ReviewState,
+        tier::Tier,
         withdrawal::{Withdrawal, WithdrawalState},
     },
     store::{estimates::KeptEstimate, lanes::Lane},
@@ -32,16 +34,21 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
     }
     let tip = line.chain.tip().await?;
     let mut worked = review_held(line, tip).await?;
+    worked |= review::step(line, tip).await? | announce::step(line, tip).await?;
     let paused = line.store.asset_pauses().await?;
     for batch in line.store.batches_in(&[BatchState::Priced]).await? {
-        if batch.retry_at > now_ms() {
+        if batch.retry_at > now_ms() || batch.tier == Tier::Approved {
             continue;
         }
         if let Some(pause) = paused.iter().find(|p| p.asset == batch.asset) {
             wait(line, &batch, &format!("its asset is not settled: {}", pause.reason)).await?;
             continue;
         }
-        let Some(lane) = pick_lane(line, tip).await? else {
+        if batch.kind == BatchKind::Orders && batch.tier == Tier::Delayed {
+            worked |= fund_announced(line, &batch, tip).await?;
+            continue;
+        }
+        let Some(lane) = pick_lane(line, tip, None).await? else {
             tell_why_no_lane(line, &batch).await?;
             break;
         };
@@ -50,8 +57,20 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
     Ok(worked.into())
 }
 
-/// The enabled lane that a keeper works for with the fewest batches on the way, if one has room.
-async fn pick_lane(line: &Line, tip: Block) -> Result<Option<Lane>, StageError> {
+/// Only the lane that announced it may pay it.
+async fn fund_announced(line: &Line, batch: &Batch, tip: Block) -> Result<bool, StageError> {
+    let Some(address) = announce::lane_of(line, batch, tip).await? else { return Ok(true) };
+    match pick_lane(line, tip, Some(address)).await? {
+        Some(lane) => fund(line, batch, &lane, tip).await,
+        None => {
+            wait(line, batch, &format!("{}: lane {address} has no room yet", Code::AwaitsFunding)).await?;
+            Ok(false)
+        }
+    }
+}
+
+/// The enabled lane that a keeper works for with the fewest batches on the way, if one has room; or this one.
+async fn pick_lane(line: &Line, tip: Block, only: Option<Address>) -> Result<Option<Lane>, StageError> {
     let open =
         line.store.batches_in(&[BatchState::Funded, BatchState::Signed, BatchState::Broadcast]).await?;
     let mut open_voids = line.store.batches_in(&[BatchState::Mined]).await?;
@@ -62,12 +81,14 @@ async fn pick_lane(line: &Line, tip: Block) -> Result<Option<Lane>, StageError> 
     let voiding =
         |lane: Address| open_voids.iter().any(|b| b.content.as_ref().is_some_and(|c| c.lane == lane));
     let live = line.live_lanes().await?;
+    let offered = line.store.open_reviews().await?;
     let mut lanes: Vec<_> = line
         .store
         .lanes()
         .await?
         .into_iter()
-        .filter(|l| live.contains(&l.address))
+        .filter(|l| live.contains(&l.address) && !l.reviewed && only.is_none_or(|only| l.address == only))
+        .filter(|l| offered.iter().all(|r| r.lane != l.address))
         // Numbers after a void that is not final would build on a head that is about to go.
         .filter(|l| l.gas_needed.is_none() && !voiding(l.address))
         .collect();
@@ -98,7 +119,7 @@ async fn tell_why_no_lane(line: &Line, batch: &Batch) -> Result<(), StageError> 
 }
 
 /// A batch waits, and says why.
-async fn wait(line: &Line, batch: &Batch, reason: &str) -> Result<(), StageError> {
+pub(super) async fn wait(line: &Line, batch: &Batch, reason: &str) -> Result<(), StageError> {
     if batch.reason.as_deref() != Some(reason) {
         let detail = serde_json::json!({ "batch": batch.row, "reason": reason });
         let mut unit = line.unit("fund", "batch.delayed", detail).await?;
@@ -124,9 +145,11 @@ async fn fund(line: &Line, batch: &Batch, lane: &Lane, tip: Block) -> Result<boo
     }
 
     // A batch far beyond its limit would not be refused: it would trip the breaker.
-    let instant = batch.kind == BatchKind::Orders;
+    let instant = batch.kind == BatchKind::Orders && batch.tier == Tier::Instant;
     let fits_at = line.chain.fits_at(batch.asset, batch.total, instant, tip).await?;
-    if fits_at.is_none_or(|at| at > tip.timestamp) {
+    // What is announced need not fit before its delay is over.
+    let in_time = |at| batch.kind == BatchKind::Announce || at <= tip.timestamp;
+    if !fits_at.is_some_and(in_time) {
         let refusal = Refusal::AboveLimit { retry_at: fits_at };
         return halve_or(line, batch, &withdrawals, &refusal).await;
     }
@@ -134,14 +157,30 @@ async fn fund(line: &Line, batch: &Batch, lane: &Lane, tip: Block) -> Result<boo
     let audit_head = line.store.audit_head().await?;
     let position = lane.position;
     let numbered = batch.kind.is_numbered();
-    let calldata = if numbered {
-        calldata::settle(batch.asset, position, audit_head, &withdrawals)
-    } else {
-        calldata::settle_requests(batch.asset, audit_head, &withdrawals)
+    let calldata = match (batch.kind, batch.tier, withdrawals.first()) {
+        (BatchKind::Announce, _, Some(order)) => calldata::announce(order),
+        (BatchKind::Orders, Tier::Delayed, _) => {
+            calldata::settle_announced(batch.asset, position, audit_head, &withdrawals)
+        }
+        (BatchKind::Orders, ..) => calldata::settle(batch.asset, position, audit_head, &withdrawals),
+        _ => calldata::settle_requests(batch.asset, audit_head, &withdrawals),
     };
     let at = numbered.then_some(position);
     let (gas, gas_limit) = match gas_of(line, batch, lane.address, &calldata, at).await {
         Ok(gas) => gas,
+        // The limit was lowered since it was gathered: its withdrawals are gathered again, each in its tier.
+        Err(ChainError::Refused(Refusal::AboveTier { .. })) => {
+            line.forget_tiers().await;
+            let detail = serde_json::json!({ "batch": batch.row });
+            let mut unit = line.unit("fund", "tier.changed", detail).await?;
+            unit.take_out_of_batch(batch, &withdrawals, WithdrawalState::Ready, None).await?;
+            unit.commit().await?;
+            return Ok(true);
+        }
+        Err(ChainError::Refused(Refusal::Lapsed(_))) if batch.tier == Tier::Delayed => {
+            announce::take_out(line, batch, &withdrawals, true).await?;
+            return Ok(true);
+        }
         Err(ChainError::Refused(refusal)) if refusal.is_smaller_better() => {
             return halve_or(line, batch, &withdrawals, &refusal).await;
         }
@@ -151,10 +190,24 @@ async fn fund(line: &Line, batch: &Batch, lane: &Lane, tip: Block) -> Result<boo
     if !nonces::can_pay(line, lane, gas_limit, tip).await? {
         return Ok(true);
     }
+    commit(line, batch, lane, &calldata, (gas, gas_limit), None).await?;
+    Ok(true)
+}
+
+/// Fixes a batch's content at the lane's place, for good; with the review that it was, where it was one.
+pub(super) async fn commit(
+    line: &Line,
+    batch: &Batch,
+    lane: &Lane,
+    calldata: &Bytes,
+    (gas, gas_limit): (u64, u64),
+    review: Option<i64>,
+) -> Result<(), StageError> {
+    let (position, numbered) = (lane.position, batch.kind.is_numbered());
     let estimate = line.fees_now(line.fees.policy).await?;
     let kept = KeptEstimate { gas: gas.div_ceil(batch.count.max(1)), estimate, at: now_ms() };
 
-    let after = position.after(batch.count, &calldata);
+    let after = position.after(batch.count, calldata);
     let content = Content {
         lane: lane.address,
         first: if numbered { position.next } else { 0 },
@@ -165,19 +218,24 @@ async fn fund(line: &Line, batch: &Batch, lane: &Lane, tip: Block) -> Result<boo
         "batch": batch.row, "lane": lane.address, "first": content.first, "count": batch.count, "gas": gas,
     });
     let mut unit = line.unit("fund", "batch.funded", detail).await?;
-    unit.fund_batch(batch, &content, &calldata, None).await?;
-    unit.put_estimate(batch.asset, &kept).await?;
+    if let Some(review) = review {
+        unit.close_review(review, ReviewState::Approved).await?;
+    }
+    unit.fund_batch(batch, &content, calldata, None).await?;
+    if batch.tier == Tier::Instant {
+        unit.put_estimate(batch.asset, &kept).await?;
+    }
     if numbered {
         unit.move_lane_position(lane, after).await?;
     }
     unit.commit().await?;
     crate::crash::point("batch.committed");
-    Ok(true)
+    Ok(())
 }
 
 /// The gas that a batch takes, and its limit. One simulation under the limit is enough while the asset's payouts are
 /// known; when they are not, or the limit is too low for it, the chain estimates.
-async fn gas_of(
+pub(super) async fn gas_of(
     line: &Line,
     batch: &Batch,
     lane: Address,
@@ -185,7 +243,9 @@ async fn gas_of(
     position: Option<LanePosition>,
 ) -> Result<(u64, u64), ChainError> {
     let max_gas = line.batch.max_gas;
-    if let Some(expected) = line.gas.expected(batch.asset, batch.count) {
+    // What is learned is of the packed form, which the instant tier alone has.
+    let learns = batch.tier == Tier::Instant && batch.kind != BatchKind::Announce;
+    if learns && let Some(expected) = line.gas.expected(batch.asset, batch.count) {
         let limit = with_margin(expected + BATCH_OVERHEAD, max_gas);
         match line.chain.simulate(lane, calldata, position, limit).await {
             Err(ChainError::Refused(Refusal::TooMuchGas)) => {}
@@ -196,7 +256,9 @@ async fn gas_of(
     if gas > max_gas {
         return Err(Refusal::TooMuchGas.into());
     }
-    line.gas.learn(batch.asset, batch.count, gas);
+    if learns {
+        line.gas.learn(batch.asset, batch.count, gas);
+    }
     Ok((gas, with_margin(gas, max_gas)))
 }
 
@@ -206,7 +268,7 @@ pub(super) fn with_margin(gas: u64, max_gas: u64) -> u64 {
 }
 
 /// The float, less what batches on the way will take from it.
-async fn available(line: &Line, asset: Address, tip: Block) -> Result<Amount, StageError> {
+pub(super) async fn available(line: &Line, asset: Address, tip: Block) -> Result<Amount, StageError> {
     let float = line.chain.float(asset, tip.number).await?;
     let taken: Amount = line
         .store
@@ -220,7 +282,7 @@ async fn available(line: &Line, asset: Address, tip: Block) -> Result<Amount, St
 }
 
 /// The withdrawals that `available` does not cover, taking the others in order.
-fn beyond(withdrawals: &[Withdrawal], available: Amount) -> Vec<Withdrawal> {
+pub(super) fn beyond(withdrawals: &[Withdrawal], available: Amount) -> Vec<Withdrawal> {
     let mut left = available;
     let mut short = Vec::new();
     for withdrawal in withdrawals {
@@ -233,7 +295,12 @@ fn beyond(withdrawals: &[Withdrawal], available: Amount) -> Vec<Withdrawal> {
     short
 }
 
-async fn hold(line: &Line, batch: &Batch, short: &[Withdrawal], available: Amount) -> Result<(), StageError> {
+pub(super) async fn hold(
+    line: &Line,
+    batch: &Batch,
+    short: &[Withdrawal],
+    available: Amount,
+) -> Result<(), StageError> {
     let detail = serde_json::json!({
         "batch": batch.row, "held": short.len(), "available": available.to_string(),
     });
@@ -245,7 +312,7 @@ async fn hold(line: &Line, batch: &Batch, short: &[Withdrawal], available: Amoun
 }
 
 /// The batch does not fit: its later half waits for another. A single withdrawal waits as it is, with the reason.
-async fn halve_or(
+pub(super) async fn halve_or(
     line: &Line,
     batch: &Batch,
     withdrawals: &[Withdrawal],
@@ -262,7 +329,7 @@ async fn halve_or(
     Ok(true)
 }
 
-async fn delay(line: &Line, batch: &Batch, refusal: &Refusal) -> Result<bool, StageError> {
+pub(super) async fn delay(line: &Line, batch: &Batch, refusal: &Refusal) -> Result<bool, StageError> {
     let reason = refusal.to_string();
     tracing::warn!(batch = batch.row, %reason, "batch waits");
     let mut unit = line

@@ -13,10 +13,11 @@
 //! 10. [`reconcile`]: chain and books compared
 //! 11. [`notify`]: the operator's endpoints hear of it
 //!
-//! [`nonces`] keeps the lanes' nonces without gaps, [`deadline`] releases what was not paid in time, [`void`] gives
+//! Above the instant tier, [`review`] asks approvers and [`announce`] tells the chain before a batch is funded. [`nonces`] keeps the lanes' nonces without gaps, [`deadline`] releases what was not paid in time, [`void`] gives
 //! numbers up, and [`recovery`] says what a start found. [`fence`] stands before them when the store may have gone back
 //! in time.
 
+mod announce;
 pub mod batch;
 pub mod broadcast;
 pub mod confirm;
@@ -31,17 +32,19 @@ pub mod policy;
 pub mod price;
 pub mod reconcile;
 pub mod recovery;
+pub mod review;
 pub mod sign;
 mod void;
 
 use crate::{
-    chain::{Chain, ChainError, signer::Signers},
+    chain::{Block, Chain, ChainError, approvals::Approvers, signer::Signers},
     clock::now_ms,
-    config::{BatchConfig, FeesConfig, PolicyConfig},
+    config::{BatchConfig, FeesConfig, PolicyConfig, ReviewConfig},
     domain::{
         asset::Assets,
         batch::{Batch, BatchKind, BatchState},
         fees::{FeeEstimate, FeeHistory, FeePolicy},
+        tier::Tiers,
     },
     store::{
         Context, Store, StoreError, Unit,
@@ -71,6 +74,10 @@ pub struct Line {
     pub policy: PolicyConfig,
     pub batch: BatchConfig,
     pub fees: FeesConfig,
+    pub review: ReviewConfig,
+    /// The lanes of this keeper that pay reviewed batches alone.
+    pub reviewed: HashSet<Address>,
+    pub rules: Rules,
     pub oracle: Guard,
     pub gas: GasModel,
     pub fee_gauge: FeeGauge,
@@ -187,6 +194,62 @@ impl Line {
     /// may be paid already.
     async fn fenced(&self) -> Result<bool, StoreError> {
         Ok(self.store.lanes().await?.iter().any(|lane| lane.fencing_since.is_some()))
+    }
+}
+
+/// How long the chain's tiers and approvers are used before they are read again.
+const RULES_MS: i64 = 5_000;
+
+/// What the chain says of tiers and approvers, with when it was read in unix milliseconds. Only where to put a batch: the
+/// vault decides.
+#[derive(Debug, Default)]
+pub struct Rules(tokio::sync::Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    tiers: HashMap<Address, (i64, Tiers)>,
+    approvers: Option<(i64, Approvers)>,
+}
+
+impl Line {
+    /// Which amounts of an asset are of which tier, at `tip` where one is given. While the chain does not answer, what it
+    /// said last.
+    async fn tiers(&self, asset: Address, tip: Option<Block>) -> Result<Tiers, ChainError> {
+        let mut known = self.rules.0.lock().await;
+        let before = known.tiers.get(&asset).copied();
+        if let Some((_, tiers)) = before.filter(|(at, _)| now_ms() - at < RULES_MS) {
+            return Ok(tiers);
+        }
+        let read = async {
+            let tip = match tip {
+                Some(tip) => tip,
+                None => self.chain.tip().await?,
+            };
+            self.chain.tiers(asset, tip.number).await
+        };
+        match (read.await, before) {
+            (Ok(tiers), _) => {
+                known.tiers.insert(asset, (now_ms(), tiers));
+                Ok(tiers)
+            }
+            (Err(_), Some((_, tiers))) => Ok(tiers),
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    async fn forget_tiers(&self) {
+        self.rules.0.lock().await.tiers.clear();
+    }
+
+    /// Who approves.
+    async fn approvers(&self, tip: Block) -> Result<Approvers, ChainError> {
+        let mut known = self.rules.0.lock().await;
+        if let Some((_, approvers)) = known.approvers.as_ref().filter(|(at, _)| now_ms() - at < RULES_MS) {
+            return Ok(approvers.clone());
+        }
+        let approvers = self.chain.approvers(tip.number).await?;
+        known.approvers = Some((now_ms(), approvers.clone()));
+        Ok(approvers)
     }
 }
 

@@ -177,6 +177,11 @@ impl Notifier {
             None => (withdrawal.asset.to_string(), 0),
         };
         let reason = change.reason.as_deref();
+        let code = reason.and_then(Code::of_reason);
+        let detail = match code.filter(|code| code.is_by_a_person()) {
+            Some(_) => self.line.store.objection(withdrawal.row).await?,
+            None => None,
+        };
         let data = Data {
             sequence: change.row,
             id: withdrawal.id.as_str(),
@@ -186,8 +191,9 @@ impl Notifier {
             recipient: withdrawal.recipient.to_string(),
             from: change.from.as_deref(),
             to: &change.to,
-            code: reason.and_then(Code::of_reason),
+            code,
             reason,
+            detail,
         };
         let kind = format!("withdrawal.{}", change.to);
         let message = Message { kind, timestamp: rfc3339(change.at), data };

@@ -9,6 +9,7 @@ use crate::{
         fees::{FeePolicy, Fees},
         lane::Head,
         reason::Code,
+        tier::Tier,
     },
     store::{Unit, lanes::Lane, slots::Slot},
 };
@@ -90,8 +91,8 @@ fn orders_wait<'a>(lane: &Lane, mut funded: impl Iterator<Item = &'a Batch>, slo
         || of_lane().any(|s| s.kind == BatchKind::Void || (s.kind == BatchKind::Cancel && orders_at(s.nonce)))
 }
 
-/// The gas limit of the next attempt. A batch whose attempt died is simulated first: no gas is burnt on a payment
-/// that the vault refuses now. Orders that the float has not covered for some time give their numbers back, because the
+/// The gas limit of the next attempt. A batch whose attempt died, or whose tier depends on what may lapse, is simulated
+/// first: no gas is burnt on a payment that the vault refuses now. What it will never take gives its numbers back. Orders that the float has not covered for some time give their numbers back, because the
 /// lane could settle none after them.
 async fn ready_gas(
     line: &Line,
@@ -99,9 +100,12 @@ async fn ready_gas(
     batch: &Batch,
     content: &Content,
 ) -> Result<Option<u64>, StageError> {
-    let pays = matches!(batch.kind, BatchKind::Orders | BatchKind::Requests);
+    let pays = batch.kind.carries();
     let attempts = line.store.attempts(batch.row).await?;
-    let Some(last) = attempts.last().filter(|_| pays) else { return Ok(Some(content.gas_limit)) };
+    let last = attempts.last();
+    if !pays || last.is_none() && batch.tier == Tier::Instant {
+        return Ok(Some(content.gas_limit));
+    }
     let calldata = line.store.calldata(batch.row).await?;
     let position = calldata::position_before(&calldata);
     match line.chain.estimate(content.lane, &calldata, position).await {
@@ -109,9 +113,14 @@ async fn ready_gas(
         Err(ChainError::Refused(refusal)) => {
             let is_short =
                 batch.kind == BatchKind::Orders && matches!(refusal, Refusal::FloatInsufficient { .. });
-            if is_short
-                && now_ms() - last.signed_at > line.fees.bump_after_ms()
-                && void::in_place_of(line, lane, batch, Code::FloatInsufficient).await?
+            let since = last.map_or(batch.created_at, |attempt| attempt.signed_at);
+            let too_long = now_ms() - since > line.fees.bump_after_ms();
+            let given_up = match batch.kind {
+                BatchKind::Orders if refusal.is_for_good() => Some(Code::AboveTier),
+                _ => (is_short && too_long).then_some(Code::FloatInsufficient),
+            };
+            if let Some(why) = given_up
+                && void::in_place_of(line, lane, batch, why).await?
             {
                 return Ok(None);
             }

@@ -11,6 +11,7 @@ use crate::domain::{
     batch::{Attempt, AttemptState, Batch, BatchKind, BatchState, Content},
     lane::Head,
     reason::Code,
+    tier::Tier,
     withdrawal::{Withdrawal, WithdrawalState},
 };
 use alloy::primitives::{Address, B256, Bytes};
@@ -18,7 +19,7 @@ use sqlx::{AssertSqlSafe, any::AnyRow};
 use std::collections::BTreeMap;
 
 /// Every column but the calldata.
-const COLUMNS: &str = "row_id, kind, state, asset, count, total, lane, first, head_after, gas_limit, reason, \
+const COLUMNS: &str = "row_id, kind, tier, state, asset, count, total, lane, first, head_after, gas_limit, reason, \
      retry_at, created_at";
 const CALLDATA: &str = "SELECT calldata FROM batches WHERE row_id = $1";
 const ATTEMPT_COLUMNS: &str =
@@ -34,17 +35,18 @@ pub struct Inclusion {
 }
 
 impl Unit {
-    /// Puts ready withdrawals of one asset and door into a new batch.
+    /// Puts ready withdrawals of one asset, door and tier into a new batch.
     pub async fn plan_batch(
         &mut self,
         kind: BatchKind,
+        tier: Tier,
         withdrawals: &[Withdrawal],
     ) -> Result<Option<i64>, StoreError> {
         let Some(first) = withdrawals.first() else {
             return Ok(None);
         };
         let total = withdrawals.iter().map(|w| w.amount).sum();
-        let batch = self.insert_batch(kind, first.asset, withdrawals.len() as u64, total).await?;
+        let batch = self.insert_batch(kind, tier, first.asset, withdrawals.len() as u64, total).await?;
         self.move_linked(withdrawals, WithdrawalState::Batched, None, Link::Into(batch)).await?;
         self.record(Subject::Batch, &[batch], None, BatchState::Planned.as_str(), None).await?;
         Ok(Some(batch))
@@ -57,7 +59,7 @@ impl Unit {
         calldata: &Bytes,
         reason: &str,
     ) -> Result<i64, StoreError> {
-        let row = self.insert_batch(BatchKind::Void, Address::ZERO, 1, Amount::ZERO).await?;
+        let row = self.insert_batch(BatchKind::Void, Tier::Instant, Address::ZERO, 1, Amount::ZERO).await?;
         self.record(Subject::Batch, &[row], None, BatchState::Planned.as_str(), Some(reason)).await?;
         let batch = self.batch(row).await?;
         self.move_batch(&batch, BatchState::Priced, Some(reason)).await?;
@@ -68,7 +70,7 @@ impl Unit {
 
     /// Stores a cancel of a nonce of `lane`, together with its first attempt, so that it takes no nonce of its own.
     pub async fn plan_cancel(&mut self, content: &Content, reason: Code) -> Result<Batch, StoreError> {
-        let row = self.insert_batch(BatchKind::Cancel, Address::ZERO, 0, Amount::ZERO).await?;
+        let row = self.insert_batch(BatchKind::Cancel, Tier::Instant, Address::ZERO, 0, Amount::ZERO).await?;
         let why = reason.as_str();
         self.record(Subject::Batch, &[row], None, BatchState::Planned.as_str(), Some(why)).await?;
         let batch = self.batch(row).await?;
@@ -81,16 +83,18 @@ impl Unit {
     async fn insert_batch(
         &mut self,
         kind: BatchKind,
+        tier: Tier,
         asset: Address,
         count: u64,
         total: Amount,
     ) -> Result<i64, StoreError> {
         let at = self.at();
         let row = sqlx::query(
-            "INSERT INTO batches (kind, state, asset, count, total, created_at) \
-             VALUES ($1, 'planned', $2, $3, $4, $5) RETURNING row_id",
+            "INSERT INTO batches (kind, tier, state, asset, count, total, created_at) \
+             VALUES ($1, $2, 'planned', $3, $4, $5, $6) RETURNING row_id",
         )
         .bind(kind.as_str())
+        .bind(tier.as_str())
         .bind(sql::address(asset))
         .bind(sql::int(count))
         .bind(total.to_hex())
@@ -410,7 +414,8 @@ impl Store {
     /// The transaction that paid a withdrawal, with its block: from its batch, or found on chain.
     pub async fn payout_of(&self, withdrawal: &Withdrawal) -> Result<Option<(B256, u64)>, StoreError> {
         let row = sqlx::query(
-            "SELECT hash AS tx, block FROM attempts WHERE batch = $1 AND state = 'mined' \
+            "SELECT a.hash AS tx, a.block FROM attempts a JOIN batches b ON b.row_id = a.batch \
+             WHERE a.batch = $1 AND a.state = 'mined' AND b.kind <> 'announce' \
              UNION ALL SELECT tx, block FROM found_payouts WHERE withdrawal = $2",
         )
         .bind(withdrawal.batch.unwrap_or(0))
@@ -462,6 +467,7 @@ fn read(row: &AnyRow) -> Result<Batch, StoreError> {
     Ok(Batch {
         row: row.int("row_id")?,
         kind: row.parsed("kind", BatchKind::parse)?,
+        tier: row.parsed("tier", Tier::parse)?,
         state: row.parsed("state", BatchState::parse)?,
         asset: row.address("asset")?,
         count: row.uint("count")?,

@@ -50,7 +50,7 @@ impl Store {
 }
 
 impl Unit {
-    async fn is_fenced(&mut self) -> Result<bool, StoreError> {
+    pub(super) async fn is_fenced(&mut self) -> Result<bool, StoreError> {
         let row = sqlx::query("SELECT count(*) AS n FROM lanes WHERE fencing_since IS NOT NULL")
             .fetch_one(self.connection())
             .await?;

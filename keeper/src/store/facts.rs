@@ -142,14 +142,13 @@ pub static DATASETS: [Dataset; 5] = [
             column("amount", Kind::Amount),
             optional("batch", Kind::Int),
         ],
-        // The keeper's own batches of orders call the function of the instant tier.
         question: "SELECT t.row_id AS transition, t.audit AS change, t.at, t.withdrawal, w.received_at, \
              t.to_state AS outcome, w.door, \
-             CASE WHEN f.lane IS NOT NULL THEN f.tier WHEN w.door = 'order' THEN 'instant' END AS tier, \
+             CASE WHEN f.lane IS NOT NULL THEN f.tier WHEN w.door = 'order' THEN coalesce(b.tier, 'instant') END AS tier, \
              w.asset, w.recipient, w.amount, \
              CASE WHEN f.lane IS NULL AND coalesce(t.reason, 'push_failed') = 'push_failed' THEN w.batch END AS batch \
              FROM transitions t JOIN withdrawals w ON w.row_id = t.withdrawal \
-             LEFT JOIN found_payouts f ON f.withdrawal = w.row_id \
+             LEFT JOIN found_payouts f ON f.withdrawal = w.row_id LEFT JOIN batches b ON b.row_id = w.batch \
              WHERE t.audit > $1 AND t.audit <= $2 AND t.to_state IN ('paid', 'claimable') ORDER BY t.row_id",
     },
     Dataset {

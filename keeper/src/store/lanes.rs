@@ -8,7 +8,7 @@ use crate::domain::{amount::Amount, lane::LanePosition};
 use alloy::primitives::Address;
 use sqlx::{AssertSqlSafe, any::AnyRow};
 
-const COLUMNS: &str = "address, nonce, next, head, fencing_since, gas_needed";
+const COLUMNS: &str = "address, nonce, next, head, fencing_since, gas_needed, reviewed";
 
 /// A lane as the store has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Lane {
     pub fencing_since: Option<i64>,
     /// While it holds less than this for gas, in wei, it gets no new batches.
     pub gas_needed: Option<Amount>,
+    /// It pays what approvers signed, and nothing else.
+    pub reviewed: bool,
 }
 
 impl Store {
@@ -44,6 +46,7 @@ fn read(row: &AnyRow) -> Result<Lane, StoreError> {
         position: LanePosition { next: row.uint("next")?, head: row.fixed("head")? },
         fencing_since: row.int_opt("fencing_since")?,
         gas_needed: row.text_opt("gas_needed")?.as_deref().and_then(Amount::from_hex),
+        reviewed: row.int("reviewed")? != 0,
     })
 }
 
@@ -60,7 +63,7 @@ impl Unit {
     /// Stores a lane that is new here, with its lease. Another keeper may have done so first.
     pub async fn add_lane(&mut self, lane: &Lane) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO lanes (address, nonce, next, head, fencing_since) VALUES ($1, $2, $3, $4, $5) \
+            "INSERT INTO lanes (address, nonce, next, head, fencing_since, reviewed) VALUES ($1, $2, $3, $4, $5, $6) \
              ON CONFLICT DO NOTHING",
         )
         .bind(sql::address(lane.address))
@@ -68,6 +71,7 @@ impl Unit {
         .bind(sql::int(lane.position.next))
         .bind(sql::hex(lane.position.head))
         .bind(lane.fencing_since)
+        .bind(i64::from(lane.reviewed))
         .execute(self.connection())
         .await?;
         sqlx::query(
@@ -137,6 +141,16 @@ impl Unit {
             .execute(self.connection())
             .await?;
         }
+        self.moved(set.rows_affected(), lane)
+    }
+
+    /// Whether the lane pays reviewed batches alone.
+    pub async fn set_lane_reviewed(&mut self, lane: Address, reviewed: bool) -> Result<(), StoreError> {
+        let set = sqlx::query("UPDATE lanes SET reviewed = $1 WHERE address = $2")
+            .bind(i64::from(reviewed))
+            .bind(sql::address(lane))
+            .execute(self.connection())
+            .await?;
         self.moved(set.rows_affected(), lane)
     }
 

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::domain::withdrawal::{Door, Withdrawal, WithdrawalState};
 use alloy::primitives::Address;
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, any::AnyRow};
 
 /// Rows that one page looks at, at most.
 const SCAN: i64 = 100_000;
@@ -33,6 +33,22 @@ pub struct Filter {
 pub struct Page {
     pub withdrawals: Vec<Withdrawal>,
     pub next: Option<i64>,
+}
+
+/// The withdrawals of a state that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    pub state: WithdrawalState,
+    pub withdrawals: u64,
+    /// When the oldest was received, in unix milliseconds.
+    pub since: Option<i64>,
+    /// The same without those that wait for people: for approvers, or for the end of an announcement's delay.
+    pub unasked_since: Option<i64>,
+}
+
+fn waiting(state: WithdrawalState, row: &AnyRow) -> Result<Waiting, StoreError> {
+    let (since, unasked_since) = (row.int_opt("since")?, row.int_opt("unasked")?);
+    Ok(Waiting { state, withdrawals: row.uint("n")?, since, unasked_since })
 }
 
 impl Store {
@@ -88,24 +104,40 @@ impl Store {
         rows.iter().map(|row| row.int("ms")).collect()
     }
 
-    /// How many withdrawals are at each state that waits, and when the oldest of them was received, in unix milliseconds.
-    pub async fn waiting_counts(&self) -> Result<Vec<(WithdrawalState, u64, Option<i64>)>, StoreError> {
+    /// How many withdrawals are at each state that waits.
+    pub async fn waiting_counts(&self) -> Result<Vec<Waiting>, StoreError> {
         let mut counts = Vec::new();
         for state in [WithdrawalState::Received, WithdrawalState::Held, WithdrawalState::Ready] {
             // Only as text does the state let SQLite use its index.
             let statement = format!(
-                "SELECT count(*) AS n, min(received_at) AS since FROM withdrawals WHERE state = '{state}'"
+                "SELECT count(*) AS n, min(received_at) AS since, \
+                 min(CASE WHEN reason = 'awaits_announcement' THEN NULL ELSE received_at END) AS unasked \
+                 FROM withdrawals WHERE state = '{state}'"
             );
             let row = sqlx::query(AssertSqlSafe(statement)).fetch_one(&self.reader).await?;
-            counts.push((state, row.uint("n")?, row.int_opt("since")?));
+            counts.push(waiting(state, &row)?);
         }
         let row = sqlx::query(
-            "SELECT count(*) AS n, min(w.received_at) AS since FROM withdrawals w JOIN batches b ON b.row_id = w.batch \
+            "SELECT count(*) AS n, min(w.received_at) AS since, \
+             min(CASE WHEN b.tier = 'approved' AND b.state IN ('planned', 'priced') THEN NULL ELSE w.received_at END) \
+             AS unasked FROM withdrawals w JOIN batches b ON b.row_id = w.batch \
              WHERE b.state NOT IN ('final', 'dissolved') AND w.state = 'batched'",
         )
         .fetch_one(&self.reader)
         .await?;
-        counts.push((WithdrawalState::Batched, row.uint("n")?, row.int_opt("since")?));
+        counts.push(waiting(WithdrawalState::Batched, &row)?);
         Ok(counts)
+    }
+
+    /// How many withdrawals wait for approvers, and when the oldest of them was received, in unix milliseconds.
+    pub async fn waiting_for_approvers(&self) -> Result<(u64, Option<i64>), StoreError> {
+        let row = sqlx::query(
+            "SELECT count(*) AS n, min(w.received_at) AS since FROM withdrawals w JOIN batches b ON b.row_id = w.batch \
+             WHERE b.state NOT IN ('final', 'dissolved') AND b.state IN ('planned', 'priced') \
+             AND b.tier = 'approved' AND w.state = 'batched'",
+        )
+        .fetch_one(&self.reader)
+        .await?;
+        Ok((row.uint("n")?, row.int_opt("since")?))
     }
 }

@@ -13,10 +13,12 @@
 //! - [`history`]: the audit chain, read back; [`compare`]: what a comparison with the chain asks
 //! - [`facts`], [`statement`]: what the analytics export and the statement of a day read
 //! - [`margin`]: what the keeper knows of margin pools, and what it signed for them
+//! - [`reviews`], [`announcements`]: what approvers are asked, sign and refuse
 //! - [`pauses`]: assets that are not settled
 //! - [`webhooks`]: what is still to be told
 //! - [`schema`], [`integrity`], [`backup`], [`grants`]: what `spillway db` does
 
+pub mod announcements;
 pub mod api_keys;
 pub mod backup;
 pub mod batches;
@@ -38,6 +40,7 @@ pub mod oracle;
 pub mod overview;
 pub mod pauses;
 pub mod progress;
+pub mod reviews;
 pub mod schema;
 pub mod slots;
 mod sql;

@@ -6,13 +6,14 @@ use super::{
     unit::Subject,
 };
 use crate::domain::{
+    amount::Amount,
     ledger::Sides,
     reason::Code,
     withdrawal::{Door, Order, Reference, RequestTerms, Withdrawal, WithdrawalId, WithdrawalState},
 };
 use alloy::primitives::Address;
 use sqlx::{AssertSqlSafe, any::AnyRow};
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::RangeInclusive};
 
 /// A withdrawal to be stored.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub struct NewWithdrawal {
     pub trace_id: String,
     /// Where the request stands on chain; none for an order.
     pub request: Option<RequestTerms>,
+    /// The name of the API key that handed it in, where one did.
+    pub submitter: Option<String>,
 }
 
 impl NewWithdrawal {
@@ -59,9 +62,9 @@ impl Unit {
         for piece in pieces(&new) {
             let statement = format!(
                 "INSERT INTO withdrawals (id, reference, door, idempotency_key, asset, recipient, amount, state, \
-                 request_id, request_owner, request_created_at, deadline, trace_id, received_at, updated_at) VALUES {} \
+                 request_id, request_owner, request_created_at, deadline, trace_id, submitter, received_at, updated_at) VALUES {} \
                  ON CONFLICT DO NOTHING RETURNING row_id, id",
-                tuples(self.engine, piece.len(), 15)
+                tuples(self.engine, piece.len(), 16)
             );
             let mut query = sqlx::query(AssertSqlSafe(statement));
             for (id, w) in piece {
@@ -79,6 +82,7 @@ impl Unit {
                     .bind(w.request.map(|r| sql::int(r.created_at)))
                     .bind(w.order.deadline)
                     .bind(&w.trace_id)
+                    .bind(&w.submitter)
                     .bind(self.at())
                     .bind(self.at());
             }
@@ -220,20 +224,24 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
-    /// How many withdrawals of one asset and door are ready, counted to `limit`, and when the oldest of them was received,
-    /// in unix milliseconds. None when none are.
+    /// How many withdrawals of one asset, door and range of amounts are ready, counted to `limit`, and when the oldest of
+    /// them was received, in unix milliseconds. None when none are.
     pub async fn ready_since(
         &self,
         asset: Address,
         door: Door,
+        amounts: &RangeInclusive<Amount>,
         limit: usize,
     ) -> Result<Option<(usize, i64)>, StoreError> {
         let row = sqlx::query(
             "SELECT count(*) AS n, min(received_at) AS at FROM (SELECT received_at FROM withdrawals \
-             WHERE state = 'ready' AND asset = $1 AND door = $2 ORDER BY row_id LIMIT $3) oldest",
+             WHERE state = 'ready' AND asset = $1 AND door = $2 AND amount >= $3 AND amount <= $4 \
+             ORDER BY row_id LIMIT $5) oldest",
         )
         .bind(sql::address(asset))
         .bind(door.as_str())
+        .bind(amounts.start().to_hex())
+        .bind(amounts.end().to_hex())
         .bind(sql::int(limit as u64))
         .fetch_one(&self.reader)
         .await?;
@@ -241,20 +249,23 @@ impl Store {
         Ok(Some((usize::try_from(row.uint("n")?).unwrap_or(limit), since)))
     }
 
-    /// The oldest ready withdrawals of one asset and door, at most `limit`.
+    /// The oldest ready withdrawals of one asset, door and range of amounts, at most `limit`.
     pub async fn ready(
         &self,
         asset: Address,
         door: Door,
+        amounts: &RangeInclusive<Amount>,
         limit: usize,
     ) -> Result<Vec<Withdrawal>, StoreError> {
         let statement = format!(
             "SELECT {COLUMNS} FROM withdrawals WHERE state = 'ready' AND asset = $1 AND door = $2 \
-             ORDER BY row_id LIMIT $3"
+             AND amount >= $3 AND amount <= $4 ORDER BY row_id LIMIT $5"
         );
         let rows = sqlx::query(AssertSqlSafe(statement))
             .bind(sql::address(asset))
             .bind(door.as_str())
+            .bind(amounts.start().to_hex())
+            .bind(amounts.end().to_hex())
             .bind(sql::int(limit as u64))
             .fetch_all(&self.reader)
             .await?;

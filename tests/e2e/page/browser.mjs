@@ -69,6 +69,21 @@ export async function signIn(page, key) {
   await page.locator("#board").waitFor();
 }
 
+/** Gives a page a wallet: an account of the chain at `url`, whose node signs for it. */
+export async function withWallet(page, url, account) {
+  await page.exposeFunction("askNode", async (method, params) => {
+    if (method === "eth_requestAccounts") return [account];
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
+    const answer = await fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body });
+    const { result, error } = await answer.json();
+    if (error) throw new Error(error.message);
+    return result;
+  });
+  await page.addInitScript(() => {
+    window.ethereum = { request: ({ method, params }) => window.askNode(method, params) };
+  });
+}
+
 /** Nothing reaches beyond the width of the screen. */
 export async function fits(page) {
   const { wide, beyond } = await page.evaluate(() => {

@@ -13,6 +13,7 @@ import {
   tell,
   watchShifts,
   withBrowser,
+  withWallet,
 } from "./browser.mjs";
 
 const [name, ...given] = process.argv.slice(2);
@@ -121,6 +122,50 @@ const cases = {
     assert.match(await page.locator("#said").textContent(), /orders/, "it is said aloud");
     await screenshot(page, "operator-paused");
     await page.locator("#pauses", { hasText: "Nothing is paused" }).waitFor();
+  },
+
+  /** A reviewer refuses one withdrawal of a review, with a reason; the rest is offered again. */
+  async reject(page, [key, reader, refused, reason]) {
+    await signIn(page, reader);
+    await page.locator("#stuck").waitFor();
+    assert(await page.locator("#reviews").isHidden(), "a key that may only read sees no queue");
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await signIn(page, key);
+    const review = page.locator("[data-review]");
+    await review.locator(`[data-open="${refused}"]`).waitFor();
+    const first = await review.getAttribute("data-review");
+    await review.locator("select").selectOption(refused);
+    await review.getByLabel("Reason").fill(reason);
+    // The panel is made anew each second: what was typed stays.
+    await page.waitForTimeout(1_500);
+    await screenshot(page, "operator-review");
+    await fits(page);
+    await contrasts(page);
+    await review.getByRole("button", { name: "Reject" }).click();
+    await page.waitForFunction((first) => document.querySelector(`[data-review]:not([data-review="${first}"])`), first);
+    assert.equal(await page.locator(`#reviews [data-open="${refused}"]`).count(), 0);
+    await page.getByRole("button", { name: "中文" }).click();
+    await page.locator("h2", { hasText: "等待审批" }).waitFor();
+  },
+
+  /** Two operators approve: one with the wallet in the browser, one with a signature from elsewhere. */
+  async approve(page, [alice, bob, url, account, approver, signature], context) {
+    await withWallet(page, url, account);
+    await signIn(page, alice);
+    const review = page.locator("[data-review]");
+    await review.getByRole("button", { name: "Sign with the wallet" }).click();
+    await review.locator(`[data-signed]`).waitFor();
+    await review.locator(".badge", { hasText: "1 of 2 approvals" }).waitFor();
+    await review.getByRole("button", { name: "Sign with the wallet" }).click();
+    await review.locator("[role=alert]", { hasText: "each approver counts once" }).waitFor();
+    const other = await context.newPage();
+    await signIn(other, bob);
+    assert.equal(await other.getByRole("button", { name: "Sign with the wallet" }).count(), 0, "no wallet, no button");
+    await other.getByLabel("Approver's address").fill(approver);
+    await other.getByLabel("Signature", { exact: true }).fill(signature);
+    await other.getByRole("button", { name: "Hand the signature in" }).click();
+    await other.locator("#reviews", { hasText: "Nothing waits for approvers" }).waitFor();
+    await page.locator("#reviews", { hasText: "Nothing waits for approvers" }).waitFor();
   },
 
   /** The keyboard alone signs in, finds a withdrawal, reads it, closes it, and switches the language. */

@@ -9,6 +9,7 @@
 //! - [`pool`]: a margin pool beside the vault
 //! - [`market`]: pools of Uniswap, Balancer and StableSwap beside the vault
 //! - [`proxy`]: an endpoint before it that misbehaves when told to
+//! - [`tiers`]: limits, approvers and keys for orders above the instant tier
 //! - [`chain_audit`]: what the chain says was paid
 //! - [`cases`]: what tests of the keeper have in common
 //! - [`bench`][]: figures
@@ -24,6 +25,7 @@ pub mod orders;
 pub mod pool;
 pub mod postgres;
 pub mod proxy;
+pub mod tiers;
 pub mod world;
 
 use std::{

@@ -1,7 +1,12 @@
 //! The web page in a real Chromium, over a real keeper and chain. Each case is a script in `page/cases.mjs`; what it needs of
 //! keeper and chain is done here.
 
-use alloy::{primitives::U256, providers::ext::AnvilApi, sol_types::SolCall};
+use alloy::{
+    primitives::{U256, address},
+    providers::ext::AnvilApi,
+    signers::SignerSync,
+    sol_types::SolCall,
+};
 use eyre::{OptionExt, WrapErr, ensure};
 use serde_json::{Value, json};
 use spillway::chain::abi::IVault::{self, Scope};
@@ -9,7 +14,7 @@ use spillway_e2e::{
     cases::{by_hand, orders_of, submit, until_open},
     eventually,
     keeper::{Keeper, Setup},
-    root, scratch,
+    root, scratch, tiers,
     world::{GUARDIAN, World, amount_of_ether, send},
 };
 use std::{
@@ -39,7 +44,12 @@ struct Site {
 
 impl Site {
     async fn start(world: &World, more: &str) -> eyre::Result<Self> {
-        let setup = Setup::new(world, Path::new(PROGRAM), 1, more)?;
+        Self::over(world, 1, more).await
+    }
+
+    /// With so many lanes; `more` goes on with the last one's entry.
+    async fn over(world: &World, lanes: usize, more: &str) -> eyre::Result<Self> {
+        let setup = Setup::new(world, Path::new(PROGRAM), lanes, more)?;
         let keeper = Keeper::start_ready(&setup).await?;
         let key = |scope: &str| -> eyre::Result<String> {
             let made = setup.json(&["keys", "create", "page", "--scope", scope])?;
@@ -210,6 +220,38 @@ async fn by_keyboard_on_a_phone_dark_and_light() -> eyre::Result<()> {
     let id = text(&held, "id")?;
     Case::start(&site, "keyboard", &[&site.read, id])?.passes().await?;
     Case::start(&site, "looks", &[&site.read, id, text(&more, "status_page")?])?.passes().await?;
+    site.keeper.stop()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: make test-all"]
+async fn two_operators_review_what_is_large() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    tiers::lower_tiers(&world).await?;
+    // One of anvil's accounts: its node signs as a wallet in the browser does.
+    let in_browser = address!("15d34AAf54267DB7D7c367839AAf71A00a2C6A65");
+    let elsewhere = tiers::account(0);
+    tiers::set_approvers(&world, &[in_browser, elsewhere.address()], 2).await?;
+    let site = Site::over(&world, 2, "reviewed = true\n[batch]\nwindow = \"500ms\"\n").await?;
+    let (good, bad) = (site.order("good", "700", None).await?, site.order("bad", "800", None).await?);
+    let alice = tiers::api_key(&site.setup, "alice", &["read", "review"])?;
+    let bob = tiers::api_key(&site.setup, "bob", &["read", "review"])?;
+    tiers::review(&site.setup, &alice, 2).await?;
+    let given = [&*alice, &site.read, text(&bad, "id")?, "the recipient is not ours"];
+    Case::start(&site, "reject", &given)?.passes().await?;
+    let view = site.until(&bad, "rejected_in_review").await?;
+    assert_eq!(view["reason"]["detail"], "the recipient is not ours", "{view}");
+
+    let review = tiers::review(&site.setup, &alice, 1).await?;
+    let signature = elsewhere.sign_hash_sync(&text(&review, "digest")?.parse()?)?.as_bytes();
+    let signature = format!("0x{}", alloy::hex::encode(signature));
+    let (url, wallet, approver) =
+        (world.anvil.url(), in_browser.to_string(), elsewhere.address().to_string());
+    let given = [&*alice, &bob, &url, &wallet, &approver, &signature];
+    Case::start(&site, "approve", &given)?.passes().await?;
+    site.setup.settled(Duration::from_secs(60)).await?;
+    let view = site.read(&format!("/v1/withdrawals/{}", text(&good, "id")?)).await?;
+    assert_eq!(view["state"], "paid", "{view}");
     site.keeper.stop()
 }
 

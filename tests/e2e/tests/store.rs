@@ -4,7 +4,7 @@
 // All of this file is a test, its helpers too.
 #![allow(clippy::unwrap_used)]
 
-use alloy::primitives::{Address, B256, Bytes, address};
+use alloy::primitives::{Address, B256, Bytes, U256, address};
 use spillway::{
     books::balances::{self, Sums},
     domain::{
@@ -15,6 +15,7 @@ use spillway::{
         lane::{Head, LanePosition},
         ledger::Sides,
         reason::Code,
+        tier::Tier,
         withdrawal::{Door, Order, RequestTerms, WithdrawalState},
     },
     store::{
@@ -29,11 +30,12 @@ use spillway::{
     },
 };
 use spillway_e2e::postgres::Postgres;
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 use tempfile::TempDir;
 
 const LANE: Address = address!("70997970C51812dc3A010C7d01b50e0d17dc79C8");
 const OTHER_LANE: Address = address!("3C44CdDdB6a900fa2b585dd299e03d12FA4293BC");
+const ANY: RangeInclusive<Amount> = Amount::ZERO..=Amount(U256::MAX);
 const LEASE: Duration = Duration::from_millis(1_500);
 
 /// A database and a folder for keepers' files, gone with the test.
@@ -87,6 +89,7 @@ fn lane(next: u64, nonce: u64) -> Lane {
         nonce,
         position: LanePosition { next, head: Head::repeat_byte(7) },
         fencing_since: None,
+        reviewed: false,
         gas_needed: None,
     }
 }
@@ -103,7 +106,7 @@ fn order(key: &str, request: Option<RequestTerms>) -> NewWithdrawal {
         amount: Amount::from_hex(&format!("{:064x}", 1_000)).unwrap(),
         deadline: None,
     };
-    NewWithdrawal { order, trace_id: "0".repeat(32), request }
+    NewWithdrawal { order, trace_id: "0".repeat(32), request, submitter: None }
 }
 
 const CALLDATA: Bytes = Bytes::from_static(b"calldata");
@@ -159,18 +162,18 @@ async fn fill(store: &Store) -> eyre::Result<()> {
     change.move_withdrawals(&received[4..], WithdrawalState::Rejected, Some(Code::BadRecipient)).await?;
     change.commit().await?;
     assert_eq!(
-        store.ready_since(NATIVE, Door::Order, 2).await?.map(|(n, _)| n),
+        store.ready_since(NATIVE, Door::Order, &ANY, 2).await?.map(|(n, _)| n),
         Some(2),
         "counted to the limit"
     );
-    assert_eq!(store.ready_since(LANE, Door::Order, 2).await?, None);
-    let ready = store.ready(NATIVE, Door::Order, 10).await?;
-    let since = store.ready_since(NATIVE, Door::Order, 10).await?;
+    assert_eq!(store.ready_since(LANE, Door::Order, &ANY, 2).await?, None);
+    let ready = store.ready(NATIVE, Door::Order, &ANY, 10).await?;
+    let since = store.ready_since(NATIVE, Door::Order, &ANY, 10).await?;
     assert_eq!(since, Some((ready.len(), ready[0].received_at)));
     assert_eq!(ready.len(), 3);
 
     let mut change = unit(store).await?;
-    let row = change.plan_batch(BatchKind::Orders, &ready).await?.unwrap();
+    let row = change.plan_batch(BatchKind::Orders, Tier::Instant, &ready).await?.unwrap();
     change.commit().await?;
     let planned = store.batch(row).await?.unwrap();
     let batched = store.withdrawals_of(row).await?;

@@ -79,7 +79,7 @@ async fn a_batch_is_heard_with_the_withdrawal_that_is_in_it() {
     let mut unit = api.store.unit(Context::new("test", "batch.planned", json!({}))).await.unwrap();
     unit.move_withdrawals(std::slice::from_ref(&withdrawal), WithdrawalState::Ready, None).await.unwrap();
     withdrawal.state = WithdrawalState::Ready;
-    unit.plan_batch(crate::domain::batch::BatchKind::Orders, &[withdrawal]).await.unwrap();
+    unit.plan_batch(BatchKind::Orders, Tier::Instant, &[withdrawal]).await.unwrap();
     unit.commit().await.unwrap();
     let mut states = Vec::new();
     for _ in 0..3 {

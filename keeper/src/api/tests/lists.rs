@@ -73,7 +73,7 @@ async fn an_order_is_taken_back_before_it_is_in_a_batch_and_never_after() {
     let mut withdrawal = api.store.withdrawal(&id).await.unwrap().unwrap();
     unit.move_withdrawals(std::slice::from_ref(&withdrawal), WithdrawalState::Ready, None).await.unwrap();
     withdrawal.state = WithdrawalState::Ready;
-    unit.plan_batch(crate::domain::batch::BatchKind::Orders, &[withdrawal]).await.unwrap();
+    unit.plan_batch(BatchKind::Orders, Tier::Instant, &[withdrawal]).await.unwrap();
     unit.commit().await.unwrap();
     let late = api.post(&cancel("b"), None, "").await;
     assert_eq!((late.status.as_u16(), late.code()), (409, "too_late"));
@@ -92,6 +92,7 @@ async fn nothing_is_taken_back_by_a_keeper_without_a_lease_or_while_the_past_is_
         position: crate::domain::lane::LanePosition { next: 1, head: Default::default() },
         nonce: 0,
         fencing_since: None,
+        reviewed: false,
         gas_needed: None,
     };
     let mut unit = api.store.unit(Context::new("test", "lane.added", json!({}))).await.unwrap();

@@ -4,9 +4,12 @@ use super::{Range, outcome};
 use crate::{
     chain::{
         VaultLog,
+        abi::IVault::Announced,
         calldata::{self, Payout, Settled},
     },
     domain::{
+        amount::Amount,
+        announcement::Announcement,
         batch::BatchState,
         lane::Head,
         ledger::Sides,
@@ -91,6 +94,37 @@ async fn heal(range: &Range, unit: &mut Unit, log: &VaultLog, settled: Settled) 
         }
     }
     Ok(())
+}
+
+/// The chain holds an order announced: by a batch of ours, or by one that these books forgot.
+pub(super) async fn announced(
+    range: &Range,
+    unit: &mut Unit,
+    log: &VaultLog,
+    event: &Announced,
+) -> Result<(), StageError> {
+    let payout = Payout {
+        asset: event.asset,
+        recipient: event.recipient,
+        amount: Amount(event.amount),
+        reference: event.r#ref,
+    };
+    let known = unit.withdrawals_by_reference(&[payout.reference]).await?;
+    if let Some(order) = known.get(&payout.reference).filter(|w| is_of(w, &payout)) {
+        let announcement = Announcement {
+            id: event.id,
+            withdrawal: order.row,
+            lane: event.lane,
+            payable_from: event.payableFrom.to(),
+            vetoed_by: None,
+            lapsed: false,
+        };
+        unit.announced(order, &announcement).await?;
+    }
+    match unit.batch_by_attempt(log.tx).await? {
+        Some(batch) => range.close(unit, &batch, log).await,
+        None => Ok(()),
+    }
 }
 
 /// Whether the payout is the withdrawal's. One that ended before was paid otherwise: then this is another payment,

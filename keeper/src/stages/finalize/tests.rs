@@ -5,6 +5,7 @@ use crate::{
         batch::{Batch, BatchKind, BatchState, Content},
         lane::Head,
         reason::Code,
+        tier::Tier,
         withdrawal::{Withdrawal, WithdrawalState},
     },
     stages::intake::{RawOrder, Rule, accept, check, testing},
@@ -18,6 +19,7 @@ fn order(key: &str) -> NewWithdrawal {
         order: check(&raw, &testing::deployment()).unwrap(),
         trace_id: "0".repeat(32),
         request: None,
+        submitter: None,
     }
 }
 
@@ -32,7 +34,7 @@ async fn priced(store: &Store) -> (Batch, Vec<Withdrawal>) {
     unit.commit().await.unwrap();
     let ready = store.waiting(WithdrawalState::Ready, 10).await.unwrap();
     let mut unit = store.unit(context()).await.unwrap();
-    let row = unit.plan_batch(BatchKind::Orders, &ready).await.unwrap().unwrap();
+    let row = unit.plan_batch(BatchKind::Orders, Tier::Instant, &ready).await.unwrap().unwrap();
     unit.commit().await.unwrap();
     let planned = store.batch(row).await.unwrap().unwrap();
     let mut unit = store.unit(context()).await.unwrap();

@@ -27,6 +27,8 @@ pub fn deployment() -> Deployment {
         vault: address!("e7f1725E7734CE288F8367e1Bb143E90bb3F0512"),
         vault_implementation: Address::repeat_byte(2),
         proxy_admin: Address::repeat_byte(3),
+        version_registry: None,
+        vault_gate: None,
         exit_delay: Duration::from_secs(86_400),
         assets: Assets::new(vec![asset("TUSD", TUSD, 6), asset("ETH", NATIVE, 18)]),
         min_requests: Default::default(),

@@ -25,6 +25,7 @@ use spillway::{
         amount::Amount,
         batch::{Attempt, AttemptState, BatchKind, BatchState, Content},
         lane::LanePosition,
+        tier::Tier,
         withdrawal::{Door, Order, WithdrawalState},
     },
     keeper::{self, Scope},
@@ -210,6 +211,7 @@ impl<'a> Filler<'a> {
                     nonce: 0,
                     position: self.position,
                     fencing_since: None,
+                    reviewed: false,
                     gas_needed: None,
                 })
                 .await?;
@@ -252,6 +254,7 @@ impl<'a> Filler<'a> {
                 },
                 trace_id: "0".repeat(32),
                 request: None,
+                submitter: None,
             })
             .collect();
         let limit = usize::try_from(BATCH)?;
@@ -262,9 +265,13 @@ impl<'a> Filler<'a> {
         let mut change = unit(store).await?;
         change.move_withdrawals(&received, WithdrawalState::Ready, None).await?;
         change.commit().await?;
-        let ready = store.ready(asset, Door::Order, limit).await?;
+        let all = Amount::ZERO..=Amount(U256::MAX);
+        let ready = store.ready(asset, Door::Order, &all, limit).await?;
         let mut change = unit(store).await?;
-        let row = change.plan_batch(BatchKind::Orders, &ready).await?.ok_or_eyre("nothing to pay")?;
+        let row = change
+            .plan_batch(BatchKind::Orders, Tier::Instant, &ready)
+            .await?
+            .ok_or_eyre("nothing to pay")?;
         let planned = change.batch(row).await?;
         change.move_batch(&planned, BatchState::Priced, None).await?;
         let priced = change.batch(row).await?;
