@@ -8,6 +8,7 @@
 //! - [`secrets`]: what no log may show
 //! - [`signers`]: loading the keys of the lanes
 //! - [`swap`]: the pools that swaps go through
+//! - [`traces`]: where the ways of withdrawals are sent
 //! - [`webhooks`]: the endpoints that are told, and loading their secrets
 
 pub mod check;
@@ -15,6 +16,7 @@ mod secrets;
 pub mod signers;
 pub mod source;
 pub mod swap;
+mod traces;
 pub mod webhooks;
 
 use crate::domain::{fees::FeePolicy, webhook::Secret};
@@ -33,6 +35,7 @@ use subtle::ConstantTimeEq;
 pub use check::{ConfigError, Problem};
 pub use signers::SignerError;
 pub use swap::{PoolConfig, PoolKind, SwapConfig};
+pub use traces::TracesConfig;
 pub use webhooks::{WebhookConfig, WebhookError};
 
 /// The checked configuration. Its `Debug` output shows no secret.
@@ -62,6 +65,8 @@ pub struct Config {
     /// Who is told what became of withdrawals.
     #[serde(default)]
     pub webhooks: Vec<WebhookConfig>,
+    #[serde(default)]
+    pub traces: TracesConfig,
     #[serde(default)]
     pub export: ExportConfig,
     #[serde(default)]

@@ -11,6 +11,7 @@ use crate::{
     config::Config,
     deployment::Deployment,
     export,
+    otlp::Exporter,
     stages::{
         FeeGauge, GasModel, Lead, Line, Rules, StageError, Worked, batch, broadcast, confirm, deadline,
         fence, finalize, fund,
@@ -61,6 +62,7 @@ pub async fn run(config: Config, deployment: Deployment) -> eyre::Result<()> {
     };
     let (line, pulse) = (Arc::new(line), Arc::new(ChainPulse::default()));
     let notifiers = notifiers(&config, &line)?;
+    let traces = Exporter::new(line.clone(), &config.traces, |name| std::env::var(name).ok())?;
     let (readiness, ready) = watch::channel(Readiness::not_yet("starting"));
 
     let wake = Arc::new(Notify::new());
@@ -90,6 +92,9 @@ pub async fn run(config: Config, deployment: Deployment) -> eyre::Result<()> {
         spawn_stages(&line, &mut tasks, &wake, &stop);
         for notifier in notifiers {
             tasks.spawn(notifier.run(stop.clone()));
+        }
+        if let Some(traces) = traces {
+            tasks.spawn(traces.run(stop.clone()));
         }
         let new_head = Arc::new(Notify::new());
         line.chain.follow_heads(&new_head, &mut tasks, &stop);

@@ -75,6 +75,10 @@ const EXPECTED: &[(&str, &str)] = &[
     ("webhooks.timeout", "a time such as \"10s\", from 100ms to 1m"),
     ("webhooks.retry_after", "a time such as \"5s\", from 100ms to 1h"),
     ("webhooks.max_attempts", "a number from 1 to 100"),
+    ("traces.endpoint", "an address such as \"http://127.0.0.1:4318/v1/traces\" (http or https)"),
+    ("traces.headers_env", "the NAME of an environment variable that holds name=value,name=value"),
+    ("traces.one_in", "a number from 1 to 1000000"),
+    ("traces.timeout", "a time such as \"10s\", from 100ms to 1m"),
     ("export.directory", "the path of a folder, or nothing for no export"),
     ("export.interval", "a time such as \"10m\", from 1s to 1day"),
     ("margin.factory", "the address that script/DeployMargin.s.sol wrote as marginFactory"),
@@ -104,10 +108,16 @@ const EXPECTED: &[(&str, &str)] = &[
 ];
 
 /// Keys whose value no message may show.
-const SECRET: [&str; 2] = ["api.token", "webhooks.secret_env"];
+const SECRET: [&str; 3] = ["api.token", "webhooks.secret_env", "traces.headers_env"];
 /// Keys whose value is shown without the parts that may be secret.
-const PARTLY_SECRET: [&str; 5] =
-    ["chain.rpc_urls", "chain.ws_urls", "chain.private_relay", "store.url", "webhooks.url"];
+const PARTLY_SECRET: [&str; 6] = [
+    "chain.rpc_urls",
+    "chain.ws_urls",
+    "chain.private_relay",
+    "store.url",
+    "webhooks.url",
+    "traces.endpoint",
+];
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -180,6 +190,7 @@ pub(super) fn check(config: &Config) -> Result<(), Vec<Problem>> {
 
     check_oracle(config, &mut found);
     check_webhooks(config, &mut found);
+    check_traces(config, &mut found);
     check_margin(config, &mut found);
     check_swap(config, &mut found);
 
@@ -262,6 +273,16 @@ fn check_webhooks(config: &Config, found: &mut Findings) {
         let attempts = endpoint.max_attempts;
         found.unless((1..=100).contains(&attempts), "webhooks.max_attempts", attempts);
     }
+}
+
+fn check_traces(config: &Config, found: &mut Findings) {
+    let traces = &config.traces;
+    if let Some(endpoint) = &traces.endpoint {
+        found.address(endpoint, ["http", "https"], "traces.endpoint");
+    }
+    found.unless(traces.headers_env.as_deref().is_none_or(is_variable), "traces.headers_env", "[hidden]");
+    found.unless((1..=1_000_000).contains(&traces.one_in), "traces.one_in", traces.one_in);
+    found.time(traces.timeout, Duration::from_millis(100), Duration::from_secs(60), "traces.timeout");
 }
 
 /// Whether a variable of the environment can be called so.

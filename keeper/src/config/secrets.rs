@@ -9,7 +9,7 @@ const SHORTEST: usize = 8;
 pub(super) fn of(config: &Config) -> Vec<String> {
     let chain = &config.chain;
     let web = chain.rpc_urls.iter().chain(&chain.ws_urls).chain(&chain.private_relay);
-    let web = web.chain(config.webhooks.iter().map(|endpoint| &endpoint.url));
+    let web = web.chain(config.webhooks.iter().map(|endpoint| &endpoint.url)).chain(&config.traces.endpoint);
     let mut secrets: Vec<String> = web.flat_map(of_web_address).collect();
     let database = Url::parse(&config.store.url).ok();
     secrets.extend(database.as_ref().and_then(Url::password).map(str::to_owned));

@@ -15,7 +15,7 @@
 //! - [`margin`]: what the keeper knows of margin pools, and what it signed for them
 //! - [`reviews`], [`announcements`]: what approvers are asked, sign and refuse
 //! - [`pauses`]: assets that are not settled
-//! - [`webhooks`]: what is still to be told
+//! - [`webhooks`]: what is still to be told; [`traces`]: how far ways were sent as spans
 //! - [`schema`], [`integrity`], [`backup`], [`grants`]: what `spillway db` does
 
 pub mod announcements;
@@ -45,6 +45,7 @@ pub mod schema;
 pub mod slots;
 mod sql;
 pub mod statement;
+mod traces;
 pub mod unit;
 pub mod webhooks;
 pub mod withdrawals;

@@ -1,0 +1,27 @@
+//! How far the ways of withdrawals were sent as traces.
+
+use super::{Store, StoreError};
+
+const CURSOR: &str = "traces/transition";
+
+impl Store {
+    /// The last change that was looked at. The first time, what comes from now on counts.
+    pub async fn trace_cursor(&self) -> Result<i64, StoreError> {
+        let kept = match self.meta(CURSOR).await? {
+            Some(kept) => kept,
+            None => self.meta_or_insert(CURSOR, &self.newest_change().await?.to_string()).await?,
+        };
+        kept.parse().map_err(|_| StoreError::corrupt(CURSOR, &kept))
+    }
+
+    /// Nothing when another keeper moved it first. No audit entry: nothing is decided by it.
+    pub async fn move_trace_cursor(&self, from: i64, to: i64) -> Result<(), StoreError> {
+        sqlx::query("UPDATE meta SET value = $1 WHERE name = $2 AND value = $3")
+            .bind(to.to_string())
+            .bind(CURSOR)
+            .bind(from.to_string())
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+}
