@@ -27,7 +27,6 @@ import {Setup} from "contracts/oracle/Types.sol";
 import {StableSwapAdapter} from "contracts/swap/StableSwapAdapter.sol";
 import {UniswapV3Adapter} from "contracts/swap/UniswapV3Adapter.sol";
 import {Deploy} from "script/Deploy.s.sol";
-import {SwapSetup} from "script/SwapSetup.sol";
 import {Fixture} from "tests/contracts/Fixture.sol";
 import {FixedGuard} from "tests/contracts/mocks/FixedGuard.sol";
 import {HostileAdapter} from "tests/contracts/swap/Hostile.sol";
@@ -98,13 +97,7 @@ contract PowersTest is Fixture, Protocols {
 
     function params() internal view override returns (Deploy.Params memory p) {
         p = super.params();
-        p.swaps.weth = weth;
-        p.swaps.uniswapV2 = new SwapSetup.V2[](1);
-        p.swaps.uniswapV2[0] = SwapSetup.V2(address(factoryV2), 997, 1000);
-        p.swaps.uniswapV3 = new address[](1);
-        p.swaps.uniswapV3[0] = address(factoryV3);
-        p.swaps.balancer = new SwapSetup.Balancer[](1);
-        p.swaps.balancer[0] = SwapSetup.Balancer(address(balancer), address(factoryWeighted));
+        p.swaps = swapParams();
     }
 
     // ------------------------------------------------------------------------------------------------- attempts
