@@ -24,9 +24,8 @@ contract SwapSplitter is ISwapSplitter, AccessManaged, ReentrancyGuardTransient 
     uint256 public constant MAX_HOPS = 3;
     /// @dev Of a leg's least rate.
     uint256 private constant ONE = 1e36;
-    /// @dev More gas than is spent between looking at what is left and the call of a leg, but for what the leg's own
-    /// bytes cost, which no plan makes large.
-    uint256 private constant SPARE = 20_000;
+    /// @dev More gas than is spent between looking at what is left and the call of a leg.
+    uint256 private constant SPARE = 2000;
 
     /// @inheritdoc ISwapSplitter
     address public immutable VAULT;
@@ -106,7 +105,7 @@ contract SwapSplitter is ISwapSplitter, AccessManaged, ReentrancyGuardTransient 
     /// @inheritdoc ISwapSplitter
     function sweep(address asset) external nonReentrant returns (uint256 amount) {
         amount = _send(asset);
-        emit Swept(asset, amount);
+        if (amount != 0) emit Swept(asset, amount);
     }
 
     function _wrapped(address asset) private view returns (address) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {Address} from "@openzeppelin/contracts/utils/Address.sol";
+import {Proxy} from "@openzeppelin/contracts/proxy/Proxy.sol";
 
 import {IVault} from "./interfaces/IVault.sol";
 import {Assets} from "./libraries/Assets.sol";
@@ -9,7 +9,7 @@ import {LaneControl} from "./vault/LaneControl.sol";
 
 /// @title VaultExtension
 /// @notice The second part of {Vault}. A call that is not found here either runs in {VaultTreasury}.
-contract VaultExtension is LaneControl {
+contract VaultExtension is LaneControl, Proxy {
     /// @notice The third part of the code, part of this contract's code hash.
     address public immutable TREASURY;
 
@@ -22,8 +22,13 @@ contract VaultExtension is LaneControl {
         _disableInitializers();
     }
 
-    fallback(bytes calldata data) external returns (bytes memory) {
-        return Address.functionDelegateCall(TREASURY, data);
+    /// @notice Of ETH that is sent to the vault, {Vault} takes care.
+    receive() external payable {
+        revert IVault.WrongValue(msg.value, 0);
+    }
+
+    function _implementation() internal view override returns (address) {
+        return TREASURY;
     }
 
     /// @notice Sets the authority and the times, in seconds, for good.

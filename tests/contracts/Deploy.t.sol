@@ -59,6 +59,9 @@ contract DeployTest is Fixture {
             governance,
             abi.encodeCall(IVault.configureAsset, (Assets.NATIVE, IVault.AssetConfig(true, 50_000, 1)))
         );
+        _assertOnly(governance, abi.encodeCall(IVault.setSplitter, (address(0))));
+        IVault.SwapRules memory rules = IVault.SwapRules(0, 1 hours, 0);
+        _assertOnly(governance, abi.encodeCall(IVault.setSwapRules, (Assets.NATIVE, rules)));
     }
 
     function test_guardians_alone_reduce() public {
@@ -67,6 +70,8 @@ contract DeployTest is Fixture {
         _assertOnly(guardians, abi.encodeCall(IVault.pause, (IVault.Scope.Orders, 1)));
         _assertOnly(guardians, abi.encodeCall(IVault.pauseAsset, (Assets.NATIVE, 1)));
         _assertOnly(guardians, abi.encodeCall(IVault.disableLane, (LANE)));
+        IVault.SwapRules memory rules = IVault.SwapRules(0, 1 hours, 0);
+        _assertOnly(guardians, abi.encodeCall(IVault.lowerSwapRules, (Assets.NATIVE, rules)));
     }
 
     /// @notice A function that is neither open to all nor given to a role would be the admin's by default.
@@ -98,11 +103,10 @@ contract DeployTest is Fixture {
     }
 
     function test_nobody_initializes_again() public {
-        VaultExtension extension = VaultExtension(Vault(payable(implementation)).EXTENSION());
-        address[3] memory all = [address(vault), implementation, address(extension)];
+        address[3] memory all = [address(vault), implementation, Vault(payable(implementation)).EXTENSION()];
         for (uint256 i = 0; i < all.length; ++i) {
             vm.expectRevert(Initializable.InvalidInitialization.selector);
-            VaultExtension(all[i]).initialize(STRANGER, 1 days, 1 days, 1 days);
+            VaultExtension(payable(all[i])).initialize(STRANGER, 1 days, 1 days, 1 days);
         }
     }
 
@@ -146,6 +150,10 @@ contract DeployTest is Fixture {
         new Vault(STRANGER);
         vm.expectRevert(abi.encodeWithSelector(VaultExtension.NoCode.selector, STRANGER));
         new VaultExtension(STRANGER);
+        address extension = Vault(payable(implementation)).EXTENSION();
+        vm.deal(address(this), 1);
+        (bool sent,) = extension.call{value: 1}("");
+        assertFalse(sent, "ETH would be lost there");
         vm.startPrank(GOVERNANCE);
         vm.expectRevert(IVault.ZeroAddress.selector);
         vault.configureAsset(address(0), IVault.AssetConfig(true, ETH_GAS, 1));

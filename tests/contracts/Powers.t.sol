@@ -13,16 +13,24 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Approvers} from "contracts/Approvers.sol";
 import {OracleGuard} from "contracts/OracleGuard.sol";
 import {OracleGuardExtension} from "contracts/OracleGuardExtension.sol";
+import {SwapSplitter} from "contracts/SwapSplitter.sol";
 import {VaultExtension} from "contracts/VaultExtension.sol";
 import {VersionRegistry} from "contracts/VersionRegistry.sol";
 import {IOracleGuard} from "contracts/interfaces/IOracleGuard.sol";
+import {ISwapAdapter} from "contracts/interfaces/ISwapAdapter.sol";
+import {ISwapSplitter} from "contracts/interfaces/ISwapSplitter.sol";
 import {IUpgradeGate} from "contracts/interfaces/IUpgradeGate.sol";
 import {IVault} from "contracts/interfaces/IVault.sol";
 import {Assets} from "contracts/libraries/Assets.sol";
 import {Roles} from "contracts/libraries/Roles.sol";
 import {Setup} from "contracts/oracle/Types.sol";
+import {StableSwapAdapter} from "contracts/swap/StableSwapAdapter.sol";
+import {UniswapV3Adapter} from "contracts/swap/UniswapV3Adapter.sol";
+import {Deploy} from "script/Deploy.s.sol";
 import {Fixture} from "tests/contracts/Fixture.sol";
 import {FixedGuard} from "tests/contracts/mocks/FixedGuard.sol";
+import {HostileAdapter} from "tests/contracts/swap/Hostile.sol";
+import {Protocols} from "tests/contracts/swap/Protocols.sol";
 
 /// @notice Hands over all that the vault holds: what an attacker would upgrade to.
 contract Thief {
@@ -33,7 +41,7 @@ contract Thief {
 
 /// @notice What one key alone can do to the money of others: nothing beyond the limits, and no freeze beyond maxPause.
 /// Each test tries every function of every contract, in the way that harms most.
-contract PowersTest is Fixture {
+contract PowersTest is Fixture, Protocols {
     struct Attempt {
         string name;
         address target;
@@ -45,15 +53,19 @@ contract PowersTest is Fixture {
     uint256 private constant INSTANT_PER_DAY = 1000e18;
     uint256 private constant INSTANT_PER_PAYOUT = 100e18;
     uint32 private constant USD_CAPACITY = 15_000;
+    uint16 private constant SLIPPAGE = 100;
 
     address private immutable ALICE = makeAddr("alice");
     address private thief;
     FixedGuard private oracle;
+    /// An adapter that governance took, and that pays what the attacker likes.
+    HostileAdapter private crooked;
     /// Alice's, made before anything went wrong: one per asset.
     mapping(address asset => IVault.Request) private pending;
     address[2] private assets;
 
     function setUp() public {
+        deployProtocols();
         deployVault();
         thief = address(new Thief());
         oracle = new FixedGuard();
@@ -67,7 +79,12 @@ contract PowersTest is Fixture {
         vault.setUsdLimit(USD_CAPACITY, 1 days, 2);
         for (uint256 i = 0; i < 2; ++i) {
             vault.setLimits(assets[i], limits);
+            vault.setSwapRules(assets[i], IVault.SwapRules(uint128(CAPACITY), 2 days, SLIPPAGE));
         }
+        vault.setSwapRules(address(moody), IVault.SwapRules(uint128(CAPACITY), 2 days, SLIPPAGE));
+        oracle.set(address(moody), IOracleGuard.Verdict.Healthy, 1e18);
+        crooked = new HostileAdapter();
+        deployed.swaps.splitter.addAdapter(address(crooked), address(crooked).codehash);
         vm.stopPrank();
         fundAll(FLOAT);
         for (uint256 i = 0; i < 2; ++i) {
@@ -78,6 +95,11 @@ contract PowersTest is Fixture {
         }
     }
 
+    function params() internal view override returns (Deploy.Params memory p) {
+        p = super.params();
+        p.swaps = swapParams();
+    }
+
     // ------------------------------------------------------------------------------------------------- attempts
 
     /// @dev Everything that can be called, by `attacker`, in his favour.
@@ -85,6 +107,7 @@ contract PowersTest is Fixture {
         delete all;
         _attemptsOnMoney(attacker, assets[0]);
         _attemptsOnMoney(attacker, assets[1]);
+        _attemptsOnSwaps(attacker);
         _attemptsOnRules(attacker);
         _attemptsOnUpgrades(attacker);
         _attemptsOnRoles(attacker);
@@ -140,6 +163,59 @@ contract PowersTest is Fixture {
         _onVault("request", abi.encodeCall(IVault.request, (asset, 1, attacker)));
         _onVault("deposit", abi.encodeCall(IVault.deposit, (asset, 1e18, attacker)));
         _onVault("refill", abi.encodeCall(IVault.refill, (asset, 1e18)));
+    }
+
+    /// @dev Through the crooked adapter, which keeps what it gets: for nothing, for all that the slippage leaves, and so
+    /// that legs fail; to the attacker; around the vault.
+    function _attemptsOnSwaps(address attacker) private {
+        SwapSplitter splitter = deployed.swaps.splitter;
+        address stableSwap = address(deployed.swaps.stableSwap);
+        uint256 left = vault.swapLimitState(address(dai)).left;
+        uint256[3] memory rates = [uint256(1), 1e24, 1e36];
+        for (uint256 i = 0; i < 3; ++i) {
+            ISwapSplitter.Leg[] memory legs = new ISwapSplitter.Leg[](1);
+            (legs[0].amount, legs[0].minRate, legs[0].gas) = (left, 1, 500_000);
+            legs[0].hops = new ISwapSplitter.Hop[](1);
+            // At the guard's price of 1 USD for a unit of each.
+            uint256 rate = rates[i] * (10_000 - SLIPPAGE) / 10_000 + 1;
+            legs[0].hops[0] = ISwapSplitter.Hop(
+                address(crooked), address(moody), abi.encode(HostileAdapter.Mood.Honest, rate)
+            );
+            IVault.SwapOrder memory o =
+                IVault.SwapOrder(address(dai), address(moody), left, 1, type(uint64).max, legs);
+            _onVault("swap", abi.encodeCall(IVault.swap, (o)));
+            _try(
+                "swap",
+                address(splitter),
+                abi.encodeCall(ISwapSplitter.swap, (address(dai), address(moody), left, legs))
+            );
+            bytes memory run = abi.encodeCall(SwapSplitter.runLeg, (address(dai), left, legs[0]));
+            _try("runLeg", address(splitter), run);
+        }
+        IVault.SwapRules memory rules = IVault.SwapRules(type(uint128).max, 1 hours, 1000);
+        _onVault("setSwapRules", abi.encodeCall(IVault.setSwapRules, (address(dai), rules)));
+        _onVault("lowerSwapRules", abi.encodeCall(IVault.lowerSwapRules, (address(dai), rules)));
+        rules = IVault.SwapRules(0, 30 days, 0);
+        _onVault("lowerSwapRules", abi.encodeCall(IVault.lowerSwapRules, (assets[0], rules)));
+        _onVault("setSplitter", abi.encodeCall(IVault.setSplitter, (address(0))));
+        address s = address(splitter);
+        _try("addAdapter", s, abi.encodeCall(ISwapSplitter.addAdapter, (thief, thief.codehash)));
+        _try("removeAdapter", s, abi.encodeCall(ISwapSplitter.removeAdapter, (deployed.swaps.adapters[0])));
+        _try("addConnector", s, abi.encodeCall(ISwapSplitter.addConnector, (thief)));
+        _try("removeConnector", s, abi.encodeCall(ISwapSplitter.removeConnector, (weth)));
+        _try("sweep", s, abi.encodeCall(ISwapSplitter.sweep, (address(dai))));
+        _try("addPool", stableSwap, abi.encodeCall(StableSwapAdapter.addPool, (thief)));
+        _try("removePool", stableSwap, abi.encodeCall(StableSwapAdapter.removePool, (thief)));
+        for (uint256 i = 0; i < deployed.swaps.adapters.length; ++i) {
+            bytes memory data = abi.encodeCall(ISwapAdapter.swap, (address(dai), attacker, 1e18, ""));
+            _try("swap", deployed.swaps.adapters[i], data);
+        }
+        bytes memory owed = abi.encode(address(dai), address(usd), uint24(500), address(vault));
+        _try(
+            "uniswapV3SwapCallback",
+            deployed.swaps.adapters[1],
+            abi.encodeCall(UniswapV3Adapter.uniswapV3SwapCallback, (1e18, 0, owed))
+        );
     }
 
     function _attemptsOnRules(address attacker) private {
@@ -225,10 +301,16 @@ contract PowersTest is Fixture {
 
     function _attemptsOnRoles(address attacker) private {
         address m = address(manager);
-        address[4] memory managed =
-            [address(vault), address(registry), address(approvers), address(deployed.guard)];
+        address[6] memory managed = [
+            address(vault),
+            address(registry),
+            address(approvers),
+            address(deployed.guard),
+            address(deployed.swaps.splitter),
+            address(deployed.swaps.stableSwap)
+        ];
         bytes memory cold = abi.encodeCall(IVault.setCold, (attacker));
-        for (uint256 i = 0; i < 4; ++i) {
+        for (uint256 i = 0; i < managed.length; ++i) {
             bytes memory own = abi.encodeCall(IAccessManaged.setAuthority, (attacker));
             _try("setAuthority", managed[i], own);
             _try("updateAuthority", m, abi.encodeCall(AccessManager.updateAuthority, (managed[i], attacker)));
@@ -268,9 +350,15 @@ contract PowersTest is Fixture {
     /// @notice What the other tests try is everything: no function of any contract is forgotten.
     function test_every_function_of_every_contract_is_tried() public {
         Attempt[] memory tried = _attempts(ALICE);
-        string[8] memory names = [
+        string[14] memory names = [
             "Vault",
             "VaultExtension",
+            "VaultTreasury",
+            "SwapSplitter",
+            "UniswapV2Adapter",
+            "UniswapV3Adapter",
+            "StableSwapAdapter",
+            "BalancerAdapter",
             "VersionRegistry",
             "Approvers",
             "OracleGuard",
@@ -292,7 +380,7 @@ contract PowersTest is Fixture {
                 ++found;
             }
         }
-        assertGt(found, 60, "functions that change something");
+        assertGt(found, 80, "functions that change something");
     }
 
     function _changesState(string memory json, uint256 i) private pure returns (bool) {
@@ -414,6 +502,11 @@ contract PowersTest is Fixture {
             assertLe(Assets.balanceOf(assets[i], LANE), _flow(CAPACITY, 2 days, 30 days));
         }
         assertLe(_taken(LANE), _flow(uint256(USD_CAPACITY) * 1e18, 1 days, 30 days));
+        // By swaps he loses what the slippage leaves of what the bucket lets him sell.
+        uint256 sold = dai.balanceOf(address(crooked));
+        assertGt(sold, CAPACITY / 2, "he did what he could");
+        assertLe(sold, _flow(CAPACITY, 2 days, 30 days));
+        assertGe(moody.balanceOf(address(vault)) - FLOAT, sold - sold * SLIPPAGE / 10_000);
     }
 
     function test_a_stranger_and_an_approver_can_do_nothing() public {

@@ -58,6 +58,9 @@ contract VaultExtensionBroken is VaultExtension {
         if (FAULT == 5) payable(address(0xdead)).transfer(1);
         if (FAULT == 6) _vault().gates.orders = type(uint32).max;
         if (FAULT == 7) _vault().cold = address(1);
+        if (FAULT == 8) _vault().splitter = address(1);
+        if (FAULT == 9) _vault().swapping[_vault().listed[0]].slippageBps = 1000;
+        if (FAULT == 10) _vault().swapping[_vault().listed[0]].fullAt = type(uint48).max;
     }
 }
 

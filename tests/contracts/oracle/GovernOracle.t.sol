@@ -6,17 +6,17 @@ import {Reasons} from "contracts/oracle/Reasons.sol";
 import {Deploy} from "script/Deploy.s.sol";
 import {Action} from "script/govern/Action.sol";
 import {Oracle} from "script/govern/Oracle.s.sol";
+import {ScriptRunner} from "tests/contracts/ScriptRunner.sol";
 import {OracleFixture} from "tests/contracts/oracle/OracleFixture.sol";
 
 /// @notice script/govern/Oracle.s.sol: what it produces is sent by the account that it names, and has the effect.
-contract GovernOracleTest is OracleFixture {
+contract GovernOracleTest is OracleFixture, ScriptRunner {
     string private constant FILE = "deployments/test-price.json";
     Oracle private script = new Oracle();
-    string private file;
 
     function setUp() public {
         deployOracle();
-        file = new Deploy().describe(params(), deployed);
+        useScript(script, new Deploy().describe(params(), deployed));
         vm.writeFile(FILE, _price(8, 3600));
     }
 
@@ -43,31 +43,8 @@ contract GovernOracleTest is OracleFixture {
         );
     }
 
-    function _run(address sender, bytes memory call) private returns (Action.Transaction[] memory due) {
-        script.use(file, Action.Mode.Calldata, sender, "");
-        (bool ok, bytes memory reason) = address(script).call(call);
-        if (!ok) {
-            assembly ("memory-safe") {
-                revert(add(reason, 0x20), mload(reason))
-            }
-        }
-        due = script.plan().due;
-        for (uint256 i = 0; i < due.length; ++i) {
-            vm.prank(sender);
-            (ok,) = due[i].to.call(due[i].data);
-            assertTrue(ok);
-        }
-    }
-
-    function _refuses(address sender, bytes memory call, string memory input, string memory problem) private {
-        script.use(file, Action.Mode.Calldata, sender, "");
-        (bool ok, bytes memory reason) = address(script).call(call);
-        assertFalse(ok);
-        assertEq(reason, abi.encodeWithSelector(Action.BadInput.selector, input, problem));
-    }
-
     function test_governance_configures_from_a_file() public {
-        Action.Transaction[] memory due = _run(GOVERNANCE, abi.encodeCall(Oracle.configure, ("ETH", FILE)));
+        Action.Transaction[] memory due = runAs(GOVERNANCE, abi.encodeCall(Oracle.configure, ("ETH", FILE)));
         assertEq(due.length, 1);
         assertEq(
             due[0].meaning,
@@ -83,11 +60,11 @@ contract GovernOracleTest is OracleFixture {
     }
 
     function test_guardians_tighten_and_distrust() public {
-        _run(GOVERNANCE, abi.encodeCall(Oracle.configure, ("ETH", FILE)));
+        runAs(GOVERNANCE, abi.encodeCall(Oracle.configure, ("ETH", FILE)));
         vm.writeFile(FILE, _price(8, 1800));
-        _run(GUARDIAN, abi.encodeCall(Oracle.tighten, ("ETH", FILE)));
+        runAs(GUARDIAN, abi.encodeCall(Oracle.tighten, ("ETH", FILE)));
         assertEq(control.setupOf(ETH).config.sources[0].legs[0].heartbeat, 1800);
-        _run(GUARDIAN, abi.encodeCall(Oracle.distrust, ("ETH")));
+        runAs(GUARDIAN, abi.encodeCall(Oracle.distrust, ("ETH")));
         assertEq(control.setupOf(ETH).targets.length, 0);
         (, uint64 reasons) = verdictOf(ETH);
         assertEq(reasons, Reasons.NOT_CONFIGURED);
@@ -95,25 +72,25 @@ contract GovernOracleTest is OracleFixture {
 
     function test_anyone_records_and_pokes() public {
         report(feed, 2500e8);
-        _run(makeAddr("anyone"), abi.encodeCall(Oracle.record, ("ETH")));
+        runAs(makeAddr("anyone"), abi.encodeCall(Oracle.record, ("ETH")));
         assertTrue(control.memoryOf(ETH).recovering);
         assertGt(vault.pausedUntil(IVault.Scope.Swaps), block.timestamp);
-        _run(makeAddr("anyone"), abi.encodeCall(Oracle.poke, ("ETH")));
+        runAs(makeAddr("anyone"), abi.encodeCall(Oracle.poke, ("ETH")));
         (, uint256 until) = vault.priceOf(ETH);
         assertEq(until, 0);
     }
 
     function test_what_cannot_be_is_refused_with_the_next_step() public {
-        _refuses(
+        assertNames(
             GUARDIAN, abi.encodeCall(Oracle.distrust, ("TDAI")), "asset", "TDAI has no price: see configure"
         );
-        _refuses(
+        assertNames(
             GOVERNANCE,
             abi.encodeCall(Oracle.configure, ("ETH", "deployments/none.json")),
             "file",
             "deployments/none.json does not exist"
         );
-        script.use(file, Action.Mode.Calldata, GUARDIAN, "");
+        script.use(deploymentFile, Action.Mode.Calldata, GUARDIAN, "");
         vm.expectPartialRevert(Action.NotAllowed.selector);
         script.configure("ETH", FILE);
     }
@@ -121,7 +98,7 @@ contract GovernOracleTest is OracleFixture {
     /// @notice The rehearsal reads the real sources: a mistake is found before the delay, not after.
     function test_the_rehearsal_says_what_the_guard_would() public {
         vm.writeFile(FILE, _price(18, 3600));
-        script.use(file, Action.Mode.Calldata, GOVERNANCE, "");
+        script.use(deploymentFile, Action.Mode.Calldata, GOVERNANCE, "");
         vm.expectRevert();
         script.configure("ETH", FILE);
     }

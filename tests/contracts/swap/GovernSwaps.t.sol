@@ -5,131 +5,97 @@ import {SwapSplitter} from "contracts/SwapSplitter.sol";
 import {IVault} from "contracts/interfaces/IVault.sol";
 import {StableSwapAdapter} from "contracts/swap/StableSwapAdapter.sol";
 import {Deploy} from "script/Deploy.s.sol";
-import {Action} from "script/govern/Action.sol";
 import {Swaps} from "script/govern/Swaps.s.sol";
+import {ScriptRunner} from "tests/contracts/ScriptRunner.sol";
 import {HostileAdapter} from "tests/contracts/swap/Hostile.sol";
 import {SwapFixture} from "tests/contracts/swap/SwapFixture.sol";
 
 /// @notice script/govern/Swaps.s.sol and the swap part of script/Deploy.s.sol: what is produced is sent by the account that
 /// it names, and has the effect.
-contract GovernSwapsTest is SwapFixture {
-    Swaps private script = new Swaps();
-    string private file;
-
+contract GovernSwapsTest is SwapFixture, ScriptRunner {
     function setUp() public {
         deploySwaps();
-        file = new Deploy().describe(params(), deployed);
-    }
-
-    function _run(address sender, bytes memory call) private {
-        script.use(file, Action.Mode.Calldata, sender, "");
-        (bool ok, bytes memory reason) = address(script).call(call);
-        if (!ok) {
-            assembly ("memory-safe") {
-                revert(add(reason, 0x20), mload(reason))
-            }
-        }
-        Action.Transaction[] memory due = script.plan().due;
-        assertGt(due.length, 0);
-        for (uint256 i = 0; i < due.length; ++i) {
-            vm.prank(sender);
-            (ok,) = due[i].to.call(due[i].data);
-            assertTrue(ok, due[i].meaning);
-        }
-    }
-
-    function _refuses(address sender, bytes memory call, string memory input, string memory problem) private {
-        script.use(file, Action.Mode.Calldata, sender, "");
-        (bool ok, bytes memory reason) = address(script).call(call);
-        assertFalse(ok, problem);
-        assertEq(reason, abi.encodeWithSelector(Action.BadInput.selector, input, problem), problem);
-    }
-
-    function _notAllowed(address sender, bytes memory call) private {
-        script.use(file, Action.Mode.Calldata, sender, "");
-        vm.expectPartialRevert(Action.NotAllowed.selector);
-        (bool ok,) = address(script).call(call);
-        ok;
+        useScript(new Swaps(), new Deploy().describe(params(), deployed));
     }
 
     function test_rules_of_an_asset() public {
         bytes memory set = abi.encodeCall(Swaps.setRules, ("TDAI", 1000e18, 2 days, 50));
-        _notAllowed(GUARDIAN, set);
-        _run(GOVERNANCE, set);
+        assertNotAllowed(GUARDIAN, set);
+        runAs(GOVERNANCE, set);
         assertEq(abi.encode(vault.swapRules(address(dai))), abi.encode(IVault.SwapRules(1000e18, 2 days, 50)));
-        _refuses(GOVERNANCE, set, "rules", "are what they are already: there is nothing to do");
-        _run(GUARDIAN, abi.encodeCall(Swaps.lowerRules, ("TDAI", 500e18, 3 days, 40)));
+        assertNames(GOVERNANCE, set, "rules", "are what they are already: there is nothing to do");
+        runAs(GUARDIAN, abi.encodeCall(Swaps.lowerRules, ("TDAI", 500e18, 3 days, 40)));
         assertEq(abi.encode(vault.swapRules(address(dai))), abi.encode(IVault.SwapRules(500e18, 3 days, 40)));
-        _run(GUARDIAN, abi.encodeCall(Swaps.stop, ("TDAI")));
+        runAs(GUARDIAN, abi.encodeCall(Swaps.stop, ("TDAI")));
         assertEq(abi.encode(vault.swapRules(address(dai))), abi.encode(IVault.SwapRules(0, 3 days, 0)));
-        _refuses(GUARDIAN, abi.encodeCall(Swaps.stop, ("TDAI")), "asset", "TDAI is not swapped");
+        assertNames(GUARDIAN, abi.encodeCall(Swaps.stop, ("TDAI")), "asset", "TDAI is not swapped");
     }
 
     function test_bad_rules_are_named() public {
-        _refuses(
+        assertNames(
             GOVERNANCE,
             abi.encodeCall(Swaps.setRules, ("TDAI", 1, 3599, 50)),
             "window",
             "is not within 3600 and 2592000 seconds"
         );
-        _refuses(
+        assertNames(
             GOVERNANCE,
             abi.encodeCall(Swaps.setRules, ("TDAI", 1, 1 days, 1001)),
             "slippageBps",
             "is above 1000"
         );
-        _run(GOVERNANCE, abi.encodeCall(Swaps.setRules, ("TDAI", 1000, 2 days, 50)));
+        runAs(GOVERNANCE, abi.encodeCall(Swaps.setRules, ("TDAI", 1000, 2 days, 50)));
         string memory problem = "is above the present 1000: only governance may raise it (setRules)";
         bytes memory call = abi.encodeCall(Swaps.lowerRules, ("TDAI", 1001, 2 days, 50));
-        _refuses(GUARDIAN, call, "capacity", problem);
+        assertNames(GUARDIAN, call, "capacity", problem);
         problem = "is above the present 50: only governance may raise it (setRules)";
         call = abi.encodeCall(Swaps.lowerRules, ("TDAI", 1000, 2 days, 51));
-        _refuses(GUARDIAN, call, "slippageBps", problem);
+        assertNames(GUARDIAN, call, "slippageBps", problem);
         problem = "is below the present 172800: only governance may shorten it";
         call = abi.encodeCall(Swaps.lowerRules, ("TDAI", 1000, 1 days, 50));
-        _refuses(GUARDIAN, call, "window", problem);
+        assertNames(GUARDIAN, call, "window", problem);
     }
 
     function test_adapters_connectors_and_pools() public {
         address adapter = address(new HostileAdapter());
-        _run(GOVERNANCE, abi.encodeCall(Swaps.addAdapter, (adapter)));
+        runAs(GOVERNANCE, abi.encodeCall(Swaps.addAdapter, (adapter)));
         assertEq(splitter.adapterCodehash(adapter), adapter.codehash);
-        _refuses(
+        assertNames(
             GOVERNANCE,
             abi.encodeCall(Swaps.addAdapter, (adapter)),
             "adapter",
             "is one already: there is nothing to do"
         );
-        _notAllowed(GOVERNANCE, abi.encodeCall(Swaps.removeAdapter, (adapter)));
-        _run(GUARDIAN, abi.encodeCall(Swaps.removeAdapter, (adapter)));
+        assertNotAllowed(GOVERNANCE, abi.encodeCall(Swaps.removeAdapter, (adapter)));
+        runAs(GUARDIAN, abi.encodeCall(Swaps.removeAdapter, (adapter)));
         assertEq(splitter.adapterCodehash(adapter), 0);
         bytes memory call = abi.encodeCall(Swaps.removeAdapter, (adapter));
-        _refuses(GUARDIAN, call, "adapter", "is none of the splitter");
+        assertNames(GUARDIAN, call, "adapter", "is none of the splitter");
 
         call = abi.encodeCall(Swaps.addConnector, (address(usd)));
-        _run(GOVERNANCE, call);
+        runAs(GOVERNANCE, call);
         assertTrue(splitter.isConnector(address(usd)));
-        _refuses(GOVERNANCE, call, "token", "is a connector already: there is nothing to do");
+        assertNames(GOVERNANCE, call, "token", "is a connector already: there is nothing to do");
         call = abi.encodeCall(Swaps.removeConnector, (address(usd)));
-        _run(GUARDIAN, call);
+        runAs(GUARDIAN, call);
         assertFalse(splitter.isConnector(address(usd)));
-        _refuses(GUARDIAN, call, "token", "is no connector");
+        assertNames(GUARDIAN, call, "token", "is no connector");
 
         call = abi.encodeCall(Swaps.addPool, (stableAdapter, pairDaiUsd));
-        _run(GOVERNANCE, call);
+        runAs(GOVERNANCE, call);
         assertTrue(stableAdapter.isPool(pairDaiUsd));
-        _refuses(GOVERNANCE, call, "pool", "is one already: there is nothing to do");
+        assertNames(GOVERNANCE, call, "pool", "is one already: there is nothing to do");
         call = abi.encodeCall(Swaps.removePool, (stableAdapter, pairDaiUsd));
-        _run(GUARDIAN, call);
+        runAs(GUARDIAN, call);
         assertFalse(stableAdapter.isPool(pairDaiUsd));
-        _refuses(GUARDIAN, call, "pool", "is none of the adapter");
+        assertNames(GUARDIAN, call, "pool", "is none of the adapter");
     }
 
     /// @notice A splitter that is found wanting is replaced; between the two nothing is swapped.
     function test_a_new_splitter() public {
-        _run(GOVERNANCE, abi.encodeCall(Swaps.setSplitter, (address(0))));
+        runAs(GOVERNANCE, abi.encodeCall(Swaps.setSplitter, (address(0))));
         assertEq(vault.splitter(), address(0));
-        _refuses(
+        assertNames(
             GOVERNANCE,
             abi.encodeCall(Swaps.addAdapter, (adapterV2)),
             "splitter",
@@ -137,35 +103,35 @@ contract GovernSwapsTest is SwapFixture {
         );
         SwapSplitter next = new SwapSplitter(address(manager), address(vault), weth);
         StableSwapAdapter pools = new StableSwapAdapter(address(manager));
-        _run(GOVERNANCE, abi.encodeCall(Swaps.empower, (address(next), address(pools))));
-        _run(GOVERNANCE, abi.encodeCall(Swaps.setSplitter, (address(next))));
-        _refuses(
+        runAs(GOVERNANCE, abi.encodeCall(Swaps.empower, (address(next), address(pools))));
+        runAs(GOVERNANCE, abi.encodeCall(Swaps.setSplitter, (address(next))));
+        assertNames(
             GOVERNANCE,
             abi.encodeCall(Swaps.setSplitter, (address(next))),
             "splitter",
             "is that already: there is nothing to do"
         );
-        _run(GOVERNANCE, abi.encodeCall(Swaps.addAdapter, (adapterV2)));
-        _run(GOVERNANCE, abi.encodeCall(Swaps.addPool, (pools, address(stablePool))));
+        runAs(GOVERNANCE, abi.encodeCall(Swaps.addAdapter, (adapterV2)));
+        runAs(GOVERNANCE, abi.encodeCall(Swaps.addPool, (pools, address(stablePool))));
         swap(address(dai), address(usd), leg(1e18, v2(address(usd))));
-        _run(GUARDIAN, abi.encodeCall(Swaps.removeAdapter, (adapterV2)));
-        _run(GUARDIAN, abi.encodeCall(Swaps.removePool, (pools, address(stablePool))));
+        runAs(GUARDIAN, abi.encodeCall(Swaps.removeAdapter, (adapterV2)));
+        runAs(GUARDIAN, abi.encodeCall(Swaps.removePool, (pools, address(stablePool))));
     }
 
     // ------------------------------------------------------------------------------------------------ deploying
 
     function test_the_deployment_file_says_where_swaps_go() public view {
-        assertEq(vm.parseJsonAddress(file, ".swapSplitter"), address(splitter));
-        assertEq(vm.parseJsonAddress(file, ".weth"), weth);
+        assertEq(vm.parseJsonAddress(deploymentFile, ".swapSplitter"), address(splitter));
+        assertEq(vm.parseJsonAddress(deploymentFile, ".weth"), weth);
         string[4] memory kinds = ["uniswapV2", "uniswapV3", "balancerWeighted", "stableSwap"];
         address[4] memory adapters = [adapterV2, adapterV3, adapterBalancer, address(stableAdapter)];
         for (uint256 i = 0; i < 4; ++i) {
             string memory at = string.concat(".swapAdapters[", vm.toString(i), "]");
-            assertEq(vm.parseJsonString(file, string.concat(at, ".kind")), kinds[i]);
-            assertEq(vm.parseJsonAddress(file, string.concat(at, ".address")), adapters[i]);
+            assertEq(vm.parseJsonString(deploymentFile, string.concat(at, ".kind")), kinds[i]);
+            assertEq(vm.parseJsonAddress(deploymentFile, string.concat(at, ".address")), adapters[i]);
         }
-        assertEq(vm.parseJsonAddress(file, ".swapAdapters[0].protocol"), address(factoryV2));
-        assertEq(vm.parseJsonAddress(file, ".swapAdapters[2].protocol"), address(factoryWeighted));
+        assertEq(vm.parseJsonAddress(deploymentFile, ".swapAdapters[0].protocol"), address(factoryV2));
+        assertEq(vm.parseJsonAddress(deploymentFile, ".swapAdapters[2].protocol"), address(factoryWeighted));
     }
 
     function test_the_example_is_read_whole() public {

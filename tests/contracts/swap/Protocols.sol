@@ -6,6 +6,7 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Test} from "forge-std/Test.sol";
 
+import {SwapSetup} from "script/SwapSetup.sol";
 import {StableSwapPool} from "tests/contracts/mocks/StableSwapPool.sol";
 
 interface IV2Factory {
@@ -216,6 +217,17 @@ abstract contract Protocols is Test {
             )
         );
         factoryWeighted = IWeightedFactory(deployWeightedFactory());
+    }
+
+    /// @dev An adapter for each; no pool yet, and no connector.
+    function swapParams() internal view returns (SwapSetup.Params memory p) {
+        p.weth = weth;
+        p.uniswapV2 = new SwapSetup.V2[](1);
+        p.uniswapV2[0] = SwapSetup.V2(address(factoryV2), 997, 1000);
+        p.uniswapV3 = new address[](1);
+        p.uniswapV3[0] = address(factoryV3);
+        p.balancer = new SwapSetup.Balancer[](1);
+        p.balancer[0] = SwapSetup.Balancer(address(balancer), address(factoryWeighted));
     }
 
     /// @dev Another one makes pools that the first does not know.

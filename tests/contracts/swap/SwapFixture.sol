@@ -96,13 +96,7 @@ abstract contract SwapFixture is Fixture, Protocols {
 
     function params() internal view virtual override returns (Deploy.Params memory p) {
         p = super.params();
-        p.swaps.weth = weth;
-        p.swaps.uniswapV2 = new SwapSetup.V2[](1);
-        p.swaps.uniswapV2[0] = SwapSetup.V2(address(factoryV2), 997, 1000);
-        p.swaps.uniswapV3 = new address[](1);
-        p.swaps.uniswapV3[0] = address(factoryV3);
-        p.swaps.balancer = new SwapSetup.Balancer[](1);
-        p.swaps.balancer[0] = SwapSetup.Balancer(address(balancer), address(factoryWeighted));
+        p.swaps = swapParams();
         for (uint256 i = 0; i < p.assets.length; ++i) {
             p.assets[i].swapRules = IVault.SwapRules(CAPACITY, SWAP_WINDOW, SLIPPAGE);
         }

@@ -96,6 +96,7 @@ contract SwapHandler is SwapFixture {
     // ------------------------------------------------------------------------------------------------- swapping
 
     function swapSome(uint256 seed, uint256 pair, uint256 size) external {
+        vm.warp(block.timestamp + (seed >> 24) % 30 minutes);
         (address sell, address buy) = (assets[pair % 3], assets[(pair % 3 + 1 + (pair >> 8) % 2) % 3]);
         uint256 amount = 1 + _some(size, vault.floatOf(sell));
         uint256 count = 1 + seed % 4;
@@ -105,6 +106,8 @@ contract SwapHandler is SwapFixture {
             legs[i] = _leg(sell, buy, dice);
             legs[i].amount = amount / count;
             legs[i].passOn = dice >> 64 & 1 == 1;
+            // Mostly a leg says itself what is too little, and fails alone.
+            if (dice >> 72 & 7 != 0) legs[i].minRate = _par(sell, buy) * 99 / 100 + 1;
         }
         IVault.SwapOrder memory o = order(sell, buy, legs);
         o.minReceived = 1 + _some(seed >> 32, _least(sell, buy, o.amount));
@@ -165,17 +168,20 @@ contract SwapHandler is SwapFixture {
         return Math.ceilDiv(spent * prices[sell].lo * (BPS - slippage), Math.max(1, prices[buy].hi) * BPS);
     }
 
+    /// @dev Units of `buy` for a unit of `sell`, times 1e36.
+    function _par(address sell, address buy) private view returns (uint256) {
+        return Math.mulDiv(prices[sell].lo, 1e36, Math.max(1, prices[buy].hi));
+    }
+
     function _leg(address sell, address buy, uint256 dice) private view returns (ISwapSplitter.Leg memory l) {
         (address from, address to) = (tokenOf(sell), tokenOf(buy));
         bool betweenStables = sell != ETH && buy != ETH;
         uint256 kind = dice % 8;
         if (kind < 3) {
-            // What adapters of the splitter's own are not asked for is asked for as well: then the leg fails.
-            uint256 par = Math.mulDiv(prices[sell].lo, 1e36, Math.max(1, prices[buy].hi));
-            HostileAdapter.Mood mood = HostileAdapter.Mood(uint8(dice >> 8) % 11);
             // It cannot mint WETH.
             if (to == weth) return leg(0, v2(to));
-            return leg(0, bad(to, mood, par * (900 + (dice >> 16) % 200) / 1000));
+            uint256 rate = _par(sell, buy) * (980 + (dice >> 16) % 100) / 1000;
+            return leg(0, bad(to, HostileAdapter.Mood(uint8(dice >> 8) % 11), rate));
         }
         if (kind == 3) return leg(0, v2(to));
         if (kind == 4) return leg(0, v3(to, betweenStables ? 500 : 3000));
@@ -215,20 +221,20 @@ contract SwapHandler is SwapFixture {
         ++done[Verb.Move];
     }
 
-    /// @notice Up to 5 % to each side of what it is at first, and an interval up to 1 % wide.
+    /// @notice Up to 1.5 % to each side of what it is at first, and an interval up to 0.5 % wide.
     function movePrice(uint256 which, uint256 by, uint256 width) external {
         address asset = assets[which % 3];
         uint256 first = asset == ETH ? 2000e18 : asset == address(usd) ? 1e30 : 1e18;
         Price storage p = prices[asset];
-        p.lo = first * (950 + by % 101) / 1000;
-        p.hi = p.lo + p.lo * (width % 11) / 1000;
+        p.lo = first * (985 + by % 31) / 1000;
+        p.hi = p.lo + p.lo * (width % 6) / 1000;
         _say(asset);
         ++done[Verb.Price];
     }
 
     function breakPrice(uint256 which, uint256 how) external {
         address asset = assets[which % 3];
-        prices[asset].insane = how % 3 == 0;
+        prices[asset].insane = how % 4 == 0;
         guard.refuse(asset, prices[asset].insane ? 2 : 0);
         if (prices[asset].insane) ++done[Verb.Insane];
     }
@@ -240,7 +246,7 @@ contract SwapHandler is SwapFixture {
     }
 
     function pause(uint256 what, uint32 duration) external {
-        duration = 1 + duration % 1 hours;
+        duration = 1 + duration % 20 minutes;
         vm.prank(GUARDIAN);
         (bool ok,) = address(vault)
             .call(
@@ -299,7 +305,7 @@ contract SwapHandler is SwapFixture {
 
     function changeRules(uint256 which, uint256 size, uint256 slippage) external {
         address asset = assets[which % 3];
-        uint128 capacity = uint128(vault.floatOf(asset) / (1 + size % 8));
+        uint128 capacity = size % 4 == 0 ? uint128(vault.floatOf(asset) / 4) : CAPACITY;
         if (which % 4 == 0) {
             IVault.SwapRules memory r = vault.swapRules(asset);
             r.capacity = r.capacity / 2 + 1;
@@ -312,14 +318,19 @@ contract SwapHandler is SwapFixture {
         ++done[Verb.Rules];
     }
 
+    /// @notice A guardian removes one; governance brings all back.
     function switchAdapter(uint256 which) external {
-        address adapter = adapters()[which % 5];
-        bool on = splitter.adapterCodehash(adapter) != 0;
-        if (on && which % 4 != 0) return;
-        vm.prank(on ? GUARDIAN : GOVERNANCE);
-        if (on) splitter.removeAdapter(adapter);
-        else splitter.addAdapter(adapter, adapter.codehash);
-        ++done[Verb.Adapter];
+        address[5] memory all = adapters();
+        if (which % 4 == 0 && splitter.adapterCodehash(all[which / 4 % 5]) != 0) {
+            vm.prank(GUARDIAN);
+            splitter.removeAdapter(all[which / 4 % 5]);
+            ++done[Verb.Adapter];
+            return;
+        }
+        for (uint256 i = 0; i < 5; ++i) {
+            vm.prank(GOVERNANCE);
+            splitter.addAdapter(all[i], all[i].codehash);
+        }
     }
 
     function warp(uint256 time) external {

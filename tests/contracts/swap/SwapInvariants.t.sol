@@ -11,8 +11,8 @@ import {SwapHandler} from "tests/contracts/swap/SwapHandler.sol";
 /// @notice What holds after every call, whatever was called. The handler's own checks fail the run as well
 /// (fail_on_revert): a swap below its bound, below the mark, while paused, or without a price.
 /// forge-config: default.invariant.fail_on_revert = true
-/// forge-config: default.invariant.runs = 8
-/// forge-config: default.invariant.depth = 96
+/// forge-config: default.invariant.runs = 40
+/// forge-config: default.invariant.depth = 128
 /// forge-config: long.invariant.fail_on_revert = true
 /// forge-config: long.invariant.runs = 256
 /// forge-config: long.invariant.depth = 500
@@ -72,6 +72,8 @@ contract SwapInvariants is Test {
             else if (verb == 14) handler.switchAdapter(a);
             else handler.warp(a);
         }
+        assertGt(handler.done(SwapHandler.Verb.Swap), 10, "whole");
+        assertGt(handler.done(SwapHandler.Verb.SwapInPart), 10, "in part");
         for (uint256 i = 0; i < handler.VERBS(); ++i) {
             assertGt(handler.done(SwapHandler.Verb(i)), 0, vm.toString(i));
         }
