@@ -87,11 +87,12 @@ async function askOverview() {
   if (chosen) await look(chosen.view.id, false);
 }
 
-/** None for a key that may not review: that is no reason to sign out. */
+/** None for a key that may not review: that is no reason to sign out, and it is not asked again. */
 async function askReviews() {
+  if (said.reviews === undefined) return;
   said.reviews = await ask("/v1/reviews").then(
     (answer) => answer.reviews,
-    (problem) => (problem.status === 403 ? null : Promise.reject(problem)),
+    (problem) => (problem.status === 403 ? undefined : Promise.reject(problem)),
   );
 }
 

@@ -30,7 +30,7 @@ sol! {
 
     /// What is needed of contracts/VersionRegistry.sol.
     #[sol(rpc)]
-    #[derive(Debug)]
+    #[derive(Debug, PartialEq, Eq)]
     interface IVersionRegistry {
         enum Status { Proposed, Cancelled, Active, Superseded, RolledBack }
         struct Version {

@@ -79,7 +79,7 @@ impl Refusal {
 
     /// Whether a part of the batch may pass where the whole does not.
     pub fn is_smaller_better(&self) -> bool {
-        matches!(self, Self::TooMuchGas | Self::AboveLimit { .. } | Self::AboveTier { .. })
+        matches!(self, Self::TooMuchGas | Self::AboveLimit { .. })
     }
 
     /// Whether the batch can never be settled as it is: its numbers must be given up.

@@ -1,8 +1,5 @@
 //! Governance and guardians from the command line, on a chain with the real AccessManager.
 
-// All of this file is a test.
-#![allow(clippy::unwrap_used)]
-
 use alloy::{providers::ext::AnvilApi, sol, sol_types::SolCall};
 use eyre::{OptionExt, ensure};
 use serde_json::{Value, json};

@@ -1,5 +1,8 @@
 //! Orders above the instant tier: reviewed and signed, or announced; paid once, or rejected with a reason.
 
+// All of this file is a test, its helpers too.
+#![allow(clippy::unwrap_used)]
+
 use alloy::{
     primitives::{B256, U256},
     providers::ext::AnvilApi,

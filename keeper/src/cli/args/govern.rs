@@ -61,8 +61,14 @@ Example:
   spillway limits lower-to USDC 10 --send --private-key-env GUARDIAN_KEY")]
     LowerTo(LowerToArgs),
     /// Set the limit over all assets (governance)
+    #[command(after_help = "\
+Example:
+  spillway limits set-usd 5000000 1day 2 --from $SAFE --safe deployments")]
     SetUsd(SetUsdArgs),
     /// Lower the limit over all assets (guardian)
+    #[command(after_help = "\
+Example:
+  spillway limits lower-usd 500000 1day --send --private-key-env GUARDIAN_KEY")]
     LowerUsd(LowerUsdArgs),
 }
 
@@ -138,10 +144,19 @@ Compare the code hash that it prints with the build that was reviewed. script/go
 and rehearses the whole activation on a fork.")]
     Propose(ProposeArgs),
     /// Activate the proposed version once its delay is over (governance)
+    #[command(after_help = "\
+Example:
+  spillway upgrade activate --from $SAFE --safe deployments")]
     Activate(ActivateArgs),
     /// Cancel the proposed version (guardian)
+    #[command(after_help = "\
+Example:
+  spillway upgrade cancel --send --private-key-env GUARDIAN_KEY")]
     Cancel(GovernArgs),
     /// Show what runs, what is proposed, and what comes when
+    #[command(after_help = "\
+Example:
+  spillway upgrade status --json")]
     Status(super::JsonArg),
 }
 
