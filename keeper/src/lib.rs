@@ -14,6 +14,7 @@ pub mod export;
 pub mod keeper;
 pub mod margin;
 pub mod observe;
+pub mod purse;
 pub mod report;
 pub mod stages;
 pub mod store;
