@@ -99,9 +99,16 @@ impl Config {
         webhooks::load(&self.webhooks, |name| std::env::var(name).ok())
     }
 
+    /// Loads the key of `swap.signer`; none when nothing is to be swapped.
+    pub fn swap_signer(&self) -> Result<Option<PrivateKeySigner>, SignerError> {
+        signers::load_beside(self, signers::SWAP, self.swap.signer.as_ref(), |name| std::env::var(name).ok())
+    }
+
     /// Loads the key of `margin.signer`; none when nothing is to be sent to margin pools.
     pub fn margin_signer(&self) -> Result<Option<PrivateKeySigner>, SignerError> {
-        signers::load_margin(self, |name| std::env::var(name).ok())
+        signers::load_beside(self, signers::MARGIN, self.margin.signer.as_ref(), |name| {
+            std::env::var(name).ok()
+        })
     }
 }
 

@@ -25,11 +25,14 @@ pub const EXPORT_POINTS: [&str; 4] = ["export.begun", "export.written", "export.
 /// Every step of a margin duty.
 pub const MARGIN_POINTS: [&str; 2] = ["margin.committed", "margin.sent"];
 
+/// Every step of a swap.
+pub const SWAP_POINTS: [&str; 3] = ["swap.planned", "swap.committed", "swap.sent"];
+
 /// Dies here, as by `kill -9`, when the environment variable `SPILLWAY_CRASH_AT` names this step. Only in a build
 /// with the feature `crash-points`.
 #[cfg(feature = "crash-points")]
 pub fn point(name: &str) {
-    let known = [&POINTS[..], &DEADLINE_POINTS, &REVIEW_POINTS, &EXPORT_POINTS, &MARGIN_POINTS];
+    let known = [&POINTS[..], &DEADLINE_POINTS, &REVIEW_POINTS, &EXPORT_POINTS, &MARGIN_POINTS, &SWAP_POINTS];
     debug_assert!(known.iter().any(|points| points.contains(&name)), "{name} is missing in POINTS");
     if std::env::var("SPILLWAY_CRASH_AT").is_ok_and(|at| at == name) {
         let me = std::process::id().to_string();

@@ -101,6 +101,9 @@ pub async fn run(config: Config, deployment: Deployment) -> eyre::Result<()> {
         if let Some(margin) = crate::margin::run::Keeper::new(&config, &deployment, line.store.clone())? {
             tasks.spawn(margin.run(stop.clone()));
         }
+        if let Some(swaps) = crate::swap::run::Keeper::new(&config, &deployment, line.store.clone())? {
+            tasks.spawn(swaps.run(stop.clone()));
+        }
         let (l, p, s) = (line.clone(), pulse.clone(), stop.clone());
         tasks.spawn(async move { tenure::keep(&l, &p, &s).await });
         let poll_interval = config.chain.poll_interval;
@@ -155,6 +158,7 @@ async fn open(config: &Config, deployment: &Deployment) -> eyre::Result<(Line, H
     store.bind_to_vault(deployment.chain_id, deployment.vault).await?;
     let line = line(config, deployment, store, Signers::new(config.signers()?))?;
     config.margin_signer()?;
+    config.swap_signer()?;
     note_configuration(&line, config).await?;
     Ok((line, holders))
 }

@@ -15,6 +15,7 @@ pub mod keeper;
 pub mod margin;
 pub mod observe;
 pub mod otlp;
+pub mod purse;
 pub mod report;
 pub mod stages;
 pub mod store;

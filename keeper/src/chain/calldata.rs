@@ -245,6 +245,11 @@ pub fn requests(calldata: &[u8]) -> Option<Vec<Request>> {
     IVault::settleRequestsCall::abi_decode(calldata).ok().map(|call| call.requests)
 }
 
+/// Units that a swap may sell.
+pub fn swap_amount(calldata: &[u8]) -> Option<U256> {
+    IVault::swapCall::abi_decode(calldata).ok().map(|call| call.o.amount)
+}
+
 /// Bytes of a packed payout: recipient (20), amount (12), reference (8).
 const PAYOUT: usize = 40;
 

@@ -3,10 +3,10 @@
 //! What is read here decides no payment: a pool checks again whatever it is sent. So most are ordinary reads; only the
 //! events are a decisive read, because what one endpoint left out would never be looked for again.
 
-use super::{Block, Chain, ChainError, or_refusal, refusal::Refusal};
+use super::{Block, Chain, ChainError, or_refusal};
 use alloy::{
     eips::BlockId,
-    primitives::{Address, Bytes, U256, aliases::U40},
+    primitives::{Address, U256, aliases::U40},
     providers::{DynProvider, Provider},
     rpc::types::{Filter, TransactionRequest},
     sol,
@@ -284,17 +284,6 @@ impl Chain {
         let Ok(answer) = or_refusal(answer)? else { return Ok(None) };
         let read = C::abi_decode_returns(&answer).map_err(alloy::contract::Error::from)?;
         Ok(Some(read))
-    }
-
-    /// The gas that a call to a pool would take, or why the pool refuses it.
-    pub async fn margin_estimate(
-        &self,
-        from: Address,
-        pool: Address,
-        calldata: &Bytes,
-    ) -> Result<Result<u64, Refusal>, ChainError> {
-        let request = TransactionRequest::default().from(from).to(pool).input(calldata.clone().into());
-        or_refusal(self.provider.estimate_gas(request).await)
     }
 }
 

@@ -554,6 +554,17 @@ impl Chain {
         self.taken(lane, ask).await.map(drop)
     }
 
+    /// The gas that a call of `from` would take, or why `to` refuses it. An ordinary read.
+    pub async fn estimate_call(
+        &self,
+        from: Address,
+        to: Address,
+        calldata: &Bytes,
+    ) -> Result<Result<u64, Refusal>, ChainError> {
+        let request = TransactionRequest::default().from(from).to(to).input(calldata.clone().into());
+        or_refusal(self.provider.estimate_gas(request).await)
+    }
+
     fn settlement(&self, lane: Address, calldata: &Bytes, gas: u64) -> TransactionRequest {
         TransactionRequest::default()
             .from(lane)

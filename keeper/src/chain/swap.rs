@@ -9,13 +9,58 @@ use super::{
 use crate::domain::amount::Amount;
 use alloy::{
     eips::BlockId,
-    primitives::{Address, U256},
+    primitives::{Address, Bytes, U256},
     providers::Provider,
     rpc::types::TransactionRequest,
     sol_types::SolCall,
 };
 
+/// What the pending state makes of a swap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Swapped {
+    pub spent: Amount,
+    pub received: Amount,
+}
+
+/// What may be sold of an asset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SwapRoom {
+    /// Units that must stay in the float.
+    pub min_float: Amount,
+    /// Units that may be sold now.
+    pub left: Amount,
+}
+
 impl Chain {
+    /// What the vault lets be sold of an asset.
+    pub async fn swap_room(&self, asset: Address, block: Block) -> Result<SwapRoom, ChainError> {
+        let (vault, at) = (IVault::new(self.vault, self.provider.clone()), BlockId::number(block.number));
+        let min_float = Amount(vault.treasuryOf(asset).block(at).call().await?.minFloat);
+        let left = Amount(vault.swapLimitState(asset).block(at).call().await?.left);
+        Ok(SwapRoom { min_float, left })
+    }
+
+    /// What the vault would do with a swap on the pending state, or why it refuses it.
+    pub async fn simulate_swap(
+        &self,
+        from: Address,
+        calldata: &Bytes,
+    ) -> Result<Result<Swapped, Refusal>, ChainError> {
+        let request = TransactionRequest::default()
+            .from(from)
+            .to(self.vault)
+            .input(calldata.clone().into())
+            .gas_limit(super::TRANSACTION_GAS_CAP);
+        match or_refusal(self.provider.call(request).block(BlockId::pending()).await)? {
+            Ok(bytes) => {
+                let said = IVault::swapCall::abi_decode_returns(&bytes);
+                let said = said.map_err(alloy::contract::Error::from)?;
+                Ok(Ok(Swapped { spent: Amount(said.spent), received: Amount(said.received) }))
+            }
+            Err(refusal) => Ok(Err(refusal)),
+        }
+    }
+
     /// The wrapped form of the chain's coin, as the splitter has it; none while the vault has no splitter.
     pub async fn wrapped_native(&self, block: Block) -> Result<Option<Address>, ChainError> {
         let at = BlockId::number(block.number);

@@ -9,20 +9,16 @@ use crate::{
     chain::{Chain, refusal::Refusal},
     config::Config,
     deployment::Deployment,
-    domain::{
-        amount::Amount,
-        asset::{Asset, NATIVE},
-    },
-    stages::price::guard::{self, Guard},
+    domain::{amount::Amount, asset::Asset},
+    stages::price::guard::Guard,
     swap::{
         pools::{Pools, Reader},
-        price,
+        price::GasPrice,
         quote::{Ask, Quote, Route, Routes, quote},
     },
 };
 use alloy::primitives::{Address, U256};
 use eyre::{OptionExt, WrapErr, bail, ensure};
-use oracle_guard::{Interval, Memory, explain};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -91,16 +87,13 @@ impl Asked {
 
         let weighed = if args.exact_out { &sell } else { &buy };
         let guard = Guard::new(&config.oracle, &deployment.assets)?;
-        let coin = price_of(&guard, chain, NATIVE).await?;
-        let price = price_of(&guard, chain, weighed.address).await?;
-        let fees = chain.fee_history().await?.estimate(config.fees.policy, config.fees.max_fee_wei());
-        let per_gas = U256::from(fees.base_fee.saturating_add(fees.fees.priority_fee));
-        let cost = |gas: u64| price::of_gas(per_gas * U256::from(gas), weighed, coin, price);
+        let gas = GasPrice::now(chain, &guard, &config.fees, weighed).await?;
+        let cost = |amount: u64| gas.of(amount);
         let quote =
             quote(&pools, &config.swap.connectors, ask, &cost).map_err(|why| left_out(why, &pools))?;
         let spent = quote.split.amount_in;
         let bound = chain.swap_bound(sell.address, buy.address, spent, tip).await?;
-        let gas_counts = weighed.is_native() || (coin.is_some() && price.is_some());
+        let gas_counts = gas.counts();
         let exact_out = args.exact_out;
         Ok(Self { sell, buy, exact_out, pools, quote, gas_counts, bound, wrapped })
     }
@@ -133,13 +126,6 @@ fn left_out(why: router::RouteError, pools: &Pools) -> eyre::Report {
         let _ = write!(text, "; left out {} {}: {}", pool.kind, pool.address, pool.why);
     }
     eyre::eyre!(text)
-}
-
-/// None where none is configured, or the guard has none now.
-async fn price_of(guard: &Guard, chain: &Chain, asset: Address) -> eyre::Result<Option<Interval>> {
-    let Some(judged) = guard.of(asset) else { return Ok(None) };
-    let input = guard::at_clock(chain.observe(judged, chain.tip().await?, false).await?);
-    Ok(explain(judged, &input, &Memory::default()).0.price)
 }
 
 /// For people and for programs.

@@ -101,6 +101,13 @@ const EXPECTED: &[(&str, &str)] = &[
     ),
     ("swap.pools.fee_bps", "ten-thousandths from 0 to 9999"),
     ("swap.pools.adapter", "the address of the splitter's adapter for pools of this kind"),
+    (
+        "swap.signer",
+        "{ private_key_env = \"NAME\" }, or { keystore = \"FILE\", password_file = \"FILE\" }, of a lane of the vault that is not in [[lanes]]",
+    ),
+    ("swap.sources", "symbols of the deployment's assets, such as [\"TDAI\", \"ETH\"]"),
+    ("swap.max_impact_bps", "ten-thousandths from 1 to 5000"),
+    ("swap.slice_interval", "a time such as \"1m\", from 0s to 1day"),
     ("swap.connectors", "up to 8 addresses of tokens"),
     ("swap.slippage_bps", "ten-thousandths from 1 to 1000"),
     ("log.format", "\"text\" or \"json\""),
@@ -308,6 +315,11 @@ fn check_swap(config: &Config, found: &mut Findings) {
     found.unless((1..=1_000).contains(&swap.slippage_bps), "swap.slippage_bps", swap.slippage_bps);
     let between = swap.connectors.len();
     found.unless(between <= router::MAX_CONNECTORS, "swap.connectors", format!("{between} addresses"));
+    if let Some(signer) = &swap.signer {
+        check_signer("swap.signer", signer, found);
+    }
+    found.unless((1..=5_000).contains(&swap.max_impact_bps), "swap.max_impact_bps", swap.max_impact_bps);
+    found.time(swap.slice_interval, Duration::ZERO, Duration::from_secs(86_400), "swap.slice_interval");
     for (i, pool) in swap.pools.iter().enumerate() {
         let mut tokens = pool.tokens.clone();
         tokens.sort_unstable();

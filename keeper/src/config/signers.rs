@@ -42,14 +42,16 @@ pub(super) fn load(
     Ok(signers)
 }
 
-/// Loads the key of `margin.signer`, which is no lane's.
-pub(super) fn load_margin(
+/// Loads the key of an account that pays no batches, as its entry says.
+pub(super) fn load_beside(
     config: &Config,
+    name: &str,
+    entry: Option<&LaneConfig>,
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<Option<PrivateKeySigner>, SignerError> {
-    let Some(entry) = &config.margin.signer else { return Ok(None) };
-    let signer = one(MARGIN, entry, &environment)?;
-    is_new(MARGIN, &signer, &load(&config.lanes, environment)?)?;
+    let Some(entry) = entry else { return Ok(None) };
+    let signer = one(name, entry, &environment)?;
+    is_new(name, &signer, &load(&config.lanes, environment)?)?;
     Ok(Some(signer))
 }
 
@@ -58,7 +60,8 @@ pub fn load_one(entry: &str, of: &LaneConfig) -> Result<PrivateKeySigner, Signer
     one(entry, of, |name| std::env::var(name).ok())
 }
 
-const MARGIN: &str = "margin.signer";
+pub(super) const MARGIN: &str = "margin.signer";
+pub(super) const SWAP: &str = "swap.signer";
 
 fn lane_name(i: usize) -> String {
     format!("lanes[{i}]")

@@ -1,8 +1,9 @@
 //! `[swap]`: through which pools assets are swapped.
 
+use super::LaneConfig;
 use alloy::primitives::Address;
 use serde::Deserialize;
-use std::ops::RangeInclusive;
+use std::{ops::RangeInclusive, time::Duration};
 
 /// Without a pool it is off.
 #[derive(Clone, Debug, Deserialize)]
@@ -13,11 +14,28 @@ pub struct SwapConfig {
     pub connectors: Vec<Address>,
     /// How much less than the oracle's price a swap may bring, in ten-thousandths; the vault's own limit is beside it.
     pub slippage_bps: u32,
+    /// The account that swaps: an enabled lane of the vault that pays no batches. None only quotes.
+    pub signer: Option<LaneConfig>,
+    /// Symbols of the assets of which surplus may be sold, the first first.
+    pub sources: Vec<String>,
+    /// A swap that would move the price further, in ten-thousandths, is cut into slices.
+    pub max_impact_bps: u32,
+    /// The time between slices.
+    #[serde(with = "humantime_serde")]
+    pub slice_interval: Duration,
 }
 
 impl Default for SwapConfig {
     fn default() -> Self {
-        Self { pools: Vec::new(), connectors: Vec::new(), slippage_bps: 50 }
+        Self {
+            pools: Vec::new(),
+            connectors: Vec::new(),
+            slippage_bps: 50,
+            signer: None,
+            sources: Vec::new(),
+            max_impact_bps: 200,
+            slice_interval: Duration::from_secs(60),
+        }
     }
 }
 

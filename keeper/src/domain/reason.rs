@@ -45,6 +45,11 @@ catalogue! {
         "The vault holds less of this asset than the amount. It is paid as soon as the float is topped up.",
         "金库中该资产的余额低于此金额。补足后会自动支付。"
     }
+    /// The same, and the asset cannot be bought now.
+    RefillFailed "refill_failed" {
+        "The vault holds less of this asset than the amount, and could not exchange other assets for it just now. It is tried again by itself; it is paid as soon as the float is topped up.",
+        "金库中该资产的余额低于此金额，目前也无法用其他资产兑换。系统会自动重试；补足后会自动支付。"
+    }
     /// It was held for longer than the operator allows.
     HoldExpired "hold_expired" {
         "The vault did not hold enough of this asset in time. Nothing was paid: submit again with a new idempotency key once the float is topped up.",

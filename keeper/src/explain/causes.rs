@@ -125,6 +125,13 @@ impl Explainer {
                 let float = self.chain.float(withdrawal.asset, tip.number).await?;
                 Ok(self.short(withdrawal, float))
             }
+            Some(Code::RefillFailed) => {
+                let float = self.chain.float(withdrawal.asset, tip.number).await?;
+                let short = self.short(withdrawal, float);
+                let why = self.store.refill_trouble(withdrawal.asset).await?.unwrap_or_default();
+                let found = format!("{}; a swap was not possible: {why}", short.found);
+                Ok(Cause::new(Code::RefillFailed, found, short.frees))
+            }
             Some(code) => Ok(Cause::new(code, "policy says so", NOTHING)),
             None => Ok(Cause::new(Code::AwaitsPolicy, "it is judged with the next step of policy", NOTHING)),
         }

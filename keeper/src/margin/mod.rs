@@ -6,14 +6,12 @@
 //! - [`pools`]: a pool as it stands at a block, each book valued to the unit
 //! - [`stress`]: who would fall, what it would cost, whether the fund covers it
 //! - [`duties`]: what is to be done
-//! - [`purse`]: doing it, once: durable before it is sent
 //! - [`figures`]: what a check says of a pool, for alerts
-//! - [`run`]: the loop
+//! - [`run`]: the loop; the account signs by [`crate::purse`]
 
 pub mod duties;
 pub mod figures;
 pub mod pools;
-pub mod purse;
 pub mod run;
 pub mod stress;
 

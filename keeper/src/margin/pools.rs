@@ -10,6 +10,7 @@ use crate::{
         amount::Amount,
         asset::{Asset, Assets},
     },
+    purse::PurseError,
     store::{Store, StoreError, margin::Followed},
 };
 use ::margin::{
@@ -30,8 +31,8 @@ pub enum PoolError {
         "the collateral {0} of the pool is no asset of the deployment file; add it there, or take the pool out of [margin]"
     )]
     UnknownCollateral(Address),
-    #[error("signing for the margin account: {0}")]
-    Sign(#[from] alloy::signers::Error),
+    #[error(transparent)]
+    Purse(#[from] PurseError),
 }
 
 /// A pool, with every book that holds an option.

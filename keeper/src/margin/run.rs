@@ -5,13 +5,13 @@ use super::{
     duties,
     figures::{Alert, Figures},
     pools::{Pool, PoolError, configured},
-    purse::Purse,
 };
 use crate::{
     chain::{Block, Chain, signer::Signers},
     clock::now_ms,
     config::{Config, MarginConfig},
     deployment::Deployment,
+    purse::{Purse, Task},
     store::{Store, leases::LINE},
 };
 use alloy::primitives::{Address, B256};
@@ -50,7 +50,7 @@ impl Keeper {
         let purse = config.margin_signer()?.map(|signer| {
             let account = signer.address();
             let signers = Signers::new([signer]);
-            Purse::new(store.clone(), chain.clone(), config.fees.clone(), signers, account)
+            Purse::new("margin", store.clone(), chain.clone(), config.fees.clone(), signers, account)
         });
         Ok(Some(Self {
             config: config.margin.clone(),
@@ -152,7 +152,8 @@ impl Keeper {
         store.put_margin_figures(address, &text, now_ms()).await?;
         let Some(purse) = &self.purse else { return Ok(()) };
         for duty in duties::of(&watched.pool, chain, &self.config, purse.account).await? {
-            purse.perform(address, &duty).await?;
+            let (key, calldata) = (duty.key(), duty.calldata());
+            purse.perform(Task { target: address, key, calldata }).await?;
         }
         Ok(())
     }

@@ -192,6 +192,7 @@ impl Range {
             IVaultEvents::Swapped(e) => {
                 unit.post(e.sell, Sides::SOLD, Amount(e.spent)).await?;
                 unit.post(e.buy, Sides::BOUGHT, Amount(e.received)).await?;
+                unit.finish_swap(log.tx, Amount(e.spent), Amount(e.received)).await?;
             }
             IVaultEvents::Refilled(e) => {
                 unit.post(e.asset, Sides::FLOAT_RECEIVED, Amount(e.amount)).await?;

@@ -1,11 +1,11 @@
 //! Fund: a batch is covered by the float, and gets its lane, its numbers and its calldata, for good.
 //!
 //! What the float does not cover is held, without holding up the rest, and is refused when it has been held for too
-//! long. Refilling the float by a swap or from cold is not done here yet.
+//! long. [`crate::swap`] buys what is missing, beside all this.
 
 use super::{BATCH_OVERHEAD, Line, StageError, Worked, announce, deadline, nonces, policy, review};
 use crate::{
-    chain::{Block, ChainError, calldata, refusal::Refusal},
+    chain::{Block, Chain, ChainError, calldata, refusal::Refusal},
     clock::now_ms,
     config::AfterHold,
     domain::{
@@ -17,7 +17,7 @@ use crate::{
         tier::Tier,
         withdrawal::{Withdrawal, WithdrawalState},
     },
-    store::{estimates::KeptEstimate, lanes::Lane},
+    store::{Store, estimates::KeptEstimate, lanes::Lane},
 };
 use alloy::primitives::{Address, Bytes};
 use std::collections::HashMap;
@@ -136,7 +136,7 @@ async fn fund(line: &Line, batch: &Batch, lane: &Lane, tip: Block) -> Result<boo
         return Ok(true);
     }
     if batch.kind == BatchKind::Orders {
-        let available = available(line, batch.asset, tip).await?;
+        let available = available(&line.store, &line.chain, batch.asset, tip).await?;
         let short = beyond(&withdrawals, available);
         if !short.is_empty() {
             hold(line, batch, &short, available).await?;
@@ -268,10 +268,14 @@ pub(super) fn with_margin(gas: u64, max_gas: u64) -> u64 {
 }
 
 /// The float, less what batches on the way will take from it.
-pub(super) async fn available(line: &Line, asset: Address, tip: Block) -> Result<Amount, StageError> {
-    let float = line.chain.float(asset, tip.number).await?;
-    let taken: Amount = line
-        .store
+pub async fn available(
+    store: &Store,
+    chain: &Chain,
+    asset: Address,
+    tip: Block,
+) -> Result<Amount, StageError> {
+    let float = chain.float(asset, tip.number).await?;
+    let taken: Amount = store
         .batches_in(&[BatchState::Funded, BatchState::Signed, BatchState::Broadcast])
         .await?
         .iter()
@@ -304,8 +308,12 @@ pub(super) async fn hold(
     let detail = serde_json::json!({
         "batch": batch.row, "held": short.len(), "available": available.to_string(),
     });
+    let code = match line.store.refill_trouble(batch.asset).await? {
+        Some(_) => Code::RefillFailed,
+        None => Code::FloatInsufficient,
+    };
     let mut unit = line.unit("fund", "withdrawals.held", detail).await?;
-    unit.take_out_of_batch(batch, short, WithdrawalState::Held, Some(Code::FloatInsufficient)).await?;
+    unit.take_out_of_batch(batch, short, WithdrawalState::Held, Some(code)).await?;
     unit.commit().await?;
     tracing::warn!(batch = batch.row, held = short.len(), "float insufficient: withdrawals held");
     Ok(())
@@ -360,7 +368,7 @@ async fn review_held(line: &Line, tip: Block) -> Result<bool, StageError> {
     for withdrawal in held {
         let available = match left.get(&withdrawal.asset) {
             Some(amount) => *amount,
-            None => available(line, withdrawal.asset, tip).await?,
+            None => available(&line.store, &line.chain, withdrawal.asset, tip).await?,
         };
         let fits = withdrawal.amount <= available;
         let taken = if fits { withdrawal.amount } else { Amount::ZERO };

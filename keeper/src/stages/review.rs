@@ -115,7 +115,7 @@ async fn fund(
         wait(line, batch, &format!("its asset is not settled: {}", pause.reason)).await?;
         return Ok(false);
     }
-    let float = available(line, batch.asset, tip).await?;
+    let float = available(&line.store, &line.chain, batch.asset, tip).await?;
     if float < batch.total {
         let refusal = Refusal::FloatInsufficient { asked: batch.total, available: float };
         return delay(line, batch, &refusal).await;
@@ -225,7 +225,7 @@ async fn offer(
 ) -> Result<bool, StageError> {
     let withdrawals = line.store.withdrawals_of(batch.row).await?;
     // Nobody is asked to sign what could not be paid.
-    let float = available(line, batch.asset, tip).await?;
+    let float = available(&line.store, &line.chain, batch.asset, tip).await?;
     let short = beyond(&withdrawals, float);
     if !short.is_empty() {
         hold(line, batch, &short, float).await?;

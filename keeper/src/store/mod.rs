@@ -12,8 +12,10 @@
 //! - [`holder`]: one keeper per SQLite file, and per generation file
 //! - [`history`]: the audit chain, read back; [`compare`]: what a comparison with the chain asks
 //! - [`facts`], [`statement`]: what the analytics export and the statement of a day read
-//! - [`margin`]: what the keeper knows of margin pools, and what it signed for them
+//! - [`margin`]: what the keeper knows of margin pools
 //! - [`reviews`], [`announcements`]: what approvers are asked, sign and refuse
+//! - [`duties`]: what accounts beside the lanes signed
+//! - [`swaps`]: swaps of the vault's float
 //! - [`pauses`]: assets that are not settled
 //! - [`webhooks`]: what is still to be told; [`traces`]: how far ways were sent as spans
 //! - [`schema`], [`integrity`], [`backup`], [`grants`]: what `spillway db` does
@@ -25,6 +27,7 @@ pub mod batches;
 pub mod cancel;
 pub mod changes;
 pub mod compare;
+pub mod duties;
 pub mod estimates;
 pub mod facts;
 pub mod generation;
@@ -45,6 +48,7 @@ pub mod schema;
 pub mod slots;
 mod sql;
 pub mod statement;
+pub mod swaps;
 mod traces;
 pub mod unit;
 pub mod webhooks;

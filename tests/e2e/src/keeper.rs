@@ -2,6 +2,7 @@
 
 use crate::{
     eventually,
+    market::SWAPPER,
     pool::MARGIN,
     postgres::Postgres,
     world::{LANES, World},
@@ -158,6 +159,7 @@ impl Setup {
             command.env(format!("LANE_{lane}"), key);
         }
         command.env("MARGIN_KEY", MARGIN.1);
+        command.env("SWAP_KEY", SWAPPER.1);
         command
     }
 

@@ -1,34 +1,58 @@
 //! Pools beside the vault, of all four kinds, in the protocols' own bytecode: what a swap between the test assets goes
 //! through. One ETH is 3,000 TUSD, one TDAI is one TUSD.
 
-use crate::world::{DEPLOYER, TestToken, World, amount_of_ether};
+use crate::world::{DEPLOYER, GOVERNANCE, LANES, TestToken, World, amount_of_ether};
 use alloy::{
-    primitives::{Address, Bytes, TxKind, U256},
+    primitives::{Address, B256, Bytes, TxKind, U256, keccak256},
     providers::{DynProvider, Provider, ext::AnvilApi},
-    rpc::types::{TransactionReceipt, TransactionRequest},
+    rpc::types::{Filter, TransactionReceipt, TransactionRequest},
     sol,
-    sol_types::SolCall,
+    sol_types::{SolCall, SolEvent, SolValue},
 };
 use eyre::OptionExt;
 use protocols::{Chain, Protocols, V3, units};
+use serde_json::Value;
+use spillway::chain::abi::IVault;
 use tokio::{runtime::Handle, task::block_in_place};
 
 sol! {
     interface Weth {
         function deposit() external payable;
     }
+    /// What governance does with splitter and adapters.
+    interface Governed {
+        function addAdapter(address adapter, bytes32 codehash) external;
+        function addConnector(address token) external;
+        function addPool(address pool) external;
+        /// Of the double of the oracle guard.
+        function set(address asset, uint256 lo, uint256 hi) external;
+        function refuse(address asset, uint8 refused) external;
+    }
 }
 
+/// The account that swaps: a lane that pays no batches.
+pub const SWAPPER: (Address, &str) = LANES[2];
+
 const GAS: u64 = 16_000_000;
+/// All that a vault may be told to refuse, a bit per action: swaps.
+const SWAPS: u8 = 1 << 1;
 
 /// A local chain as the protocols are deployed on it: each transaction is in a block when it returns. Only in a runtime of
 /// several threads.
 #[derive(Debug)]
-pub struct Local(DynProvider);
+pub struct Local {
+    provider: DynProvider,
+    owner: Address,
+}
 
 impl Local {
     pub fn new(world: &World) -> Self {
-        Self(world.provider().clone())
+        Self::of(world, DEPLOYER)
+    }
+
+    /// As `owner`, whose key nobody needs.
+    pub fn of(world: &World, owner: Address) -> Self {
+        Self { provider: world.provider().clone(), owner }
     }
 
     fn wait<T>(&self, what: impl Future<Output = eyre::Result<T>>) -> eyre::Result<T> {
@@ -36,11 +60,11 @@ impl Local {
     }
 
     async fn mined(&self, request: TransactionRequest) -> eyre::Result<TransactionReceipt> {
-        let hash = *self.0.send_transaction(request).await?.tx_hash();
-        if self.0.get_transaction_receipt(hash).await?.is_none() {
-            self.0.anvil_mine(Some(1), None).await?;
+        let hash = *self.provider.send_transaction(request).await?.tx_hash();
+        if self.provider.get_transaction_receipt(hash).await?.is_none() {
+            self.provider.anvil_mine(Some(1), None).await?;
         }
-        self.0.get_transaction_receipt(hash).await?.ok_or_eyre("a transaction is not in the block")
+        self.provider.get_transaction_receipt(hash).await?.ok_or_eyre("a transaction is not in the block")
     }
 
     /// Sends a call with some of the chain's coin.
@@ -48,7 +72,7 @@ impl Local {
         let request = TransactionRequest { gas: Some(GAS), value: Some(value), ..Default::default() };
         let request = request.from(self.owner()).to(to).input(Bytes::from(data).into());
         let done = self.wait(async {
-            let answer = self.0.call(request.clone()).await?;
+            let answer = self.provider.call(request.clone()).await?;
             let receipt = self.mined(request).await?;
             eyre::ensure!(receipt.status(), "it reverted in its block");
             Ok(answer)
@@ -59,7 +83,7 @@ impl Local {
 
 impl Chain for Local {
     fn owner(&self) -> Address {
-        DEPLOYER
+        self.owner
     }
 
     fn create(&mut self, code: Vec<u8>) -> Address {
@@ -80,14 +104,16 @@ pub struct Place {
     pub kind: &'static str,
     pub address: Address,
     pub tokens: Vec<Address>,
+    pub adapter: Option<Address>,
 }
 
 impl Place {
     /// Its entry.
     pub fn config(&self) -> String {
-        let Self { kind, address, tokens } = self;
+        let Self { kind, address, tokens, adapter } = self;
         let tokens: Vec<String> = tokens.iter().map(Address::to_string).collect();
-        format!("[[swap.pools]]\nkind = {kind:?}\naddress = \"{address}\"\ntokens = {tokens:?}\n")
+        let adapter = adapter.map(|adapter| format!("adapter = \"{adapter}\"\n")).unwrap_or_default();
+        format!("[[swap.pools]]\nkind = {kind:?}\naddress = \"{address}\"\ntokens = {tokens:?}\n{adapter}")
     }
 }
 
@@ -98,6 +124,7 @@ pub struct Market {
     pub pools: Vec<Place>,
     /// Wrapped ETH.
     pub weth: Address,
+    guard: Option<Address>,
 }
 
 impl Market {
@@ -119,7 +146,7 @@ impl Market {
         for token in [tusd, tdai, weth] {
             protocols.approve(chain, token);
         }
-        let mut market = Self { protocols, pools: Vec::new(), weth };
+        let mut market = Self { protocols, pools: Vec::new(), weth, guard: None };
         let (usd, dai, eth) = (
             |whole: u64| (tusd, units(whole, 6)),
             |whole: u64| (tdai, units(whole, 18)),
@@ -141,8 +168,87 @@ impl Market {
         Ok(market)
     }
 
+    /// Deploys splitter and adapters, and lets the vault swap, as governance does: with prices from a double of the guard,
+    /// at most 1 percent below them, 2 million whole coins a day of each asset.
+    pub fn govern(&mut self, world: &World) -> eyre::Result<()> {
+        let deployment: Value = serde_json::from_str(&std::fs::read_to_string(&world.deployment_file)?)?;
+        let manager: Address =
+            deployment["accessManager"].as_str().ok_or_eyre("no access manager")?.parse()?;
+        let chain = &mut Local::new(world);
+        let of = |name: &str| format!("out/{name}.sol/{name}.json");
+        let (vault, protocols) = (world.vault(), self.protocols);
+        let splitter = chain.deploy(&of("SwapSplitter"), (manager, vault, self.weth).abi_encode_params());
+        let v2 = (protocols.factory2, U256::from(997), U256::from(1_000)).abi_encode_params();
+        let adapters = [
+            ("uniswap_v2", chain.deploy(&of("UniswapV2Adapter"), v2)),
+            ("uniswap_v3", chain.deploy(&of("UniswapV3Adapter"), protocols.factory3.abi_encode())),
+            ("stable_swap", chain.deploy(&of("StableSwapAdapter"), manager.abi_encode())),
+            (
+                "balancer_weighted",
+                chain.deploy(
+                    &of("BalancerAdapter"),
+                    (protocols.vault, protocols.weighted).abi_encode_params(),
+                ),
+            ),
+        ];
+        let guard = chain.deploy(&of("FixedGuard"), Vec::new());
+        self.guard = Some(guard);
+        self.set_prices(world, false)?;
+        let governance = &mut Local::of(world, GOVERNANCE);
+        for (kind, adapter) in adapters {
+            let code = chain.wait(async { Ok(world.provider().get_code_at(adapter).await?) })?;
+            let codehash: B256 = keccak256(code);
+            governance.call(splitter, &Governed::addAdapterCall { adapter, codehash });
+            for place in self.pools.iter_mut().filter(|place| place.kind == kind) {
+                place.adapter = Some(adapter);
+                if kind == "stable_swap" {
+                    governance.call(adapter, &Governed::addPoolCall { pool: place.address });
+                }
+            }
+        }
+        governance.call(splitter, &Governed::addConnectorCall { token: self.weth });
+        governance.call(vault, &IVault::setSplitterCall { splitter_: splitter });
+        governance.call(vault, &IVault::setOracleCall { guard, priceLife: 3_600 });
+        for asset in world.deployment.assets.iter() {
+            let capacity = units(2_000_000, asset.decimals).to();
+            let rules = IVault::SwapRules { capacity, window: 86_400, slippageBps: 100 };
+            governance.call(vault, &IVault::setSwapRulesCall { asset: asset.address, rules });
+        }
+        Ok(())
+    }
+
+    /// What the guard says: the prices of this market, and whether it refuses them for swaps.
+    pub fn set_prices(&self, world: &World, refused: bool) -> eyre::Result<()> {
+        let guard = self.guard.ok_or_eyre("the vault has no guard yet")?;
+        let chain = &mut Local::new(world);
+        for asset in world.deployment.assets.iter() {
+            // USD per smallest unit, times 1e36.
+            let price = U256::from(if asset.is_native() { 3_000 } else { 1 });
+            let price = price * U256::from(10).pow(U256::from(36 - asset.decimals));
+            chain.call(guard, &Governed::setCall { asset: asset.address, lo: price, hi: price });
+            let refused = if refused { SWAPS } else { 0 };
+            chain.call(guard, &Governed::refuseCall { asset: asset.address, refused });
+        }
+        Ok(())
+    }
+
+    /// How often the vault swapped, and by which transactions.
+    pub async fn swaps(&self, world: &World) -> eyre::Result<Vec<(IVault::Swapped, B256)>> {
+        let filter = Filter::new()
+            .address(world.vault())
+            .event_signature(IVault::Swapped::SIGNATURE_HASH)
+            .from_block(0);
+        let logs = world.provider().get_logs(&filter).await?;
+        logs.iter()
+            .map(|log| {
+                let tx = log.transaction_hash.ok_or_eyre("a log is in a block")?;
+                Ok((IVault::Swapped::decode_log(&log.inner)?.data, tx))
+            })
+            .collect()
+    }
+
     fn add(&mut self, kind: &'static str, address: Address, tokens: Vec<Address>) {
-        self.pools.push(Place { kind, address, tokens });
+        self.pools.push(Place { kind, address, tokens, adapter: None });
     }
 
     fn add_v2(&mut self, chain: &mut Local, amounts: [(Address, U256); 2]) {
@@ -169,7 +275,11 @@ impl Market {
 
     /// The keys of `[swap]` that name the pools.
     pub fn config(&self) -> String {
-        let mut text = format!("[swap]\nconnectors = [\"{}\"]\n", self.weth);
+        let signer = match self.guard {
+            Some(_) => "signer = { private_key_env = \"SWAP_KEY\" }\nsources = [\"TUSD\", \"ETH\"]\n",
+            None => "",
+        };
+        let mut text = format!("[swap]\nconnectors = [\"{}\"]\n{signer}", self.weth);
         self.pools.iter().for_each(|pool| text += &pool.config());
         text
     }

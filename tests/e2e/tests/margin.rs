@@ -146,7 +146,7 @@ async fn a_book_that_falls_is_liquidated_and_its_expiry_settled_while_withdrawal
 async fn stored(setup: &Setup) -> eyre::Result<Vec<(String, i64, String, String)>> {
     let url = format!("sqlite://{}", setup.dir.join("spillway.db").display());
     let mut connection = SqliteConnection::connect(&url).await?;
-    let rows = sqlx::query("SELECT hash, nonce, duty, state FROM margin_transactions ORDER BY row_id")
+    let rows = sqlx::query("SELECT hash, nonce, duty, state FROM duties ORDER BY row_id")
         .fetch_all(&mut connection)
         .await?;
     connection.close().await?;

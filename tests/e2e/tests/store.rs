@@ -21,11 +21,13 @@ use spillway::{
     store::{
         Context, Engine, Store, StoreError, Unit,
         batches::Inclusion,
+        duties::{SentState, SignedDuty},
         generation::{GenerationFile, History},
         lanes::Lane,
         leases::{LINE, of_lane},
-        margin::{Followed, MarginTransaction, SentState},
+        margin::Followed,
         progress::{BlockMark, FoundPayout, Verdict},
+        swaps::{NewSwap, Swap, SwapState},
         withdrawals::{Accepted, NewWithdrawal},
     },
 };
@@ -302,10 +304,10 @@ async fn see_to_margin(store: &Store) -> eyre::Result<()> {
     store.put_margin_figures(pool, "{}", 3).await?;
     assert_eq!(store.margin_figures().await?, [(pool, "{}".to_owned(), 3)]);
 
-    let signed = |hash| MarginTransaction {
+    let signed = |hash| SignedDuty {
         sender: LANE,
         nonce: 4,
-        pool,
+        target: pool,
         duty: "fix 1900000000".to_owned(),
         calldata: Bytes::from_static(&[1, 2]),
         gas_limit: 100_000,
@@ -319,21 +321,85 @@ async fn see_to_margin(store: &Store) -> eyre::Result<()> {
     let (stuck, replacement) = (signed(B256::repeat_byte(1)), signed(B256::repeat_byte(2)));
     for tx in [&stuck, &replacement] {
         let mut change = unit(store).await?;
-        change.add_margin_transaction(tx).await?;
+        change.add_duty(tx).await?;
         change.commit().await?;
     }
-    store.margin_sent(stuck.hash, 12).await?;
-    let sent = MarginTransaction { state: SentState::Sent, sent_at: 12, ..stuck.clone() };
-    assert_eq!(store.margin_open(LANE).await?, [sent, replacement.clone()]);
-    assert!(store.margin_open(OTHER_LANE).await?.is_empty());
+    store.duty_sent(stuck.hash, 12).await?;
+    let sent = SignedDuty { state: SentState::Sent, sent_at: 12, ..stuck.clone() };
+    assert_eq!(store.open_duties(LANE).await?, [sent, replacement.clone()]);
+    assert!(store.open_duties(OTHER_LANE).await?.is_empty());
     let mut change = unit(store).await?;
-    change.end_margin_transaction(stuck.hash, SentState::Dead).await?;
-    change.end_margin_transaction(replacement.hash, SentState::Done).await?;
+    change.end_duty(stuck.hash, SentState::Dead).await?;
+    change.end_duty(replacement.hash, SentState::Done).await?;
     change.commit().await?;
-    store.margin_sent(stuck.hash, 13).await?;
-    assert!(store.margin_open(LANE).await?.is_empty(), "what has ended stays so");
+    store.duty_sent(stuck.hash, 13).await?;
+    assert!(store.open_duties(LANE).await?.is_empty(), "what has ended stays so");
     let mut again = unit(store).await?;
-    assert!(again.add_margin_transaction(&stuck).await.is_err(), "no transaction is stored twice");
+    assert!(again.add_duty(&stuck).await.is_err(), "no transaction is stored twice");
+    Ok(())
+}
+
+/// Two swaps are planned; one is signed and done, one fails, and what waits for its asset is told.
+async fn swap_twice(store: &Store) -> eyre::Result<()> {
+    let plan = NewSwap {
+        sell: Address::repeat_byte(7),
+        buy: Address::repeat_byte(8),
+        amount: Amount::from(500),
+        quoted: Amount::from(490),
+        least: Amount::from(480),
+        routes: "[]".to_owned(),
+        calldata: Bytes::from_static(&[1, 2]),
+        deadline: 1_900_000_000,
+        is_slice: true,
+    };
+    let mut change = unit(store).await?;
+    let rows = [change.add_swap(&plan).await?, change.add_swap(&plan).await?];
+    change.commit().await?;
+    let open = store.open_swaps().await?;
+    assert_eq!(open.iter().map(|swap| swap.row).collect::<Vec<_>>(), rows);
+    assert_eq!(open[0].plan, plan);
+
+    let duty = Swap::duty_of(rows[1]);
+    assert!(store.states_of_duty(LANE, &duty).await?.is_empty());
+    let tx = SignedDuty {
+        sender: LANE,
+        nonce: 9,
+        target: Address::repeat_byte(9),
+        duty: duty.clone(),
+        calldata: plan.calldata.clone(),
+        gas_limit: 100_000,
+        fees: Fees { max_fee: 7, priority_fee: 1 },
+        hash: B256::repeat_byte(5),
+        raw: Bytes::from_static(&[2, 3]),
+        state: SentState::Signed,
+        signed_at: 11,
+        sent_at: 0,
+    };
+    let mut change = unit(store).await?;
+    change.add_duty(&tx).await?;
+    change.commit().await?;
+    assert_eq!(store.states_of_duty(LANE, &duty).await?, [SentState::Signed]);
+    assert_eq!(store.refill_trouble(plan.buy).await?, None);
+    let mut change = unit(store).await?;
+    change.finish_swap(B256::repeat_byte(6), Amount::from(1), Amount::from(1)).await?;
+    change.finish_swap(tx.hash, Amount::from(499), Amount::from(489)).await?;
+    change.fail_swap(rows[0], "reverted").await?;
+    change.tell_of_refill(plan.buy, Some("no pool")).await?;
+    change.tell_of_refill(plan.buy, Some("no price")).await?;
+    change.commit().await?;
+    assert!(store.open_swaps().await?.is_empty());
+    let [done, failed] = &store.last_swaps(5).await?[..] else { eyre::bail!("there are two swaps") };
+    assert_eq!(
+        (done.state, done.spent, done.received),
+        (SwapState::Done, Some(499.into()), Some(489.into()))
+    );
+    assert_eq!((done.tx, failed.state), (Some(tx.hash), SwapState::Failed));
+    assert_eq!(failed.reason.as_deref(), Some("reverted"));
+    assert_eq!(store.refill_trouble(plan.buy).await?.as_deref(), Some("no price"));
+    let mut change = unit(store).await?;
+    change.tell_of_refill(plan.buy, None).await?;
+    change.commit().await?;
+    assert_eq!(store.refill_trouble(plan.buy).await?, None);
     Ok(())
 }
 
@@ -342,6 +408,7 @@ async fn every_question_and_change(engine: Engine) -> eyre::Result<()> {
     let store = place.started("a").await?;
     fill(&store).await?;
     see_to_margin(&store).await?;
+    swap_twice(&store).await?;
     let checked = store.check(|_, _| {}).await?;
     assert!(checked.ok, "{checked:?}");
     assert!(checked.changes > 8);
@@ -467,6 +534,7 @@ async fn a_backup_holds_everything(engine: Engine) -> eyre::Result<()> {
     let store = place.started("a").await?;
     fill(&store).await?;
     see_to_margin(&store).await?;
+    swap_twice(&store).await?;
     store.sign_off().await?;
     let (first, second) = (place.folder.path().join("first.jsonl"), place.folder.path().join("second.jsonl"));
     let rows = store.back_up(&first, |_| {}).await?;

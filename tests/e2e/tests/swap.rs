@@ -1,17 +1,25 @@
 //! Swaps over the protocols' own pools on a real chain.
 
-use alloy::primitives::{Address, B256, Bytes, U256, aliases::U24, aliases::U160};
+use alloy::{
+    primitives::{Address, B256, Bytes, U256, aliases::U24, aliases::U160},
+    providers::Provider,
+};
 use eyre::{OptionExt, ensure};
 use protocols::{Balancer, Chain, Stable, Token, V2, V3};
 use serde_json::Value;
 use spillway_e2e::{
-    keeper::Setup,
-    market::{Local, Market, Place},
+    cases::{books_hold, check_paid, orders_of, submit},
+    chain_audit::Expected,
+    eventually,
+    keeper::{Keeper, Setup},
+    market::{Local, Market, Place, SWAPPER},
     world::World,
 };
-use std::path::Path;
+use sqlx::{Connection, Row, SqliteConnection};
+use std::{path::Path, time::Duration};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn units(value: &Value) -> eyre::Result<U256> {
     Ok(value.as_str().ok_or_eyre("an amount is text")?.parse()?)
@@ -70,7 +78,7 @@ async fn a_quote_is_what_the_pools_pay_to_the_unit() -> eyre::Result<()> {
     let market = Market::open(&world)?;
     // A pool that is not there, and one with other tokens, are no reason not to quote the others.
     let tokens = &market.pools[0].tokens;
-    let odd = |kind, address| Place { kind, address, tokens: tokens.clone() }.config();
+    let odd = |kind, address| Place { kind, address, tokens: tokens.clone(), adapter: None }.config();
     let odd = odd("uniswap_v3", Address::repeat_byte(0x99)) + &odd("uniswap_v2", world.vault());
     let setup = Setup::new(&world, Path::new(PROGRAM), 1, &(market.config() + &odd))?;
     let chain = &mut Local::new(&world);
@@ -120,4 +128,114 @@ async fn a_quote_is_what_the_pools_pay_to_the_unit() -> eyre::Result<()> {
     let beyond = setup.run(&["swap", "quote", "TUSD", "TDAI", "100000000", "--exact-out"])?;
     assert_eq!(beyond.status.code(), Some(1), "{}", String::from_utf8_lossy(&beyond.stderr));
     Ok(())
+}
+
+/// Twelve orders of 100,000 TDAI: 200,000 more than the vault holds.
+fn wave(world: &World) -> Vec<Expected> {
+    let amount = protocols::units(100_000, 18);
+    orders_of(world, "TDAI", "wave", 12).into_iter().map(|order| Expected { amount, ..order }).collect()
+}
+
+/// A vault that may swap, and a keeper of it that is not started.
+fn governed(world: &World) -> eyre::Result<(Market, Setup)> {
+    let mut market = Market::open(world)?;
+    market.govern(world)?;
+    let config = format!("[batch]\nwindow = \"100ms\"\n{}", market.config());
+    let setup = Setup::new(world, Path::new(PROGRAM), 1, &config)?;
+    Ok((market, setup))
+}
+
+/// What the store has of swaps: state, spent, received.
+async fn stored(setup: &Setup) -> eyre::Result<Vec<(String, Option<String>, Option<String>)>> {
+    let url = format!("sqlite://{}", setup.dir.join("spillway.db").display());
+    let mut connection = SqliteConnection::connect(&url).await?;
+    let rows = sqlx::query("SELECT state, spent, received FROM swaps ORDER BY row_id")
+        .fetch_all(&mut connection)
+        .await?;
+    connection.close().await?;
+    Ok(rows.iter().map(|r| (r.get(0), r.get(1), r.get(2))).collect())
+}
+
+async fn until_booked(setup: &Setup) -> eyre::Result<()> {
+    eventually("the swap is in the books", LIMIT, || async {
+        let swaps = stored(setup).await?;
+        Ok((!swaps.is_empty() && swaps.iter().all(|(state, ..)| state == "done")).then_some(()))
+    })
+    .await
+    .map_err(|e| e.wrap_err(setup.log_tail()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_vault_lacks_is_bought_in_parts_and_a_refill_that_fails_delays_its_asset_alone()
+-> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let (market, setup) = governed(&world)?;
+    market.set_prices(&world, true)?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    let (wave, others) = (wave(&world), orders_of(&world, "TUSD", "other", 10));
+    submit(&world, &setup, &[wave.clone(), others].concat())?;
+    eventually("two wait, and are told why", LIMIT, || async {
+        let why = setup.json(&["explain", "wave-11"])?;
+        let paid = setup.count("paid")?;
+        Ok((why["cause"]["code"] == "refill_failed" && paid == 20).then_some(()))
+    })
+    .await
+    .map_err(|e| e.wrap_err(setup.log_tail()))?;
+    assert!(market.swaps(&world).await?.is_empty(), "without a price nothing is swapped");
+
+    market.set_prices(&world, false)?;
+    setup.settled(LIMIT).await?;
+    until_booked(&setup).await?;
+    keeper.stop()?;
+    let swaps = market.swaps(&world).await?;
+    assert_eq!(swaps.len(), 1, "{swaps:?}");
+    let (event, _) = &swaps[0];
+    assert_eq!((event.lane, event.buy), (SWAPPER.0, wave[0].asset));
+    ensure!(event.received >= protocols::units(200_000, 18), "too little: {event:?}");
+    let amount = |units: U256| Some(format!("{units:064x}"));
+    let done = ("done".to_owned(), amount(event.spent), amount(event.received));
+    assert_eq!(stored(&setup).await?, [done]);
+    let others = orders_of(&world, "TUSD", "other", 10);
+    check_paid(&world, &setup, &[wave, others].concat(), &[]).await?;
+    books_hold(&world, &setup)
+}
+
+async fn killed_at(step: &str) -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let (market, setup) = governed(&world)?;
+    let mut keeper = Keeper::start_with_crash_at(&setup, step)?;
+    keeper.ready(&setup).await?;
+    let wave = wave(&world);
+    submit(&world, &setup, &wave)?;
+    eventually("the keeper kills itself", LIMIT, || {
+        let ended = keeper.ended();
+        async move { Ok(ended?.then_some(())) }
+    })
+    .await
+    .map_err(|e| e.wrap_err(setup.log_tail()))?;
+    assert_eq!(stored(&setup).await?.len(), 1);
+
+    let keeper = Keeper::start_ready(&setup).await?;
+    setup.settled(LIMIT).await?;
+    until_booked(&setup).await?;
+    keeper.stop()?;
+    assert_eq!(market.swaps(&world).await?.len(), 1, "one swap, not two");
+    assert_eq!(stored(&setup).await?.len(), 1, "nothing was planned anew");
+    assert_eq!(world.provider().get_transaction_count(SWAPPER.0).await?, 1, "and nothing else was sent");
+    check_paid(&world, &setup, &wave, &[]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_between_plan_and_signature_it_swaps_once() -> eyre::Result<()> {
+    killed_at("swap.planned").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_between_commit_and_send_it_swaps_once() -> eyre::Result<()> {
+    killed_at("swap.committed").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_after_sending_it_swaps_once() -> eyre::Result<()> {
+    killed_at("swap.sent").await
 }

@@ -8,9 +8,14 @@ use crate::{
 use alloy::primitives::{Address, B256, U256};
 use std::collections::{BTreeMap, HashMap};
 
-/// What should leave, by asset and transaction, to whom.
+/// What should leave.
 #[derive(Debug, Default)]
-pub struct Outflows(HashMap<Address, HashMap<B256, BTreeMap<Address, U256>>>);
+pub struct Outflows {
+    /// By asset and transaction, to whom.
+    expected: HashMap<Address, HashMap<B256, BTreeMap<Address, U256>>>,
+    /// By asset and transaction, to anybody: what a swap may send, of which some comes back.
+    lent: HashMap<(Address, B256), U256>,
+}
 
 /// What the transfers of an asset tell.
 #[derive(Debug, Default)]
@@ -22,7 +27,13 @@ pub struct Told {
 
 impl Outflows {
     pub fn expect(&mut self, asset: Address, tx: B256, to: Address, amount: U256) {
-        let sum = self.0.entry(asset).or_default().entry(tx).or_default().entry(to).or_default();
+        let sum = self.expected.entry(asset).or_default().entry(tx).or_default().entry(to).or_default();
+        *sum = sum.saturating_add(amount);
+    }
+
+    /// A swap may send so much to its splitter; what it says of what stayed away is in the books.
+    pub fn lend(&mut self, asset: Address, tx: B256, amount: U256) {
+        let sum = self.lent.entry((asset, tx)).or_default();
         *sum = sum.saturating_add(amount);
     }
 
@@ -39,17 +50,18 @@ impl Outflows {
                 *sum = sum.saturating_add(transfer.amount);
             }
         }
-        let mut expected = self.0.remove(&asset.address).unwrap_or_default();
+        let mut expected = self.expected.remove(&asset.address).unwrap_or_default();
         let mut told = Told::default();
         for (tx, sent) in seen {
             let ordered = expected.remove(&tx).unwrap_or_default();
             let (sum_sent, sum_ordered) = (sum(&sent), sum(&ordered));
-            let more = sum_sent.saturating_sub(sum_ordered);
+            let lent = self.lent.remove(&(asset.address, tx)).unwrap_or_default();
+            let more = sum_sent.saturating_sub(sum_ordered).saturating_sub(lent);
             if !more.is_zero() {
                 let to: Vec<_> =
                     sent.keys().filter(|to| !ordered.contains_key(*to)).map(ToString::to_string).collect();
                 let what = format!(
-                    "{} left the vault to {} by no settlement, claim or sweep",
+                    "{} left the vault to {} by no settlement, claim, sweep or swap",
                     asset.show(Amount(more)),
                     to.join(", ")
                 );

@@ -180,14 +180,14 @@ impl Walk {
         let unmatched = |state| sums.unmatched(asset, state);
         // Found payouts that were matched later were taken from the float and given back.
         let (from_float, to_float) = (posted(Float, Cash), posted(Cash, Float));
-        let found = flow.swept.saturating_add(unmatched(WithdrawalState::Paid));
+        let found = flow.swept.saturating_add(flow.sold).saturating_add(unmatched(WithdrawalState::Paid));
         let matched = from_float.saturating_sub(found);
-        let received = flow.refilled.saturating_add(matched);
+        let received = flow.refilled.saturating_add(flow.bought).saturating_add(matched);
         let checks = [
             ("deposits", flow.deposited, posted(Cash, Depositors)),
             ("claims that were pulled", flow.claimed, posted(Claims, Cash)),
-            ("sweeps and payouts of a forgotten past", from_float.max(found), from_float),
-            ("refills", to_float.max(received), to_float),
+            ("sweeps, sales and payouts of a forgotten past", from_float.max(found), from_float),
+            ("refills and purchases", to_float.max(received), to_float),
             (
                 "claims of a forgotten past",
                 unmatched(WithdrawalState::Claimable),
@@ -222,11 +222,12 @@ impl Walk {
     ) -> Result<(), StageError> {
         use Account::{Cash, Float, Lost};
         let unmatched = sums.unmatched(asset, WithdrawalState::Paid);
-        let matched = sums.posted(asset, Float, Cash).saturating_sub(flow.swept.saturating_add(unmatched));
+        let gone = flow.swept.saturating_add(flow.sold).saturating_add(unmatched);
+        let matched = sums.posted(asset, Float, Cash).saturating_sub(gone);
         let received = sums.posted(asset, Cash, Float).saturating_sub(matched);
-        let came = flow.deposited.saturating_add(received.max(flow.refilled));
-        let left =
-            [flow.paid_orders, flow.paid_requests, flow.claimed, flow.swept, sums.posted(asset, Lost, Cash)];
+        let came = flow.deposited.saturating_add(received.max(flow.refilled.saturating_add(flow.bought)));
+        let lost = sums.posted(asset, Lost, Cash);
+        let left = [flow.paid_orders, flow.paid_requests, flow.claimed, flow.swept, flow.sold, lost];
         let expected = left.iter().fold(came, |sum, amount| sum.saturating_sub(*amount));
         let held = chain.vault_balance(asset.address, at).await?.0;
         let subject = format!("asset {}", asset.symbol);

@@ -35,6 +35,11 @@ pub struct Flow {
     pub deposited: U256,
     pub refilled: U256,
     pub swept: U256,
+    /// By swaps, into and out of the float.
+    #[serde(default)]
+    pub bought: U256,
+    #[serde(default)]
+    pub sold: U256,
     pub claimed: U256,
     /// By orders and by requests; without what became claims.
     pub paid_orders: U256,
@@ -119,6 +124,13 @@ impl Walk {
             IVaultEvents::Swept(e) => {
                 add(&mut self.flow(e.asset).swept, e.amount);
                 outflows.expect(e.asset, log.tx, e.cold, e.amount);
+            }
+            IVaultEvents::Swapped(e) => {
+                add(&mut self.flow(e.sell).sold, e.spent);
+                add(&mut self.flow(e.buy).bought, e.received);
+                // One that cannot be read was no lane's own transaction: then only what it spent is explained.
+                let amount = calldata::swap_amount(range.calldata(log.tx)?).unwrap_or(e.spent);
+                outflows.lend(e.sell, log.tx, amount);
             }
             IVaultEvents::Claimed(e) => {
                 add(&mut self.flow(e.asset).claimed, e.amount);

@@ -29,7 +29,10 @@ impl Range {
     ) -> Result<Self, StageError> {
         let settlements: BTreeSet<B256> = logs
             .iter()
-            .filter(|l| matches!(l.event, IVaultEvents::Settled(_) | IVaultEvents::RequestsSettled(_)))
+            .filter(|l| {
+                use IVaultEvents::{RequestsSettled, Settled, Swapped};
+                matches!(l.event, Settled(_) | RequestsSettled(_) | Swapped(_))
+            })
             .map(|l| l.tx)
             .collect();
         let calldata: HashMap<B256, Bytes> = stream::iter(settlements)

@@ -1,0 +1,238 @@
+//! Swaps of the vault's float, and why an asset that is owed cannot be bought.
+
+use super::{
+    Store, StoreError, Unit,
+    sql::{self, Columns},
+};
+use crate::domain::{amount::Amount, reason::Code, withdrawal::WithdrawalState};
+use alloy::primitives::{Address, B256, Bytes};
+use sqlx::any::AnyRow;
+
+/// Where a swap stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SwapState {
+    /// Planned; what was signed for it, if anything, has not ended.
+    Open,
+    /// In a final block.
+    Done,
+    /// It was not done, and will not be.
+    Failed,
+}
+
+impl SwapState {
+    const ALL: [Self; 3] = [Self::Open, Self::Done, Self::Failed];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Done => "done",
+            Self::Failed => "failed",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+/// A swap as it is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewSwap {
+    pub sell: Address,
+    pub buy: Address,
+    /// Units of `sell` that may be sold.
+    pub amount: Amount,
+    /// Units of `buy` that the pools would pay, and that must come at least.
+    pub quoted: Amount,
+    pub least: Amount,
+    /// Each route with its share, as JSON.
+    pub routes: String,
+    pub calldata: Bytes,
+    /// Unix seconds: the last in which the vault takes it.
+    pub deadline: u64,
+    /// It is one slice of what is needed.
+    pub is_slice: bool,
+}
+
+/// A swap as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Swap {
+    pub row: i64,
+    pub plan: NewSwap,
+    pub state: SwapState,
+    pub reason: Option<String>,
+    /// What the final block says.
+    pub spent: Option<Amount>,
+    pub received: Option<Amount>,
+    pub tx: Option<B256>,
+    /// Unix milliseconds.
+    pub created_at: i64,
+    pub ended_at: Option<i64>,
+}
+
+impl Swap {
+    /// Names what is signed for it.
+    pub fn duty(&self) -> String {
+        Self::duty_of(self.row)
+    }
+
+    /// [`Swap::duty`] of the swap in a row.
+    pub fn duty_of(row: i64) -> String {
+        format!("swap {row}")
+    }
+}
+
+const COLUMNS: &str = "row_id, sell, buy, amount, quoted, least, routes, calldata, deadline, slice, state, reason, spent, \
+     received, tx, created_at, ended_at";
+
+impl Unit {
+    /// Plans a swap; its row. The leader's.
+    pub async fn add_swap(&mut self, swap: &NewSwap) -> Result<i64, StoreError> {
+        self.require_line().await?;
+        let at = self.at();
+        let row = sqlx::query(
+            "INSERT INTO swaps (sell, buy, amount, quoted, least, routes, calldata, deadline, slice, state, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'open', $10) RETURNING row_id",
+        )
+        .bind(sql::address(swap.sell))
+        .bind(sql::address(swap.buy))
+        .bind(swap.amount.to_hex())
+        .bind(swap.quoted.to_hex())
+        .bind(swap.least.to_hex())
+        .bind(&swap.routes)
+        .bind(swap.calldata.to_vec())
+        .bind(sql::int(swap.deadline))
+        .bind(i64::from(swap.is_slice))
+        .bind(at)
+        .fetch_one(self.connection())
+        .await?;
+        self.note();
+        row.int("row_id")
+    }
+
+    /// A final block has the swap whose transaction this is. One that these books do not know stays unknown.
+    pub async fn finish_swap(&mut self, tx: B256, spent: Amount, received: Amount) -> Result<(), StoreError> {
+        let at = self.at();
+        sqlx::query(
+            "UPDATE swaps SET state = 'done', reason = NULL, spent = $1, received = $2, tx = $3, ended_at = $4 \
+             WHERE row_id = (SELECT CAST(substr(duty, 6) AS BIGINT) FROM duties WHERE hash = $5 AND duty LIKE 'swap %')",
+        )
+        .bind(spent.to_hex())
+        .bind(received.to_hex())
+        .bind(sql::hex(tx))
+        .bind(at)
+        .bind(sql::hex(tx))
+        .execute(self.connection())
+        .await?;
+        self.note();
+        Ok(())
+    }
+
+    /// A swap was not done, and will not be.
+    pub async fn fail_swap(&mut self, row: i64, reason: &str) -> Result<(), StoreError> {
+        self.require_line().await?;
+        let at = self.at();
+        sqlx::query(
+            "UPDATE swaps SET state = 'failed', reason = $1, ended_at = $2 WHERE row_id = $3 AND state = 'open'",
+        )
+        .bind(reason)
+        .bind(at)
+        .bind(row)
+        .execute(self.connection())
+        .await?;
+        self.note();
+        Ok(())
+    }
+
+    /// Says why an asset cannot be bought now, or that nothing stands against it, also of the withdrawals that wait for
+    /// it.
+    pub async fn tell_of_refill(&mut self, asset: Address, trouble: Option<&str>) -> Result<(), StoreError> {
+        self.require_line().await?;
+        let (name, at) = (sql::address(asset), self.at());
+        let (from, to) = match trouble {
+            Some(reason) => {
+                sqlx::query(
+                    "INSERT INTO refill_troubles (asset, reason, at) VALUES ($1, $2, $3) \
+                     ON CONFLICT (asset) DO UPDATE SET reason = excluded.reason, at = excluded.at",
+                )
+                .bind(&name)
+                .bind(reason)
+                .bind(at)
+                .execute(self.connection())
+                .await?;
+                (Code::FloatInsufficient, Code::RefillFailed)
+            }
+            None => {
+                sqlx::query("DELETE FROM refill_troubles WHERE asset = $1")
+                    .bind(&name)
+                    .execute(self.connection())
+                    .await?;
+                (Code::RefillFailed, Code::FloatInsufficient)
+            }
+        };
+        sqlx::query("UPDATE withdrawals SET reason = $1 WHERE state = $2 AND asset = $3 AND reason = $4")
+            .bind(to.as_str())
+            .bind(WithdrawalState::Held.as_str())
+            .bind(&name)
+            .bind(from.as_str())
+            .execute(self.connection())
+            .await?;
+        self.note();
+        Ok(())
+    }
+}
+
+impl Store {
+    /// The swaps that have not ended.
+    pub async fn open_swaps(&self) -> Result<Vec<Swap>, StoreError> {
+        let statement = format!("SELECT {COLUMNS} FROM swaps WHERE state = 'open' ORDER BY row_id");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(statement)).fetch_all(&self.writer).await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// The newest swaps, newest first.
+    pub async fn last_swaps(&self, limit: usize) -> Result<Vec<Swap>, StoreError> {
+        let statement = format!("SELECT {COLUMNS} FROM swaps ORDER BY row_id DESC LIMIT $1");
+        let query = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(sql::int(limit as u64));
+        query.fetch_all(&self.reader).await?.iter().map(read).collect()
+    }
+
+    /// Why an asset cannot be bought now; none where nothing is known to stand against it.
+    pub async fn refill_trouble(&self, asset: Address) -> Result<Option<String>, StoreError> {
+        let row = sqlx::query("SELECT reason FROM refill_troubles WHERE asset = $1")
+            .bind(sql::address(asset))
+            .fetch_optional(&self.reader)
+            .await?;
+        row.map(|row| row.text("reason")).transpose()
+    }
+}
+
+fn read(row: &AnyRow) -> Result<Swap, StoreError> {
+    let calldata = row.bytes_opt("calldata")?.ok_or_else(|| StoreError::corrupt("calldata", ""))?;
+    let amount = |column| -> Result<Option<Amount>, StoreError> {
+        let text = row.text_opt(column)?;
+        text.map(|text| Amount::from_hex(&text).ok_or_else(|| StoreError::corrupt(column, &text))).transpose()
+    };
+    let tx = row.text_opt("tx")?;
+    Ok(Swap {
+        row: row.int("row_id")?,
+        plan: NewSwap {
+            sell: row.address("sell")?,
+            buy: row.address("buy")?,
+            amount: row.amount("amount")?,
+            quoted: row.amount("quoted")?,
+            least: row.amount("least")?,
+            routes: row.text("routes")?,
+            calldata: calldata.into(),
+            deadline: row.uint("deadline")?,
+            is_slice: row.int("slice")? == 1,
+        },
+        state: row.parsed("state", SwapState::parse)?,
+        reason: row.text_opt("reason")?,
+        spent: amount("spent")?,
+        received: amount("received")?,
+        tx: tx.map(|text| text.parse().map_err(|_| StoreError::corrupt("tx", &text))).transpose()?,
+        created_at: row.int("created_at")?,
+        ended_at: row.int_opt("ended_at")?,
+    })
+}

@@ -1,0 +1,217 @@
+//! What is bought, how much of it, and from what.
+
+use super::{
+    order::{Terms, order},
+    pools::Pools,
+    price::GasPrice,
+    quote::{Ask, Routes, quote},
+    run::{Keeper, SwapError},
+};
+use crate::{
+    chain::Block,
+    domain::{
+        amount::Amount,
+        asset::Asset,
+        reason::Code,
+        withdrawal::{Door, Withdrawal, WithdrawalState},
+    },
+    stages::fund,
+    store::swaps::{NewSwap, Swap},
+};
+use alloy::{primitives::U256, sol_types::SolCall};
+use router::Amount as Given;
+use serde_json::json;
+
+/// Withdrawals that are looked at.
+const PAGE: usize = 1_000;
+/// A swap that is not in a block within this is void, in seconds.
+const LIFE: u64 = 600;
+const BPS: u64 = 10_000;
+/// A swap is halved so often, to move the price less.
+const HALVINGS: usize = 8;
+
+impl Keeper {
+    /// What is missing of an asset: what held orders need beside what the float has left, and what the vault's mark says
+    /// must stay. Zero while nothing waits for it and the mark is kept.
+    pub(super) async fn missing(
+        &self,
+        asset: &Asset,
+        held: &[Withdrawal],
+        tip: Block,
+    ) -> Result<Amount, SwapError> {
+        let due: Amount = due(asset, held).map(|w| w.amount).sum();
+        let room = self.chain.swap_room(asset.address, tip).await?;
+        let available = fund::available(&self.store, &self.chain, asset.address, tip).await?;
+        Ok((due + room.min_float).saturating_sub(available))
+    }
+
+    /// The orders that wait for the float.
+    pub(super) async fn held(&self) -> Result<Vec<Withdrawal>, SwapError> {
+        Ok(self.store.waiting(WithdrawalState::Held, PAGE).await?)
+    }
+
+    /// A swap that brings `missing` of `buy`, or what can be had of it, from the first source that can: the vault
+    /// takes it on the pending state. Otherwise, why there is none.
+    pub(super) async fn plan(
+        &mut self,
+        buy: &Asset,
+        missing: Amount,
+        held: &[Withdrawal],
+        open: &[Swap],
+        tip: Block,
+    ) -> Result<Result<NewSwap, String>, SwapError> {
+        let mut pools = self.reader.read(&self.chain, tip).await?;
+        for pool in &pools.left_out {
+            tracing::warn!(pool = %pool.address, kind = pool.kind, why = pool.why, "a pool is left out of swaps");
+        }
+        pools.known.retain(|known| known.config.adapter.is_some());
+        let mut why = "no source is configured: swap.sources".to_owned();
+        for sell in self.sources.clone().iter().filter(|sell| sell.address != buy.address) {
+            match self.from(sell, buy, missing, held, open, &pools, tip).await? {
+                Ok(swap) => return Ok(Ok(swap)),
+                Err(because) => why = format!("{} for {}: {because}", sell.symbol, buy.symbol),
+            }
+        }
+        Ok(Err(why))
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    async fn from(
+        &self,
+        sell: &Asset,
+        buy: &Asset,
+        missing: Amount,
+        held: &[Withdrawal],
+        open: &[Swap],
+        pools: &Pools,
+        tip: Block,
+    ) -> Result<Result<NewSwap, String>, SwapError> {
+        let surplus = self.surplus(sell, held, open, tip).await?;
+        if surplus.is_zero() {
+            return Ok(Err("there is no surplus, or no more may be sold now".to_owned()));
+        }
+        let Some((ask_sell, ask_buy)) = self.tokens(sell, buy, tip).await? else {
+            return Ok(Err("the vault has no splitter, which would wrap the chain's coin".to_owned()));
+        };
+        // A little more, so that what may slip away is not missing again.
+        let wanted = missing.0 + missing.0 * U256::from(self.config.slippage_bps) / U256::from(BPS);
+        let gas_in = GasPrice::now(&self.chain, &self.guard, &self.fees, sell).await?;
+        let gas_out = GasPrice::now(&self.chain, &self.guard, &self.fees, buy).await?;
+        let routes = |amount: Given| {
+            let ask = Ask { sell: ask_sell, buy: ask_buy, amount };
+            let cost = |gas: u64| match amount {
+                Given::In(_) => gas_out.of(gas),
+                Given::Out(_) => gas_in.of(gas),
+            };
+            quote(pools, &self.config.connectors, ask, &cost).map(|quote| quote.split)
+        };
+        let whole = routes(Given::Out(wanted)).ok().filter(|routes| routes.amount_in <= surplus.0);
+        let mut found = match whole.map_or_else(|| routes(Given::In(surplus.0)), Ok) {
+            Ok(found) => found,
+            Err(why) => return Ok(Err(why.to_string())),
+        };
+        let mut is_slice = false;
+        for _ in 0..HALVINGS {
+            if !self.moves_too_much(&found, &routes) {
+                break;
+            }
+            match routes(Given::In(found.amount_in / U256::from(2))) {
+                Ok(half) => (found, is_slice) = (half, true),
+                Err(_) => break,
+            }
+        }
+        self.promised(sell, buy, pools, &found, is_slice, tip).await
+    }
+
+    /// Whether the last of it would be sold too far below the first.
+    fn moves_too_much(
+        &self,
+        found: &Routes,
+        routes: &impl Fn(Given) -> Result<Routes, router::RouteError>,
+    ) -> bool {
+        let first = found.amount_in / U256::from(1_000);
+        let Ok(little) = routes(Given::In(first)) else { return false };
+        // out / in < (1 - impact) * little out / little in
+        let here = found.amount_out.saturating_mul(little.amount_in).saturating_mul(U256::from(BPS));
+        let there = little.amount_out.saturating_mul(found.amount_in);
+        here < there.saturating_mul(U256::from(BPS - u64::from(self.config.max_impact_bps)))
+    }
+
+    /// What the vault makes of it now; to be sold at a price that is not its own bound it refuses.
+    async fn promised(
+        &self,
+        sell: &Asset,
+        buy: &Asset,
+        pools: &Pools,
+        found: &Routes,
+        is_slice: bool,
+        tip: Block,
+    ) -> Result<Result<NewSwap, String>, SwapError> {
+        let terms = Terms {
+            sell: sell.address,
+            buy: buy.address,
+            slippage_bps: self.config.slippage_bps,
+            deadline: tip.timestamp + LIFE,
+        };
+        let Some(order) = order(pools, found, terms) else {
+            return Ok(Err("a pool has no adapter".to_owned()));
+        };
+        let (amount, least) = (Amount(order.amount), Amount(order.minReceived));
+        let calldata = crate::chain::abi::IVault::swapCall { o: order }.abi_encode().into();
+        match self.chain.simulate_swap(self.purse.account, &calldata).await? {
+            Err(refusal) => return Ok(Err(refusal.to_string())),
+            Ok(said) if said.received < least => {
+                return Ok(Err("some of its legs would fail now".to_owned()));
+            }
+            Ok(_) => {}
+        }
+        let routes = found.routes.iter().map(|route| {
+            let hops = route.hops.iter().map(|hop| {
+                let config = &pools.known[hop.pool].config;
+                json!({ "kind": config.kind.as_str(), "pool": config.address, "sell": hop.sell, "buy": hop.buy })
+            });
+            json!({
+                "amount_in": route.amount_in.to_string(), "amount_out": route.amount_out.to_string(),
+                "hops": hops.collect::<Vec<_>>(),
+            })
+        });
+        let routes = serde_json::Value::from(routes.collect::<Vec<_>>()).to_string();
+        let (deadline, quoted) = (terms.deadline, Amount(found.amount_out));
+        Ok(Ok(NewSwap {
+            sell: sell.address,
+            buy: buy.address,
+            amount,
+            quoted,
+            least,
+            routes,
+            calldata,
+            deadline,
+            is_slice,
+        }))
+    }
+
+    /// What may be sold of an asset: neither what its own withdrawals and mark need, nor what open swaps sell already.
+    async fn surplus(
+        &self,
+        asset: &Asset,
+        held: &[Withdrawal],
+        open: &[Swap],
+        tip: Block,
+    ) -> Result<Amount, SwapError> {
+        let room = self.chain.swap_room(asset.address, tip).await?;
+        let due: Amount = due(asset, held).map(|w| w.amount).sum();
+        let selling: Amount =
+            open.iter().filter(|s| s.plan.sell == asset.address).map(|s| s.plan.amount).sum();
+        let available = fund::available(&self.store, &self.chain, asset.address, tip).await?;
+        Ok(available.saturating_sub(due + room.min_float + selling).min(room.left))
+    }
+}
+
+/// The held orders that wait for an asset.
+fn due<'a>(asset: &Asset, held: &'a [Withdrawal]) -> impl Iterator<Item = &'a Withdrawal> {
+    let address = asset.address;
+    held.iter().filter(move |w| {
+        let short = matches!(w.reason, Some(Code::FloatInsufficient | Code::RefillFailed));
+        w.asset == address && w.door == Door::Order && short
+    })
+}
