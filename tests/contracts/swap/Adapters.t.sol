@@ -23,7 +23,7 @@ import {
 /// @notice Pays less than all of its input is worth, by taking half of it.
 contract HalfPool {
     function exchange(int128, int128, uint256 amount, uint256) external {
-        IERC20(coin).transferFrom(msg.sender, address(this), amount / 2);
+        SafeERC20.safeTransferFrom(IERC20(coin), msg.sender, address(this), amount / 2);
     }
 
     address private immutable coin;
@@ -188,7 +188,7 @@ contract AdaptersTest is SwapFixture {
         bytes memory pair = address(dai) < address(usd)
             ? abi.encode(address(dai), address(usd))
             : abi.encode(address(usd), address(dai));
-        provider.call(
+        provider.act(
             pool,
             abi.encodeWithSignature(
                 "mint(address,int24,int24,uint128,bytes)",

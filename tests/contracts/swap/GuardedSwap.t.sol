@@ -44,7 +44,9 @@ contract GuardedSwapTest is OracleFixture {
         IVault.SwapOrder memory o =
             IVault.SwapOrder(address(dai), address(moody), 1e18, 1, uint64(block.timestamp), legs);
         vm.prank(LANE);
-        (, said) = address(vault).call(abi.encodeCall(IVault.swap, (o)));
+        bool ok;
+        (ok, said) = address(vault).call(abi.encodeCall(IVault.swap, (o)));
+        assertEq(ok, said.length == 64, "spent and received, or an error");
     }
 
     function _assertRefused() private {

@@ -121,7 +121,7 @@ contract Provider {
         IERC20(token).forceApprove(spender, type(uint256).max);
     }
 
-    function call(address target, bytes calldata data) external returns (bytes memory said) {
+    function act(address target, bytes calldata data) external returns (bytes memory said) {
         bool ok;
         (ok, said) = target.call(data);
         if (ok) return said;
@@ -278,7 +278,7 @@ abstract contract Protocols is Test {
         provider.allow(b, address(pool));
         uint256[] memory amounts = new uint256[](2);
         (amounts[0], amounts[1]) = (amountA, amountB);
-        provider.call(address(pool), abi.encodeCall(StableSwapPool.donate, (amounts)));
+        provider.act(address(pool), abi.encodeCall(StableSwapPool.donate, (amounts)));
     }
 
     /// @dev Half and half, with a fee of 0.1 %.
@@ -298,7 +298,7 @@ abstract contract Protocols is Test {
         id = IWeightedFactory(pool).getPoolId();
         provider.allow(a, address(balancer));
         provider.allow(b, address(balancer));
-        provider.call(
+        provider.act(
             address(balancer),
             abi.encodeCall(IBalancer.joinPool, (id, address(provider), address(provider), join))
         );

@@ -55,7 +55,7 @@ contract SandwichTest is SwapFixture {
                 )
             );
         }
-        try provider.call(target, data) {} catch {}
+        try provider.act(target, data) {} catch {}
     }
 
     function _legs(uint256[4] memory shares) private view returns (ISwapSplitter.Leg[] memory legs) {

@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 
 import {SwapSplitter} from "contracts/SwapSplitter.sol";
 import {IOracleGuard} from "contracts/interfaces/IOracleGuard.sol";
@@ -83,7 +84,7 @@ abstract contract SwapFixture is Fixture, Protocols {
         usd.mint(address(provider), 100 * MILLION * 1e6);
         vm.deal(address(this), 100_000 ether);
         IWETH(weth).deposit{value: 100_000 ether}();
-        IERC20(weth).transfer(address(provider), 100_000 ether);
+        SafeERC20.safeTransfer(IERC20(weth), address(provider), 100_000 ether);
         address d_ = address(dai);
         address u = address(usd);
         pairDaiUsd = pairOf(d_, u, MILLION * 1e18, MILLION * 1e6);

@@ -216,7 +216,7 @@ contract SwapHandler is SwapFixture {
                 address(provider),
                 block.timestamp
             );
-            try provider.call(address(routerV2), data) {} catch {}
+            try provider.act(address(routerV2), data) {} catch {}
         }
         ++done[Verb.Move];
     }
