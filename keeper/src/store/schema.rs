@@ -21,16 +21,22 @@ impl Engine {
 }
 
 impl Engine {
-    /// What the migrations create of a kind (`TABLE`, `FUNCTION`), in their order. Other programs' tables may lie in the
-    /// same database: nothing here touches those.
+    /// What the migrations create of a kind (`TABLE`, `FUNCTION`), in their order, by the newest name. Other programs' tables
+    /// may lie in the same database: nothing here touches those.
     pub(super) fn created(self, kind: &str) -> Vec<String> {
-        let start = format!("CREATE {kind} ");
+        let (start, rename) = (format!("CREATE {kind} "), format!("ALTER {kind} "));
         let mut migrations: Vec<_> = self.migrations().iter().collect();
         migrations.sort_by_key(|m| m.version);
         let mut names = Vec::new();
         for line in migrations.iter().flat_map(|m| m.sql.as_str().lines()) {
             let name = line.strip_prefix(&start).and_then(|rest| rest.split([' ', '(']).next());
             names.extend(name.filter(|n| !n.is_empty()).map(str::to_owned));
+            let rename = line.strip_prefix(&rename).and_then(|rest| rest.split_once(" RENAME TO "));
+            if let Some((old, new)) = rename
+                && let Some(name) = names.iter_mut().find(|name| *name == old)
+            {
+                *name = new.trim_end_matches(';').to_owned();
+            }
         }
         names
     }
