@@ -145,21 +145,35 @@ fn governed(world: &World) -> eyre::Result<(Market, Setup)> {
     Ok((market, setup))
 }
 
-/// What the store has of swaps: state, spent, received.
-async fn stored(setup: &Setup) -> eyre::Result<Vec<(String, Option<String>, Option<String>)>> {
+/// What the store has of a swap; amounts as it writes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stored {
+    state: String,
+    quoted: String,
+    spent: Option<String>,
+    received: Option<String>,
+    routes: usize,
+}
+
+async fn stored(setup: &Setup) -> eyre::Result<Vec<Stored>> {
     let url = format!("sqlite://{}", setup.dir.join("spillway.db").display());
     let mut connection = SqliteConnection::connect(&url).await?;
-    let rows = sqlx::query("SELECT state, spent, received FROM swaps ORDER BY row_id")
+    let rows = sqlx::query("SELECT state, quoted, spent, received, routes FROM swaps ORDER BY row_id")
         .fetch_all(&mut connection)
         .await?;
     connection.close().await?;
-    Ok(rows.iter().map(|r| (r.get(0), r.get(1), r.get(2))).collect())
+    let read = |row: &sqlx::sqlite::SqliteRow| {
+        let routes: Vec<Value> = serde_json::from_str(row.get(4))?;
+        let (spent, received, routes) = (row.get(2), row.get(3), routes.len());
+        Ok(Stored { state: row.get(0), quoted: row.get(1), spent, received, routes })
+    };
+    rows.iter().map(read).collect()
 }
 
 async fn until_booked(setup: &Setup) -> eyre::Result<()> {
     eventually("the swap is in the books", LIMIT, || async {
         let swaps = stored(setup).await?;
-        Ok((!swaps.is_empty() && swaps.iter().all(|(state, ..)| state == "done")).then_some(()))
+        Ok((!swaps.is_empty() && swaps.iter().all(|swap| swap.state == "done")).then_some(()))
     })
     .await
     .map_err(|e| e.wrap_err(setup.log_tail()))
@@ -193,8 +207,17 @@ async fn what_the_vault_lacks_is_bought_in_parts_and_a_refill_that_fails_delays_
     assert_eq!((event.lane, event.buy), (SWAPPER.0, wave[0].asset));
     ensure!(event.received >= protocols::units(200_000, 18), "too little: {event:?}");
     let amount = |units: U256| Some(format!("{units:064x}"));
-    let done = ("done".to_owned(), amount(event.spent), amount(event.received));
-    assert_eq!(stored(&setup).await?, [done]);
+    let swaps = stored(&setup).await?;
+    let done = Stored {
+        state: "done".to_owned(),
+        spent: amount(event.spent),
+        received: amount(event.received),
+        ..swaps[0].clone()
+    };
+    assert_eq!(swaps, [done]);
+    // Nobody else swapped: what was quoted is what came, to the unit.
+    assert_eq!(Some(&swaps[0].quoted), swaps[0].received.as_ref());
+    assert!(swaps[0].routes >= 3, "split: {swaps:?}");
     let others = orders_of(&world, "TUSD", "other", 10);
     check_paid(&world, &setup, &[wave, others].concat(), &[]).await?;
     books_hold(&world, &setup)
