@@ -7,6 +7,7 @@ use alloy::{
 use eyre::{OptionExt, ensure};
 use protocols::{Balancer, Chain, Stable, Token, V2, V3};
 use serde_json::Value;
+use spillway::domain::asset::NATIVE;
 use spillway_e2e::{
     cases::{books_hold, check_paid, orders_of, submit},
     chain_audit::Expected,
@@ -197,10 +198,11 @@ async fn what_the_vault_lacks_is_bought_in_parts_and_a_refill_that_fails_delays_
     .map_err(|e| e.wrap_err(setup.log_tail()))?;
     assert!(market.swaps(&world).await?.is_empty(), "without a price nothing is swapped");
 
+    let refused = setup.run(&["swap", "simulate", "TUSD", "TDAI", "200000"])?;
+    assert_eq!(refused.status.code(), Some(4), "{}", String::from_utf8_lossy(&refused.stdout));
     market.set_prices(&world, false)?;
     setup.settled(LIMIT).await?;
     until_booked(&setup).await?;
-    keeper.stop()?;
     let swaps = market.swaps(&world).await?;
     assert_eq!(swaps.len(), 1, "{swaps:?}");
     let (event, _) = &swaps[0];
@@ -218,8 +220,28 @@ async fn what_the_vault_lacks_is_bought_in_parts_and_a_refill_that_fails_delays_
     // Nobody else swapped: what was quoted is what came, to the unit.
     assert_eq!(Some(&swaps[0].quoted), swaps[0].received.as_ref());
     assert!(swaps[0].routes >= 3, "split: {swaps:?}");
+
+    let simulated = setup.json(&["swap", "simulate", "TUSD", "TDAI", "150000"])?;
+    assert_eq!(
+        (&simulated["received"], &simulated["refused"]),
+        (&simulated["quoted"], &Value::Null),
+        "{simulated}"
+    );
+
+    // Some 50,000 TUSD more than are left: only ETH can be sold for them.
+    let amount = protocols::units(95_000, 6);
+    let second: Vec<_> = orders_of(&world, "TUSD", "second", 9)
+        .into_iter()
+        .map(|order| Expected { amount, ..order })
+        .collect();
+    submit(&world, &setup, &second)?;
+    setup.settled(LIMIT).await?;
+    until_booked(&setup).await?;
+    keeper.stop()?;
+    let swaps = market.swaps(&world).await?;
+    assert_eq!((swaps.len(), swaps[1].0.sell), (2, NATIVE), "{swaps:?}");
     let others = orders_of(&world, "TUSD", "other", 10);
-    check_paid(&world, &setup, &[wave, others].concat(), &[]).await?;
+    check_paid(&world, &setup, &[wave, others, second].concat(), &[]).await?;
     books_hold(&world, &setup)
 }
 
