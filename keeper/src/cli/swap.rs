@@ -151,7 +151,7 @@ impl Asked {
         Ok(Self { sell, buy, exact_out, pools, quote, gas_counts, bound, wrapped })
     }
 
-    /// Of a hundred million, how much more than the split the bound would allow: what could still be gained at most.
+    /// How much more than the split the bound would allow, relative to it: what could still be gained at most.
     #[expect(clippy::float_arithmetic, reason = "the bound is a float, and told, not used")]
     fn gap(&self) -> f64 {
         let split = &self.quote.split;
@@ -239,8 +239,8 @@ impl Tell<'_> {
             if self.asked.gas_counts { "gas counted" } else { "gas not counted: there are no prices for it" };
         output::line(format!("the split gains:  {} ({beside})", weighed.show(Amount(self.asked.gain()))));
         output::line(format!(
-            "no split over these pools does better by more than {:.7} % before gas",
-            self.asked.gap() * 100.0
+            "no split over these pools brings {:.1e} of that more, before gas",
+            self.asked.gap()
         ));
         output::line(match &self.asked.bound {
             Ok(least) => format!("the vault demands {}", buy.show(*least)),
