@@ -2,8 +2,13 @@
 
 use alloy::sol;
 
-// Written by `build.rs`: `IVault`, and what it imports.
-include!(concat!(env!("OUT_DIR"), "/vault.rs"));
+/// Written by `build.rs`.
+#[allow(clippy::too_many_arguments)]
+mod vault {
+    include!(concat!(env!("OUT_DIR"), "/vault.rs"));
+}
+
+pub use vault::{ISwapSplitter, IVault};
 
 sol! {
     /// What the keeper needs of a token.

@@ -6,18 +6,22 @@ use super::{
     output,
 };
 use crate::{
-    chain::{Chain, refusal::Refusal},
+    chain::{Chain, abi::IVault, refusal::Refusal},
     config::Config,
     deployment::Deployment,
     domain::{amount::Amount, asset::Asset},
     stages::price::guard::Guard,
     swap::{
+        order::{LIFE, Terms, order},
         pools::{Pools, Reader},
         price::GasPrice,
         quote::{Ask, Quote, Route, Routes, quote},
     },
 };
-use alloy::primitives::{Address, U256};
+use alloy::{
+    primitives::{Address, U256},
+    sol_types::SolCall,
+};
 use eyre::{OptionExt, WrapErr, bail, ensure};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -31,10 +35,13 @@ pub(super) async fn run(
         config.swap.is_on(),
         "no pool to swap through is configured; write pools under [swap] of the configuration"
     );
-    let SwapCommand::Quote(args) = command;
     let chain = Chain::connect(&config.chain, deployment.vault)?;
     chain.verify(deployment.chain_id).await??;
-    let asked = Asked::read(args, config, deployment, &chain).await?;
+    let args = match command {
+        SwapCommand::Quote(args) => args,
+        SwapCommand::Simulate(args) => return simulate(args, config, deployment, &chain).await,
+    };
+    let asked = Asked::read(args, config, deployment, &chain, false).await?;
     let tell = Tell { asked: &asked, deployment };
     if args.json {
         output::json(&tell.document())?
@@ -43,6 +50,50 @@ pub(super) async fn run(
     }
     let too_little = asked.bound.as_ref().is_ok_and(|least| asked.quote.split.amount_out < least.0);
     Ok(if too_little { Exit::Differs } else { Exit::Done })
+}
+
+async fn simulate(
+    args: &QuoteArgs,
+    config: &Config,
+    deployment: &Deployment,
+    chain: &Chain,
+) -> eyre::Result<Exit> {
+    let account =
+        config.swap_signer()?.ok_or_eyre("no account swaps; write swap.signer in the configuration")?;
+    let asked = Asked::read(args, config, deployment, chain, true).await?;
+    let Asked { sell, buy, pools, quote, .. } = &asked;
+    let terms = Terms {
+        sell: sell.address,
+        buy: buy.address,
+        slippage_bps: config.swap.slippage_bps,
+        deadline: pools.block.timestamp + LIFE,
+    };
+    let order = order(pools, &quote.split, terms).ok_or_eyre("a pool of the split has no adapter")?;
+    let calldata = IVault::swapCall { o: order }.abi_encode().into();
+    let said = chain.simulate_swap(account.address(), &calldata).await?;
+    let quoted = Amount(quote.split.amount_out);
+    if args.json {
+        let (done, refused) = (said.as_ref().ok(), said.as_ref().err());
+        output::json(&json!({
+            "block": pools.block.number, "sell": sell.symbol, "buy": buy.symbol, "quoted": quoted.to_string(),
+            "legs": quote.split.routes.len(), "spent": done.map(|swapped| swapped.spent.to_string()),
+            "received": done.map(|swapped| swapped.received.to_string()),
+            "refused": refused.map(ToString::to_string),
+        }))?;
+    } else {
+        output::line(match &said {
+            Ok(swapped) => format!(
+                "the vault would sell {} for {} in {} legs; quoted were {}",
+                sell.show(swapped.spent),
+                buy.show(swapped.received),
+                quote.split.routes.len(),
+                buy.show(quoted)
+            ),
+            Err(why) => format!("the vault would not swap now: {why}"),
+        });
+    }
+    let as_quoted = said.is_ok_and(|swapped| swapped.received >= quoted);
+    Ok(if as_quoted { Exit::Done } else { Exit::Differs })
 }
 
 /// A quote, with what it was made from.
@@ -64,6 +115,7 @@ impl Asked {
         config: &Config,
         deployment: &Deployment,
         chain: &Chain,
+        only_executable: bool,
     ) -> eyre::Result<Self> {
         let find = |name: &str| match deployment.assets.find(name) {
             Some(asset) => Ok(asset.clone()),
@@ -83,7 +135,8 @@ impl Asked {
         let amount =
             if args.exact_out { router::Amount::Out(amount.0) } else { router::Amount::In(amount.0) };
         let ask = Ask { sell: token(&sell)?, buy: token(&buy)?, amount };
-        let pools = Reader::new(&config.swap).read(chain, tip).await?;
+        let mut pools = Reader::new(&config.swap).read(chain, tip).await?;
+        pools.known.retain(|known| !only_executable || known.config.adapter.is_some());
 
         let weighed = if args.exact_out { &sell } else { &buy };
         let guard = Guard::new(&config.oracle, &deployment.assets)?;
@@ -98,7 +151,7 @@ impl Asked {
         Ok(Self { sell, buy, exact_out, pools, quote, gas_counts, bound, wrapped })
     }
 
-    /// Of a hundred million, how much more than the split the bound would allow: what could still be gained at most.
+    /// How much more than the split the bound would allow, relative to it: what could still be gained at most.
     #[expect(clippy::float_arithmetic, reason = "the bound is a float, and told, not used")]
     fn gap(&self) -> f64 {
         let split = &self.quote.split;
@@ -186,8 +239,8 @@ impl Tell<'_> {
             if self.asked.gas_counts { "gas counted" } else { "gas not counted: there are no prices for it" };
         output::line(format!("the split gains:  {} ({beside})", weighed.show(Amount(self.asked.gain()))));
         output::line(format!(
-            "no split over these pools does better by more than {:.7} % before gas",
-            self.asked.gap() * 100.0
+            "no split over these pools brings {:.1e} of that more, before gas",
+            self.asked.gap()
         ));
         output::line(match &self.asked.bound {
             Ok(least) => format!("the vault demands {}", buy.show(*least)),

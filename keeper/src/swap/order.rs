@@ -11,6 +11,8 @@ use alloy::{
 };
 use router::Pool;
 
+/// A swap that is not in a block within this is void, in seconds.
+pub const LIFE: u64 = 600;
 const BPS: u32 = 10_000;
 
 /// What a swap is bounded by, beside the vault's own bound.

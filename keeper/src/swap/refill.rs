@@ -1,7 +1,7 @@
 //! What is bought, how much of it, and from what.
 
 use super::{
-    order::{Terms, order},
+    order::{LIFE, Terms, order},
     pools::Pools,
     price::GasPrice,
     quote::{Ask, Routes, quote},
@@ -24,8 +24,6 @@ use serde_json::json;
 
 /// Withdrawals that are looked at.
 const PAGE: usize = 1_000;
-/// A swap that is not in a block within this is void, in seconds.
-const LIFE: u64 = 600;
 const BPS: u64 = 10_000;
 /// A swap is halved so often, to move the price less.
 const HALVINGS: usize = 8;

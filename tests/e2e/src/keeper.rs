@@ -200,6 +200,16 @@ impl Setup {
             })
     }
 
+    /// The swaps in its SQLite: what is sold, what is bought, and the routes as JSON.
+    pub async fn swaps(&self) -> eyre::Result<Vec<(String, String, String)>> {
+        let url = format!("sqlite://{}", self.dir.join("spillway.db").display());
+        let mut connection = SqliteConnection::connect(&url).await?;
+        let rows = sqlx::query_as("SELECT sell, buy, routes FROM swaps ORDER BY row_id");
+        let rows = rows.fetch_all(&mut connection).await?;
+        connection.close().await?;
+        Ok(rows)
+    }
+
     /// The last lines that the keepers logged.
     pub fn log_tail(&self) -> String {
         let log = self.logged();

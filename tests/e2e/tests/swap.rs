@@ -7,6 +7,7 @@ use alloy::{
 use eyre::{OptionExt, ensure};
 use protocols::{Balancer, Chain, Stable, Token, V2, V3};
 use serde_json::Value;
+use spillway::domain::asset::NATIVE;
 use spillway_e2e::{
     cases::{books_hold, check_paid, orders_of, submit},
     chain_audit::Expected,
@@ -145,21 +146,35 @@ fn governed(world: &World) -> eyre::Result<(Market, Setup)> {
     Ok((market, setup))
 }
 
-/// What the store has of swaps: state, spent, received.
-async fn stored(setup: &Setup) -> eyre::Result<Vec<(String, Option<String>, Option<String>)>> {
+/// What the store has of a swap; amounts as it writes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stored {
+    state: String,
+    quoted: String,
+    spent: Option<String>,
+    received: Option<String>,
+    routes: usize,
+}
+
+async fn stored(setup: &Setup) -> eyre::Result<Vec<Stored>> {
     let url = format!("sqlite://{}", setup.dir.join("spillway.db").display());
     let mut connection = SqliteConnection::connect(&url).await?;
-    let rows = sqlx::query("SELECT state, spent, received FROM swaps ORDER BY row_id")
+    let rows = sqlx::query("SELECT state, quoted, spent, received, routes FROM swaps ORDER BY row_id")
         .fetch_all(&mut connection)
         .await?;
     connection.close().await?;
-    Ok(rows.iter().map(|r| (r.get(0), r.get(1), r.get(2))).collect())
+    let read = |row: &sqlx::sqlite::SqliteRow| {
+        let routes: Vec<Value> = serde_json::from_str(row.get(4))?;
+        let (spent, received, routes) = (row.get(2), row.get(3), routes.len());
+        Ok(Stored { state: row.get(0), quoted: row.get(1), spent, received, routes })
+    };
+    rows.iter().map(read).collect()
 }
 
 async fn until_booked(setup: &Setup) -> eyre::Result<()> {
     eventually("the swap is in the books", LIMIT, || async {
         let swaps = stored(setup).await?;
-        Ok((!swaps.is_empty() && swaps.iter().all(|(state, ..)| state == "done")).then_some(()))
+        Ok((!swaps.is_empty() && swaps.iter().all(|swap| swap.state == "done")).then_some(()))
     })
     .await
     .map_err(|e| e.wrap_err(setup.log_tail()))
@@ -183,20 +198,50 @@ async fn what_the_vault_lacks_is_bought_in_parts_and_a_refill_that_fails_delays_
     .map_err(|e| e.wrap_err(setup.log_tail()))?;
     assert!(market.swaps(&world).await?.is_empty(), "without a price nothing is swapped");
 
+    let refused = setup.run(&["swap", "simulate", "TUSD", "TDAI", "200000"])?;
+    assert_eq!(refused.status.code(), Some(4), "{}", String::from_utf8_lossy(&refused.stdout));
     market.set_prices(&world, false)?;
     setup.settled(LIMIT).await?;
     until_booked(&setup).await?;
-    keeper.stop()?;
     let swaps = market.swaps(&world).await?;
     assert_eq!(swaps.len(), 1, "{swaps:?}");
     let (event, _) = &swaps[0];
     assert_eq!((event.lane, event.buy), (SWAPPER.0, wave[0].asset));
     ensure!(event.received >= protocols::units(200_000, 18), "too little: {event:?}");
     let amount = |units: U256| Some(format!("{units:064x}"));
-    let done = ("done".to_owned(), amount(event.spent), amount(event.received));
-    assert_eq!(stored(&setup).await?, [done]);
+    let swaps = stored(&setup).await?;
+    let done = Stored {
+        state: "done".to_owned(),
+        spent: amount(event.spent),
+        received: amount(event.received),
+        ..swaps[0].clone()
+    };
+    assert_eq!(swaps, [done]);
+    // Nobody else swapped: what was quoted is what came, to the unit.
+    assert_eq!(Some(&swaps[0].quoted), swaps[0].received.as_ref());
+    assert!(swaps[0].routes >= 3, "split: {swaps:?}");
+
+    let simulated = setup.json(&["swap", "simulate", "TUSD", "TDAI", "150000"])?;
+    assert_eq!(
+        (&simulated["received"], &simulated["refused"]),
+        (&simulated["quoted"], &Value::Null),
+        "{simulated}"
+    );
+
+    // Some 50,000 TUSD more than are left: only ETH can be sold for them.
+    let amount = protocols::units(95_000, 6);
+    let second: Vec<_> = orders_of(&world, "TUSD", "second", 9)
+        .into_iter()
+        .map(|order| Expected { amount, ..order })
+        .collect();
+    submit(&world, &setup, &second)?;
+    setup.settled(LIMIT).await?;
+    until_booked(&setup).await?;
+    keeper.stop()?;
+    let swaps = market.swaps(&world).await?;
+    assert_eq!((swaps.len(), swaps[1].0.sell), (2, NATIVE), "{swaps:?}");
     let others = orders_of(&world, "TUSD", "other", 10);
-    check_paid(&world, &setup, &[wave, others].concat(), &[]).await?;
+    check_paid(&world, &setup, &[wave, others, second].concat(), &[]).await?;
     books_hold(&world, &setup)
 }
 

@@ -16,6 +16,16 @@ prices ([oracle.*]). Beside the split stand the best route alone, what no split 
 that the vault's guard lets a swap bring. Changes nothing; a keeper need not run. Exit code 4 when the quote is below
 what the vault demands.")]
     Quote(QuoteArgs),
+    /// Ask the vault what it would do with such a swap now
+    #[command(after_help = "\
+Examples:
+  spillway swap simulate TUSD ETH 250000
+  spillway swap simulate TUSD TDAI 100000 --exact-out --json
+
+Quotes over the pools that have an adapter, and lets the vault execute that on the pending state of the chain, as the account
+of swap.signer. On a fork too: point chain.rpc_urls to it. Changes nothing. Exit code 4 when the vault refuses it, or brings
+less than was quoted.")]
+    Simulate(QuoteArgs),
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@
 
 mod clients;
 mod plan;
+mod refill;
 mod report;
 
 use clients::{Answers, Clients};
@@ -75,13 +76,18 @@ async fn run() -> eyre::Result<bool> {
 
     let result = audit(&world, &setup, &plan, &answers, seconds).await?;
     report::print(&result, &answers);
+    tell("a wave of withdrawals in an asset that the vault lacks");
+    let (keeper, refill) = refill::act(&world, &setup, keeper).await?;
+    refill::print(&refill);
     if !headless {
         tell(&format!("the keeper still runs at {}; Ctrl-C ends it", setup.api("/")));
         tokio::signal::ctrl_c().await?;
     }
     drop(keeper);
-    println!("{}", serde_json::to_string(&result)?);
-    Ok(result.all_is_well())
+    let mut document = serde_json::to_value(&result)?;
+    document["refill"] = serde_json::to_value(&refill)?;
+    println!("{document}");
+    Ok(result.all_is_well() && refill.is_well())
 }
 
 /// SIGKILL after the first settlements are on chain, while clients are sending and batches are on the way; then a new
