@@ -39,7 +39,7 @@ const WORDS = {
     reviews: "Waiting for approvers",
     reviews_none: "Nothing waits for approvers.",
     review_progress: "{n} of {of} approvals",
-    review_until: "Approvals count until {when}; after that it is offered again.",
+    review_until: "If too few have signed, it is offered again {when}.",
     review_how:
       "An approver signs this typed data (EIP-712). It pays what is listed above, at one place of one lane, and cannot be used twice.",
     review_typed: "Typed data to be signed",
@@ -205,7 +205,7 @@ const WORDS = {
     reviews: "等待审批",
     reviews_none: "没有等待审批的提现。",
     review_progress: "{of} 个审批中的 {n} 个",
-    review_until: "签名有效至 {when}；之后会重新提交审批。",
+    review_until: "若届时签名不足，将于{when}重新提交审批。",
     review_how: "审批人签署以下结构化数据（EIP-712）。它只支付上面列出的款项，只在一个通道的一个位置有效，不能重复使用。",
     review_typed: "待签署的结构化数据",
     review_wallet: "使用此浏览器中的钱包签名",

@@ -43,13 +43,19 @@ sol! {
             bytes32 dataHash;
             address gate;
         }
-        function propose(address proxy, uint64 number, address implementation, bytes32 codehash, bytes32 layoutHash, bytes calldata data, address gate) external;
         function cancel(address proxy) external;
         function activate(address proxy, bytes calldata data) external;
         function rollback(address proxy) external;
         function history(address proxy) external view returns (Version[] memory);
         function current(address proxy) external view returns (Version memory version, uint256 probationEnd);
         function DELAY() external view returns (uint256);
+    }
+}
+
+sol! {
+    /// The registry's call with most arguments, which only encodes.
+    interface IProposals {
+        function propose(address proxy, uint64 number, address implementation, bytes32 codehash, bytes32 layoutHash, bytes calldata data, address gate) external;
     }
 }
 

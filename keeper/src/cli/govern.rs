@@ -13,7 +13,7 @@ use crate::{
     chain::{
         Chain,
         abi::IVault::{self, AssetLimits, Scope},
-        governance::{self, Action, IVersionRegistry, Plan},
+        governance::{self, Action, IProposals, IVersionRegistry, Plan},
         state::SCOPES,
     },
     clock::now_ms,
@@ -190,7 +190,7 @@ impl<'a> Governance<'a> {
         );
         let layout = keccak256(LAYOUT);
         let gate = self.deployment.vault_gate.wrap_err("the deployment file names no vaultGate")?;
-        let data = IVersionRegistry::proposeCall {
+        let data = IProposals::proposeCall {
             proxy: self.deployment.vault,
             number: args.number,
             implementation: args.implementation,

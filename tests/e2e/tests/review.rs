@@ -27,6 +27,10 @@ use spillway_e2e::{
 use std::{path::Path, time::Duration};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
+/// Returns the value by which ERC-1271 says yes; and reverts.
+const SIGNS_ALL: [u8; 15] =
+    [0x63, 0x16, 0x26, 0xba, 0x7e, 0x60, 0xe0, 0x1b, 0x5f, 0x52, 0x60, 0x20, 0x5f, 0xf3, 0x00];
+const SIGNS_NONE: [u8; 3] = [0x5f, 0x5f, 0xfd];
 const SOON: Duration = Duration::from_secs(30);
 
 /// Two lanes, of which the second pays what was reviewed.
@@ -122,7 +126,7 @@ async fn two_approve_and_one_is_rejected(database: Database) -> eyre::Result<()>
     assert_eq!(approve(&setup, &alice, &review, (&third, &third)).await?.0, 201);
     let said = approve(&setup, &alice, &review, (&third, &third)).await?;
     assert_eq!(said, (409, "already_approved".to_owned()), "each counts once");
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(setup.count("paid")?, 2, "one approval is not enough");
 
     // One is refused: the others are another batch, and signatures for the first do not count for it.
@@ -141,10 +145,23 @@ async fn two_approve_and_one_is_rejected(database: Database) -> eyre::Result<()>
     let next = tiers::review(&setup, &alice, 2).await?;
     let id = next["id"].to_string();
     assert_eq!(next["approvals"], json!([]), "{next}");
-    for variable in ["APPROVER_0", "APPROVER_1"] {
+    // An approver may be a contract, which says by itself what it has signed, and may change its mind.
+    let set_code = |code: &'static [u8]| world.provider().anvil_set_code(third.address(), code.into());
+    set_code(&SIGNS_ALL).await?;
+    assert_eq!(approve(&setup, &alice, &next, (&third, &nobody)).await?.0, 201);
+    set_code(&SIGNS_NONE).await?;
+    for (variable, is_first) in [("APPROVER_0", true), ("APPROVER_1", false)] {
         let signs = ["review", "approve", &id, "--url", &url, "--private-key-env", variable];
         let signed = setup.clone().with_env("SPILLWAY_KEY", &alice).json(&signs)?;
         assert_eq!(signed["id"], next["id"], "{signed}");
+        if is_first {
+            eventually("the contract's approval is dropped", SOON, || async {
+                let now = tiers::review(&setup, &alice, 2).await?;
+                Ok((now["approvals"].as_array().map(Vec::len) == Some(1)).then_some(()))
+            })
+            .await?;
+            assert_eq!(setup.count("paid")?, 2);
+        }
     }
     setup.settled(SOON).await?;
     keeper.stop()?;
