@@ -228,11 +228,11 @@ impl Line {
             self.chain.tiers(asset, tip.number).await
         };
         match (read.await, before) {
-            (Ok(tiers), _) => {
+            // A chain that does not answer is not asked again at once: each question takes its time.
+            (Ok(tiers), _) | (Err(_), Some((_, tiers))) => {
                 known.tiers.insert(asset, (now_ms(), tiers));
                 Ok(tiers)
             }
-            (Err(_), Some((_, tiers))) => Ok(tiers),
             (Err(error), None) => Err(error),
         }
     }
