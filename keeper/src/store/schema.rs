@@ -31,6 +31,12 @@ impl Engine {
         for line in migrations.iter().flat_map(|m| m.sql.as_str().lines()) {
             let name = line.strip_prefix(&start).and_then(|rest| rest.split([' ', '(']).next());
             names.extend(name.filter(|n| !n.is_empty()).map(str::to_owned));
+            // What was renamed is listed by both names, as what was dropped still is.
+            if kind == "TABLE"
+                && let Some((_, renamed)) = line.split_once(" RENAME TO ")
+            {
+                names.push(renamed.trim_end_matches(';').to_owned());
+            }
         }
         names
     }
