@@ -1,7 +1,8 @@
 //! What changes, as it changes: server-sent events.
 //!
-//! One task reads the changes for all watchers. A watcher that was away names the last event that it saw, and one that is too
-//! slow is led back to the store: nobody misses a change, and nobody waits for another.
+//! One task reads the changes for all watchers and hands them out by pages, in which each finds its own: hundreds who watch one
+//! withdrawal each cost payments nothing. A watcher that was away names the last event that it saw, and one that is too slow is
+//! led back to the store: nobody misses a change, and nobody waits for another.
 
 use super::{ApiState, list::Params, problem::Problem, view, withdrawals::parse_id};
 use crate::{
@@ -18,7 +19,12 @@ use axum::{
 };
 use futures::{Stream, StreamExt, stream};
 use serde::{Deserialize, Serialize};
-use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    convert::Infallible,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, broadcast, broadcast::error::RecvError, watch},
     time::sleep,
@@ -30,14 +36,14 @@ use utoipa::{IntoParams, ToSchema};
 const LOOK: Duration = Duration::from_millis(200);
 /// Changes that are read at a time.
 const PAGE: usize = 500;
-/// Changes that a slow watcher may be behind before it is led back to the store.
-const BEHIND: usize = 2_000;
+/// Pages that a slow watcher may be behind before it is led back to the store.
+const BEHIND: usize = 16;
 const WATCHERS: usize = 2_000;
 
 /// The changes of one store, for any number of watchers.
 #[derive(Clone, Debug)]
 pub struct Feed {
-    sender: broadcast::Sender<Arc<Change>>,
+    sender: broadcast::Sender<Arc<Page>>,
     room: Arc<Semaphore>,
     /// From then on no change is passed over.
     started: Arc<watch::Sender<bool>>,
@@ -80,12 +86,46 @@ impl Feed {
         };
         let changes = store.changes_after(from, PAGE).await?;
         let full = changes.len() == PAGE;
-        for change in changes {
-            *last = Some(change.row);
+        if let Some(newest) = changes.last() {
+            *last = Some(newest.row);
             // Nobody listens any more: that is no error.
-            drop(self.sender.send(Arc::new(change)));
+            drop(self.sender.send(Arc::new(Page::new(changes))));
         }
         Ok(full)
+    }
+}
+
+/// Changes that were read together, oldest first, and whose they are.
+#[derive(Debug)]
+struct Page {
+    changes: Vec<Arc<Change>>,
+    of_withdrawal: HashMap<WithdrawalId, Vec<usize>>,
+    of_batch: HashMap<i64, Vec<usize>>,
+}
+
+impl Page {
+    fn new(changes: Vec<Change>) -> Self {
+        let (mut of_withdrawal, mut of_batch) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
+        for (i, change) in changes.iter().enumerate() {
+            match (&change.withdrawal, change.batch) {
+                (Some(id), _) => of_withdrawal.entry(id.clone()).or_default().push(i),
+                (None, Some(batch)) => of_batch.entry(batch).or_default().push(i),
+                (None, None) => {}
+            }
+        }
+        Self { changes: changes.into_iter().map(Arc::new).collect(), of_withdrawal, of_batch }
+    }
+
+    /// What may concern a withdrawal that is in `batch`, oldest first: its moves, those of that batch and of any that it comes
+    /// into here.
+    fn about(&self, id: &WithdrawalId, batch: Option<i64>) -> Vec<usize> {
+        let mut all = self.of_withdrawal.get(id).cloned().unwrap_or_default();
+        let mut batches: Vec<_> = all.iter().filter_map(|i| self.changes[*i].batch).chain(batch).collect();
+        batches.sort_unstable();
+        batches.dedup();
+        all.extend(batches.iter().filter_map(|batch| self.of_batch.get(batch)).flatten());
+        all.sort_unstable();
+        all
     }
 }
 
@@ -184,8 +224,8 @@ fn last_seen(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
 
 struct Watcher {
     store: Store,
-    receiver: broadcast::Receiver<Arc<Change>>,
-    /// The last change that was seen.
+    receiver: broadcast::Receiver<Arc<Page>>,
+    /// The last change that was looked at.
     last: i64,
     ready: VecDeque<Arc<Change>>,
     /// The store has more that was not sent live.
@@ -210,25 +250,36 @@ impl Watcher {
     async fn next(&mut self) -> Option<Arc<Change>> {
         loop {
             while let Some(change) = self.ready.pop_front() {
-                if change.row > self.last {
-                    self.last = change.row;
-                    if self.is_watched(&change) {
-                        return Some(change);
-                    }
+                if self.is_watched(&change) {
+                    return Some(change);
                 }
             }
             if self.behind {
                 let changes = self.store.changes_after(self.last, PAGE).await.ok()?;
                 self.behind = changes.len() == PAGE;
-                self.ready.extend(changes.into_iter().map(Arc::new));
+                self.take(&Page::new(changes));
                 continue;
             }
             match self.receiver.recv().await {
-                Ok(change) => self.ready.push_back(change),
+                Ok(page) => self.take(&page),
                 Err(RecvError::Lagged(_)) => self.behind = true,
                 Err(RecvError::Closed) => return None,
             }
         }
+    }
+
+    /// What of a page is new and may be watched is ready next.
+    fn take(&mut self, page: &Page) {
+        let Some(newest) = page.changes.last().map(|change| change.row) else { return };
+        let is_new = |change: &&Arc<Change>| change.row > self.last;
+        match &self.of {
+            Some(id) => {
+                let about = page.about(id, self.batch);
+                self.ready.extend(about.iter().map(|i| &page.changes[*i]).filter(is_new).cloned());
+            }
+            None => self.ready.extend(page.changes.iter().filter(is_new).cloned()),
+        }
+        self.last = self.last.max(newest);
     }
 
     fn is_watched(&mut self, change: &Change) -> bool {

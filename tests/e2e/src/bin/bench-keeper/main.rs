@@ -10,6 +10,7 @@
 //! - [`chain_alone`]: what the chain takes without a keeper
 //! - [`intake`]: durable acceptances over HTTP, and how long a caller waits for one
 //! - [`latency`]: from submission to mined when there is little to do
+//! - [`readers`]: what it costs payments that people look
 //! - [`cost`]: whether a withdrawal costs more when a million are in the store
 //! - [`recovery`]: from SIGKILL to the first new payout
 //! - [`rig`]: the chain, the keeper and the client that all of them use
@@ -20,6 +21,7 @@ mod chain_alone;
 mod cost;
 mod intake;
 mod latency;
+mod readers;
 mod recovery;
 mod rig;
 mod throughput;
@@ -27,8 +29,8 @@ mod throughput;
 use eyre::bail;
 use spillway_e2e::bench::Figures;
 
-const PARTS: [&str; 8] =
-    ["sqlite", "postgres", "unbatched", "chain_alone", "intake", "latency", "cost", "recovery"];
+const PARTS: [&str; 9] =
+    ["sqlite", "postgres", "unbatched", "chain_alone", "intake", "latency", "readers", "cost", "recovery"];
 
 #[tokio::main]
 async fn main() -> eyre::Result<()> {
@@ -47,6 +49,7 @@ async fn main() -> eyre::Result<()> {
             "chain_alone" => chain_alone::run(&mut figures).await?,
             "intake" => intake::run(&mut figures).await?,
             "latency" => latency::run(&mut figures).await?,
+            "readers" => readers::run(&mut figures).await?,
             "cost" => cost::run(&mut figures).await?,
             _ => recovery::run(&mut figures).await?,
         }
