@@ -27,7 +27,7 @@ use crate::{
 };
 use alloy::primitives::{B256, keccak256};
 use eyre::{WrapErr, bail};
-use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::HashSet, future::Future, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     sync::{Notify, watch},
@@ -156,7 +156,8 @@ async fn open(config: &Config, deployment: &Deployment) -> eyre::Result<(Line, H
     let store = Store::open(&config.store.url).await?;
     let holders = (store.hold()?, Holder::of(&generation_path(config, &store))?);
     store.bind_to_vault(deployment.chain_id, deployment.vault).await?;
-    let line = line(config, deployment, store, Signers::new(config.signers()?))?;
+    let mut line = line(config, deployment, store, Signers::new(config.signers()?))?;
+    line.reviewed = config.reviewed_lanes()?;
     config.margin_signer()?;
     config.swap_signer()?;
     note_configuration(&line, config).await?;
@@ -182,7 +183,6 @@ fn generation_path(config: &Config, store: &Store) -> PathBuf {
 
 fn line(config: &Config, deployment: &Deployment, store: Store, signers: Signers) -> eyre::Result<Line> {
     let generation = GenerationFile::open(generation_path(config, &store))?;
-    let reviewed = config.reviewed_lanes()?;
     Ok(Line {
         chain: Chain::connect(&config.chain, deployment.vault)?,
         assets: deployment.assets.clone(),
@@ -192,7 +192,7 @@ fn line(config: &Config, deployment: &Deployment, store: Store, signers: Signers
         batch: config.batch.clone(),
         fees: config.fees.clone(),
         review: config.review.clone(),
-        reviewed,
+        reviewed: HashSet::new(),
         rules: Rules::default(),
         oracle: Guard::new(&config.oracle, &deployment.assets)?,
         gas: GasModel::default(),

@@ -135,7 +135,8 @@ async fn fund(line: &Line, batch: &Batch, lane: &Lane, tip: Block) -> Result<boo
     if deadline::release_from(line, batch, &withdrawals).await? {
         return Ok(true);
     }
-    if batch.kind == BatchKind::Orders {
+    // Nor is announced what there is no money for.
+    if matches!(batch.kind, BatchKind::Orders | BatchKind::Announce) {
         let available = available(&line.store, &line.chain, batch.asset, tip).await?;
         let short = beyond(&withdrawals, available);
         if !short.is_empty() {
