@@ -1,6 +1,8 @@
 # `make` alone prints this help.
 .DEFAULT_GOAL := help
 export PATH := $(CURDIR)/script/bin:$(PATH)
+# The tests wait for blocks more than they compute: one more at a time than two cores have.
+export RUST_TEST_THREADS ?= 3
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
