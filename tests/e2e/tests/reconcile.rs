@@ -13,7 +13,7 @@ use alloy::{
     sol_types::SolCall,
 };
 use corruption::{Corruption, Found, Ground};
-use eyre::ensure;
+use eyre::{OptionExt, ensure};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use spillway::{
     books::difference::Class,
@@ -32,9 +32,12 @@ use spillway_e2e::{
     keeper::{Database, Keeper, Setup},
     world::{DEPLOYER, TestToken, World, send},
 };
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
+use tokio::{runtime::Handle, task::JoinSet};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
+/// Corrupted copies that are compared at a time.
+const AT_ONCE: usize = 2;
 const FAST: &str = "[batch]\nwindow = \"200ms\"\n";
 
 /// Orders of all assets, some to recipients that take no money, some that can never be paid, and requests; two lanes.
@@ -70,11 +73,12 @@ async fn filled() -> eyre::Result<(World, Setup)> {
 }
 
 /// Reads what the command would print. The store of `setup` is compared, or another in its place.
-async fn reconcile(setup: &Setup, store: Option<&str>, deep: bool) -> eyre::Result<Report> {
+/// Of the keeper's own store, or of another; with a file of generations that no other comparison uses meanwhile.
+async fn reconcile(setup: &Setup, store: Option<(&str, usize)>, deep: bool) -> eyre::Result<Report> {
     let mut config = Config::load(&setup.config)?;
-    if let Some(url) = store {
+    if let Some((url, slot)) = store {
         config.store.url = url.to_owned();
-        config.store.generation_file = Some(setup.dir.join("other.generation"));
+        config.store.generation_file = Some(setup.dir.join(format!("other-{slot}.generation")));
     }
     let deployment = Deployment::load(&config.deployment)?;
     keeper::reconcile_once(&config, &deployment, Scope { deep, from: None }, |_, _| {}).await
@@ -95,17 +99,34 @@ async fn random_corruptions_of_the_database_are_each_found_and_called_what_they_
     ensure!(clean.payouts.is_some_and(|n| n > 120), "{clean:?}");
     // No block comes any more: the same chain is compared each time.
     world.provider().anvil_set_interval_mining(0).await?;
-    let ground = Ground::of(&setup).await?;
+    let ground = Arc::new(Ground::of(&setup).await?);
     let mut rng = StdRng::seed_from_u64(seed);
     let mut by_kind = std::collections::BTreeMap::<String, u64>::new();
+    let (mut running, mut free) = (JoinSet::new(), (0..AT_ONCE).collect::<Vec<_>>());
     for n in 0..wanted {
         let corruption = Corruption::draw(&ground, &mut rng).await?;
-        let copy = ground.corrupted(&corruption).await?;
-        let report = reconcile(&setup, Some(&copy.url), true).await?;
-        let audit = copy.audit().await?;
-        let found = Found { report, audit };
-        corruption.check(&found).map_err(|error| eyre::eyre!("seed {seed}, corruption {n}: {error:#}"))?;
         *by_kind.entry(corruption.kind().to_owned()).or_default() += 1;
+        if free.is_empty()
+            && let Some(done) = running.join_next().await
+        {
+            free.push(done??);
+        }
+        let slot = free.pop().ok_or_eyre("no slot")?;
+        let (ground, setup) = (ground.clone(), setup.clone());
+        let runtime = Handle::current();
+        running.spawn_blocking(move || {
+            runtime.block_on(async {
+                let copy = ground.corrupted(&corruption).await?;
+                let report = reconcile(&setup, Some((&copy.url, slot)), true).await?;
+                let found = Found { report, audit: copy.audit().await? };
+                let checked = corruption.check(&found);
+                checked.map_err(|error| eyre::eyre!("seed {seed}, corruption {n}: {error:#}"))?;
+                eyre::Ok(slot)
+            })
+        });
+    }
+    while let Some(done) = running.join_next().await {
+        done??;
     }
     println!("{wanted} corruptions, each found and rightly classified, none else reported: {by_kind:?}");
     Ok(())
