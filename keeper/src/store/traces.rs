@@ -7,7 +7,9 @@ const CURSOR: &str = "traces/transition";
 impl Store {
     /// The last change that was looked at. The first time, what comes from now on counts.
     pub async fn trace_cursor(&self) -> Result<i64, StoreError> {
-        let kept = match self.meta(CURSOR).await? {
+        // Asked for all the time: only the first time needs the connection that payments write through.
+        let found = sqlx::query_scalar("SELECT value FROM meta WHERE name = $1").bind(CURSOR);
+        let kept: String = match found.fetch_optional(&self.reader).await? {
             Some(kept) => kept,
             None => self.meta_or_insert(CURSOR, &self.newest_change().await?.to_string()).await?,
         };
