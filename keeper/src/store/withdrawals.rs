@@ -212,6 +212,23 @@ impl Store {
         by_id(&self.reader, id).await
     }
 
+    /// The rows of those of these withdrawals that are in the store.
+    pub async fn rows_of(&self, ids: &[WithdrawalId]) -> Result<HashMap<WithdrawalId, i64>, StoreError> {
+        let mut found = HashMap::new();
+        for piece in pieces(ids) {
+            let list = placeholders(self.engine, piece.len());
+            let statement = format!("SELECT row_id, id FROM withdrawals WHERE reference IN ({list})");
+            let mut query = sqlx::query(AssertSqlSafe(statement));
+            for id in piece {
+                query = query.bind(sql::hex(id.reference()));
+            }
+            for row in query.fetch_all(&self.reader).await? {
+                found.insert(row.parsed("id", WithdrawalId::parse)?, row.int("row_id")?);
+            }
+        }
+        Ok(found)
+    }
+
     /// The oldest withdrawals in a waiting state, at most `limit`. The state is in the statement's text, because only
     /// so does SQLite see that its index holds them all.
     pub async fn waiting(&self, state: WithdrawalState, limit: usize) -> Result<Vec<Withdrawal>, StoreError> {
