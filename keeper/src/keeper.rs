@@ -1,8 +1,10 @@
 //! The running keeper: start-up checks, the stages as tasks, and an orderly end.
 //!
-//! [`alone`] holds what a person starts beside it or without it.
+//! [`process`] holds its signals, and how it goes on under another configuration; [`alone`] what a person starts beside it
+//! or without it.
 
 mod alone;
+mod process;
 
 use crate::{
     api::{self, ApiState, Readiness},
@@ -26,7 +28,7 @@ use crate::{
     tenure::{self, ChainPulse},
 };
 use alloy::primitives::{B256, keccak256};
-use eyre::{WrapErr, bail};
+use eyre::bail;
 use std::{collections::HashSet, future::Future, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
@@ -37,6 +39,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use alone::{Compared, Recovered, Scope, reconcile_once, recover, write_off};
+pub use process::run;
 
 /// A stage looks at its rows at least so often, whether or not it was woken.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -51,24 +54,24 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// After a signal to stop, the tasks get so long to come to the end of their step.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Runs until it is told to stop (SIGINT or SIGTERM).
-pub async fn run(config: Config, deployment: Deployment) -> eyre::Result<()> {
-    let stop = CancellationToken::new();
+/// Keeps until `stop`, or until it cannot begin.
+async fn keep(
+    config: &Config,
+    deployment: &Deployment,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> eyre::Result<()> {
     let mut tasks = JoinSet::new();
-    tasks.spawn(stop_on_signal(stop.clone()));
     let (line, _holders) = tokio::select! {
-        opened = open_when_it_answers(&config, &deployment) => opened?,
+        opened = open_when_it_answers(config, deployment) => opened?,
         () = stop.cancelled() => return Ok(()),
     };
     let (line, pulse) = (Arc::new(line), Arc::new(ChainPulse::default()));
-    let notifiers = notifiers(&config, &line)?;
+    let notifiers = notifiers(config, &line)?;
     let traces = Exporter::new(line.clone(), &config.traces, |name| std::env::var(name).ok())?;
     let (readiness, ready) = watch::channel(Readiness::not_yet("starting"));
 
     let wake = Arc::new(Notify::new());
-    let listener = TcpListener::bind(config.api.listen).await.wrap_err_with(|| {
-        format!("api.listen = {}: cannot be opened; choose another port", config.api.listen)
-    })?;
     let intake = Intake::spawn(line.store.clone(), wake.clone(), stop.clone());
     let state = ApiState::from(api::Parts {
         store: line.store.clone(),
@@ -87,7 +90,7 @@ pub async fn run(config: Config, deployment: Deployment) -> eyre::Result<()> {
     tasks.spawn(api::serve(state, listener, stop.clone()));
     tasks.spawn(export::keep(line.store.clone(), config.export.clone(), deployment.clone(), stop.clone()));
 
-    if wait_for_chain(&line, &deployment, &readiness, &stop).await? {
+    if wait_for_chain(&line, deployment, &readiness, &stop).await? {
         pulse.seen();
         spawn_stages(&line, &mut tasks, &wake, &stop);
         for notifier in notifiers {
@@ -98,10 +101,10 @@ pub async fn run(config: Config, deployment: Deployment) -> eyre::Result<()> {
         }
         let new_head = Arc::new(Notify::new());
         line.chain.follow_heads(&new_head, &mut tasks, &stop);
-        if let Some(margin) = crate::margin::run::Keeper::new(&config, &deployment, line.store.clone())? {
+        if let Some(margin) = crate::margin::run::Keeper::new(config, deployment, line.store.clone())? {
             tasks.spawn(margin.run(stop.clone()));
         }
-        if let Some(swaps) = crate::swap::run::Keeper::new(&config, &deployment, line.store.clone())? {
+        if let Some(swaps) = crate::swap::run::Keeper::new(config, deployment, line.store.clone())? {
             tasks.spawn(swaps.run(stop.clone()));
         }
         let (l, p, s) = (line.clone(), pulse.clone(), stop.clone());
@@ -384,26 +387,4 @@ async fn follow(
         *compared = Some(last_final.number);
     }
     Ok(())
-}
-
-async fn stop_on_signal(stop: CancellationToken) {
-    let interrupted = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-        if let Ok(mut terminate) = terminate {
-            tokio::select! {
-                _ = interrupted => {}
-                _ = terminate.recv() => {}
-                () = stop.cancelled() => {}
-            }
-            stop.cancel();
-            return;
-        }
-    }
-    tokio::select! {
-        _ = interrupted => {}
-        () = stop.cancelled() => {}
-    }
-    stop.cancel();
 }

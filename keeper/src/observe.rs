@@ -3,31 +3,57 @@
 use crate::config::{Config, LogFormat};
 use std::{
     io::{self, IsTerminal, Write, stderr},
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
 };
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
-/// Starts logging for this process. Called a second time it changes nothing.
-pub fn init(config: &Config) {
-    // The level was checked with the rest of the configuration.
-    let filter = EnvFilter::try_new(&config.log.level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let writer = Redacted { secrets: config.secrets().into(), out: stderr };
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(writer)
-        .with_ansi(stderr().is_terminal());
-    let started = match config.log.format {
-        LogFormat::Text => logs.try_init(),
-        LogFormat::Json => logs.json().flatten_event(true).try_init(),
-    };
-    drop(started);
+/// The log of this process.
+pub struct Logs {
+    secrets: Arc<RwLock<Vec<String>>>,
+    set_level: Box<dyn Fn(EnvFilter)>,
+}
+
+impl Logs {
+    /// Starts logging.
+    pub fn start(config: &Config) -> Self {
+        let secrets = Arc::new(RwLock::new(config.secrets()));
+        let writer = Redacted { secrets: secrets.clone(), out: stderr };
+        let logs = tracing_subscriber::fmt()
+            .with_env_filter(level(config))
+            .with_writer(writer)
+            .with_ansi(stderr().is_terminal());
+        macro_rules! start {
+            ($logs:expr) => {{
+                let logs = $logs.with_filter_reloading();
+                let handle = logs.reload_handle();
+                drop(logs.try_init());
+                Box::new(move |level| drop(handle.reload(level)))
+            }};
+        }
+        let set_level: Box<dyn Fn(EnvFilter)> = match config.log.format {
+            LogFormat::Text => start!(logs),
+            LogFormat::Json => start!(logs.json().flatten_event(true)),
+        };
+        Self { secrets, set_level }
+    }
+
+    /// Goes on under another configuration: says as much as that wants, and hides its secrets too.
+    pub fn follow(&self, config: &Config) {
+        self.secrets.write().unwrap_or_else(PoisonError::into_inner).extend(config.secrets());
+        (self.set_level)(level(config));
+    }
+}
+
+/// It was checked with the rest of the configuration.
+fn level(config: &Config) -> EnvFilter {
+    EnvFilter::try_new(&config.log.level).unwrap_or_else(|_| EnvFilter::new("info"))
 }
 
 /// Writes lines without the secrets in them. Libraries log addresses as a whole, the finer the level the more of them, and
 /// providers put their keys into addresses.
 #[derive(Clone, Debug)]
 struct Redacted<W> {
-    secrets: Arc<[String]>,
+    secrets: Arc<RwLock<Vec<String>>>,
     out: W,
 }
 
@@ -43,7 +69,8 @@ impl<W: Write> Write for Redacted<W> {
     /// An event comes in one piece.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut text = String::from_utf8_lossy(line);
-        for secret in self.secrets.iter().filter(|s| !s.is_empty()) {
+        let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
+        for secret in secrets.iter().filter(|s| !s.is_empty()) {
             if text.contains(secret) {
                 text = text.replace(secret, "[hidden]").into();
             }

@@ -51,7 +51,10 @@ Examples:
   SPILLWAY_LANE_KEY=0x... spillway --config mainnet.toml run
 
 It waits for a chain that does not answer, and refuses one that is not the deployment's (exit code 2).
-Killing it at any instant is safe: what is durable is taken up again at the next start.")]
+Killing it at any instant is safe: what is durable is taken up again at the next start.
+
+SIGHUP has it read the configuration again: `kill -HUP PID`. What is faulty is not taken, and the log says why; vault, chain
+and store stay until a restart, and so does the environment.")]
     Run,
     /// Store the orders of a CSV file
     #[command(after_help = "\

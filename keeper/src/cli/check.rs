@@ -5,17 +5,26 @@ use crate::{config::Config, deployment::Deployment, stages::price::guard::Guard}
 use serde_json::json;
 use std::path::Path;
 
-/// Configuration and deployment are loaded and so checked already: the lanes' keys remain.
+/// What loading the configuration leaves open: whether its keys can be read, and its prices be judged.
+pub(super) fn keys_and_prices(config: &Config, deployment: &Deployment) -> eyre::Result<()> {
+    config.signers()?;
+    config.margin_signer()?;
+    config.swap_signer()?;
+    config.webhook_secrets()?;
+    Guard::new(&config.oracle, &deployment.assets)?;
+    Ok(())
+}
+
+/// Configuration and deployment are loaded and so checked already.
 pub(super) fn run(
     as_json: bool,
     file: &Path,
     config: &Config,
     deployment: &Deployment,
 ) -> eyre::Result<Exit> {
+    keys_and_prices(config, deployment)?;
     let lanes: Vec<_> = config.signers()?.iter().map(|s| s.address()).collect();
     let margin = config.margin_signer()?.map(|signer| signer.address());
-    Guard::new(&config.oracle, &deployment.assets)?;
-    config.webhook_secrets()?;
     let unknown: Vec<_> = lanes.iter().filter(|lane| !deployment.lanes.contains(lane)).collect();
     if as_json {
         output::json(&json!({

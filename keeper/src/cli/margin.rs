@@ -92,7 +92,7 @@ fn accounts(pools: &[Pool], as_json: bool) -> eyre::Result<()> {
                 shown(pool, book.valuation.maintenance),
                 shown(pool, book.valuation.initial),
                 cover(book),
-                state(pool, book).to_owned(),
+                pool.state_of(book).to_owned(),
             ]);
         }
         output::line(table);
@@ -111,20 +111,6 @@ fn head(pool: &Pool) {
     ));
 }
 
-fn state(pool: &Pool, book: &Book) -> &'static str {
-    if book.id.1 <= pool.block.timestamp {
-        "expired"
-    } else if !pool.priced.contains(&book.id.1) {
-        "no price"
-    } else if pool.auctions.contains_key(&book.id) {
-        "in liquidation"
-    } else if book.is_below_maintenance() {
-        "below maintenance"
-    } else {
-        ""
-    }
-}
-
 fn book_json(pool: &Pool, book: &Book) -> Value {
     let units = |units: U256| units.to_string();
     json!({
@@ -135,7 +121,7 @@ fn book_json(pool: &Pool, book: &Book) -> Value {
         "maintenance": units(book.valuation.maintenance),
         "liability": units(book.valuation.liability),
         "cover_ppm": (book.cover != u64::MAX).then_some(book.cover),
-        "state": state(pool, book),
+        "state": pool.state_of(book),
     })
 }
 
@@ -184,7 +170,7 @@ fn tell(pool: &Pool, account: Address, free: U256, books: &[&Book]) {
             shown(pool, book.valuation.maintenance),
             shown(pool, book.valuation.initial),
             cover(book),
-            state(pool, book),
+            pool.state_of(book),
         ));
         let mut table = output::table(["option", "size", "mark", "delta"]);
         for leg in pool.watch.legs(book) {

@@ -37,7 +37,8 @@ mod webhooks;
 use crate::{
     config::{ApiConfig, Config},
     deployment::Deployment,
-    keeper, observe,
+    keeper,
+    observe::Logs,
     store::Store,
 };
 use args::{AuditCommand, Cli, Command, ConfigCommand, OracleCommand};
@@ -80,11 +81,20 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
         return review::run(command, &ApiConfig::default()).await;
     }
     let config = Config::load(&cli.config)?;
-    observe::init(&config);
+    let logs = Logs::start(&config);
     let deployment = Deployment::load(&config.deployment)?;
     let governance = govern::Governance::new;
     match cli.command {
-        Command::Run => keeper::run(config, deployment).await.map(|()| Exit::Done),
+        Command::Run => {
+            let read = || {
+                let config = Config::load(&cli.config)?;
+                let deployment = Deployment::load(&config.deployment)?;
+                check::keys_and_prices(&config, &deployment)?;
+                logs.follow(&config);
+                Ok((config, deployment))
+            };
+            keeper::run(config, deployment, read).await.map(|()| Exit::Done)
+        }
         Command::Submit(args) => submit::run(&args, &config, &deployment).await,
         Command::Explain(args) => explain::run(&args, &config, &deployment).await,
         Command::Status(args) => status::run(&args, &config, &deployment).await,

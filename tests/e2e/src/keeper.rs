@@ -303,6 +303,11 @@ impl Keeper {
         signal("-CONT", self.child.id())
     }
 
+    /// SIGHUP: it reads its configuration again.
+    pub fn reload(&self) -> eyre::Result<()> {
+        signal("-HUP", self.child.id())
+    }
+
     /// SIGTERM, and waits for the end.
     pub fn stop(mut self) -> eyre::Result<()> {
         self.stop_now()
