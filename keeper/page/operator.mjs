@@ -4,17 +4,20 @@
 import { ask, follow, key, pause, seen } from "./api.mjs";
 import { detail, list } from "./detail.mjs";
 import { at, fill, h } from "./dom.mjs";
+import { margin } from "./margin.mjs";
 import * as panels from "./panels.mjs";
 import { hear, reviews } from "./reviews.mjs";
+import { swaps } from "./swaps.mjs";
 import { clock, speak, t, when } from "./words.mjs";
 
-const EACH = { vault: 900, overview: 5_000, oracle: 10_000 };
+const EACH = { vault: 900, overview: 5_000, rest: 10_000 };
 /** However much changes, the overview is not asked more often. */
 const CALM = 1_000;
 const LONGEST = 30_000;
 
 /** What the keeper last said. */
-const said = { vault: null, overview: null, oracle: null, reviews: null };
+const nothing = { vault: null, overview: null, oracle: null, swaps: null, margin: null, reviews: null };
+const said = { ...nothing };
 /** The withdrawal that is looked at, and the list that was asked for. */
 let chosen = null;
 let listed = null;
@@ -52,6 +55,8 @@ function show() {
     panels.limits(vault, now());
   }
   if (oracle) panels.prices(oracle, now());
+  swaps(said.swaps, now());
+  margin(said.margin, now());
   reviews(said.reviews, now());
   showChosen();
 }
@@ -85,6 +90,12 @@ async function askOverview() {
   ahead = new Date(said.overview.at).getTime() - Date.now();
   await askReviews();
   if (chosen) await look(chosen.view.id, false);
+}
+
+async function askRest() {
+  const paths = ["/v1/oracle", "/v1/swaps", "/v1/margin"];
+  const [oracle, swaps, margin] = await Promise.all(paths.map((path) => ask(path)));
+  Object.assign(said, { oracle, swaps, margin });
 }
 
 /** None for a key that may not review: that is no reason to sign out, and it is not asked again. */
@@ -127,10 +138,8 @@ function listen(signal) {
 }
 
 async function begin() {
-  const [overview, oracle] = await Promise.all([ask("/v1/overview"), ask("/v1/oracle")]);
-  Object.assign(said, { overview, oracle });
-  ahead = new Date(overview.at).getTime() - Date.now();
-  await askReviews();
+  await askOverview();
+  await askRest();
   await askVault().catch(() => {});
   session?.abort();
   session = new AbortController();
@@ -141,7 +150,7 @@ async function begin() {
   show();
   keep(askVault, EACH.vault, session.signal);
   keep(askOverview, EACH.overview, session.signal);
-  keep(async () => (said.oracle = await ask("/v1/oracle")), EACH.oracle, session.signal);
+  keep(askRest, EACH.rest, session.signal);
   listen(session.signal);
   const wanted = location.hash.slice(1);
   if (wanted.startsWith("wd_")) await look(wanted, false).catch(() => {});
@@ -168,7 +177,7 @@ async function start() {
 function signOut(problem) {
   session?.abort();
   key.forget();
-  Object.assign(said, { vault: null, overview: null, oracle: null, reviews: null });
+  Object.assign(said, nothing);
   [chosen, listed] = [null, null];
   at("board").hidden = true;
   at("sign-out").hidden = true;

@@ -153,7 +153,7 @@ fn moment(name: &str, text: Option<&str>) -> Result<Option<i64>, Problem> {
 }
 
 fn listed(state: &ApiState, withdrawal: Withdrawal) -> ListedView {
-    let asset = view::asset(&state.deployment.assets, &withdrawal);
+    let asset = view::asset(&state.deployment.assets, withdrawal.asset);
     ListedView {
         id: withdrawal.id.to_string(),
         door: withdrawal.door,

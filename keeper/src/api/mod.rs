@@ -3,10 +3,11 @@
 //! Every answer that is no success is a problem document (RFC 9457) with a stable code and the next step.
 //!
 //! - [`withdrawals`], [`list`]: submit one, submit many, read one, list, take back
-//! - [`events`]: what changes, as it changes
+//! - [`events`]: what changes, as it changes; `feed` reads it once for all who watch
 //! - [`vault`]: the vault's state, and an estimate before submitting
 //! - [`reviews`]: what waits for approvers, and what they say
 //! - [`oracle`]: what is thought of prices
+//! - [`swaps`], [`margin`]: how the float is refilled, and how margin pools do
 //! - [`overview`]: the whole line at a glance
 //! - [`status`], [`page`]: one withdrawal for whoever has its link, and the web page
 //! - [`health`], [`metrics`]: alive, ready with causes, and figures
@@ -17,10 +18,12 @@
 
 pub mod body;
 pub mod events;
+mod feed;
 pub mod guard;
 pub mod health;
 pub mod keys;
 pub mod list;
+pub mod margin;
 pub mod metrics;
 pub mod openapi;
 pub mod oracle;
@@ -30,6 +33,7 @@ pub mod problem;
 pub mod reader;
 pub mod reviews;
 pub mod status;
+pub mod swaps;
 pub mod vault;
 pub mod view;
 pub mod withdrawals;
@@ -43,7 +47,7 @@ use crate::{
     store::{Store, StoreError},
 };
 use axum::{Router, middleware, serve::ListenerExt};
-use events::Feed;
+use feed::Feed;
 use keys::Keys;
 use reader::{Reader, Terms};
 use std::sync::Arc;
@@ -153,7 +157,9 @@ fn groups() -> [(Option<Scope>, OpenApiRouter<ApiState>); 5] {
                 .routes(routes!(events::read))
                 .routes(routes!(vault::read))
                 .routes(routes!(overview::read))
-                .routes(routes!(oracle::judgements)),
+                .routes(routes!(oracle::judgements))
+                .routes(routes!(swaps::read))
+                .routes(routes!(margin::read)),
         ),
         (
             Some(Scope::Review),

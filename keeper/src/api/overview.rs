@@ -231,7 +231,7 @@ async fn stuck(state: &ApiState, batches: &[Batch]) -> Result<Vec<StuckView>, Pr
 }
 
 fn stuck_one(state: &ApiState, withdrawal: Withdrawal, batch: Option<&Batch>) -> StuckView {
-    let asset = view::asset(&state.deployment.assets, &withdrawal);
+    let asset = view::asset(&state.deployment.assets, withdrawal.asset);
     StuckView {
         reason: reader::reason(&withdrawal, batch),
         stage: batch.map_or(withdrawal.state.as_str(), |b| b.state.as_str()),

@@ -37,6 +37,8 @@ files! {
     "/page/operator.mjs" "operator.mjs" SCRIPT
     "/page/panels.mjs" "panels.mjs" SCRIPT
     "/page/reviews.mjs" "reviews.mjs" SCRIPT
+    "/page/swaps.mjs" "swaps.mjs" SCRIPT
+    "/page/margin.mjs" "margin.mjs" SCRIPT
     "/page/detail.mjs" "detail.mjs" SCRIPT
     "/page/links.mjs" "links.mjs" SCRIPT
     "/page/status.mjs" "status.mjs" SCRIPT

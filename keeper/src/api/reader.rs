@@ -119,7 +119,7 @@ impl Reader {
         let transaction = self.store.payout_of(&withdrawal).await?;
         let ended = history.iter().rev().find(|m| m.batch.is_none()).filter(|_| is_final).map(|m| m.at);
         let elapsed = ended.unwrap_or_else(now_ms) - withdrawal.received_at;
-        let asset = view::asset(&self.assets, &withdrawal);
+        let asset = view::asset(&self.assets, withdrawal.asset);
         Ok(WithdrawalView {
             reason: self.reason_of(&withdrawal, batch.as_ref()).await?,
             next,

@@ -274,7 +274,7 @@ impl ApiState {
         let offer = Offer::new(parties, (review.lane, review.position), &withdrawals, review.deadline);
         let is_it = review.state == ReviewState::Open && offer.digest() == review.digest;
         let asset = match withdrawals.first() {
-            Some(withdrawal) => view::asset(&self.deployment.assets, withdrawal),
+            Some(withdrawal) => view::asset(&self.deployment.assets, withdrawal.asset),
             None => {
                 return Err(Problem::not_found("nothing is left of it", "/v1/reviews lists what waits."));
             }

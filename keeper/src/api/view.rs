@@ -8,7 +8,7 @@ use crate::{
         batch::BatchState,
         fees::FeeEstimate,
         reason::{Code, Language, Next},
-        withdrawal::{Door, Withdrawal, WithdrawalState},
+        withdrawal::{Door, WithdrawalState},
     },
     explain::Link,
     store::{estimates::KeptEstimate, withdrawals::Move},
@@ -192,8 +192,7 @@ fn in_words(reason: &str) -> String {
 }
 
 /// The asset by name; one that is no longer listed by its address, with units as its amounts.
-pub fn asset(assets: &Assets, withdrawal: &Withdrawal) -> AssetView {
-    let address = withdrawal.asset;
+pub fn asset(assets: &Assets, address: Address) -> AssetView {
     assets
         .get(address)
         .map_or_else(|| AssetView { symbol: address.to_string(), address, decimals: 0 }, AssetView::from)

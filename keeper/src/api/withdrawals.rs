@@ -130,7 +130,7 @@ fn receipt_response(
 }
 
 fn receipt(state: &ApiState, secret: &StatusSecret, withdrawal: &Withdrawal) -> Receipt {
-    let asset = view::asset(&state.deployment.assets, withdrawal);
+    let asset = view::asset(&state.deployment.assets, withdrawal.asset);
     Receipt {
         id: withdrawal.id.to_string(),
         idempotency_key: withdrawal.idempotency_key.clone(),

@@ -15,7 +15,7 @@ use crate::{
 };
 use ::margin::{
     Market,
-    watch::{BookId, Watch},
+    watch::{Book, BookId, Watch},
 };
 use alloy::primitives::{Address, U256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -175,6 +175,21 @@ impl Pool {
             changed.push((book.id, is_open));
         }
         Ok(changed)
+    }
+
+    /// What is to be said of a book; nothing when it is sound.
+    pub fn state_of(&self, book: &Book) -> &'static str {
+        if book.id.1 <= self.block.timestamp {
+            "expired"
+        } else if !self.priced.contains(&book.id.1) {
+            "no price"
+        } else if self.auctions.contains_key(&book.id) {
+            "in liquidation"
+        } else if book.is_below_maintenance() {
+            "below maintenance"
+        } else {
+            ""
+        }
     }
 
     pub fn show(&self, units: U256) -> String {

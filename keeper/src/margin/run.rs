@@ -3,7 +3,7 @@
 
 use super::{
     duties,
-    figures::{Alert, Figures},
+    figures::{Alert, Figures, Shock},
     pools::{Pool, PoolError, configured},
 };
 use crate::{
@@ -18,7 +18,7 @@ use alloy::primitives::{Address, B256};
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -27,6 +27,8 @@ use tokio_util::sync::CancellationToken;
 const ROUND: Duration = Duration::from_secs(120);
 /// What failed is tried again after so long.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// It is looked again what shocks would do after so long.
+const STRESSED: Duration = Duration::from_secs(60);
 
 /// What the loop works with. The connections are its own.
 #[derive(Debug)]
@@ -139,12 +141,13 @@ impl Keeper {
                 let (assets, deployed_at) = (&self.deployment.assets, self.deployment.block);
                 let pool = Pool::open(chain, assets, address, known, deployed_at, tip).await?;
                 tracing::info!(pool = %address, name = pool.name, "margin: watching");
-                new.insert(Watched { pool, told: Vec::new() })
+                new.insert(Watched::new(pool))
             }
         };
         let changed = watched.pool.update(chain, tip).await?;
         watched.pool.settle(store, last_final, &changed).await?;
-        let figures = Figures::of(&watched.pool);
+        let mut figures = Figures::of(&watched.pool);
+        figures.stress = watched.stress();
         for alert in watched.news(figures.alerts(&self.config)) {
             tracing::warn!(%alert, "margin");
         }
@@ -159,14 +162,31 @@ impl Keeper {
     }
 }
 
-/// A pool, and which alerts were told of it.
+/// A pool, and what was told of it.
 #[derive(Debug)]
 struct Watched {
     pool: Pool,
     told: Vec<Alert>,
+    /// What shocks would do, and when that was looked at.
+    stressed: Option<(Instant, Vec<Shock>)>,
 }
 
 impl Watched {
+    fn new(pool: Pool) -> Self {
+        Self { pool, told: Vec::new(), stressed: None }
+    }
+
+    /// What shocks would do, at most [`STRESSED`] ago: each of them values all books again.
+    fn stress(&mut self) -> Vec<Shock> {
+        match &self.stressed {
+            Some((at, shocks)) if at.elapsed() < STRESSED => shocks.clone(),
+            _ => {
+                let shocks = tokio::task::block_in_place(|| Figures::stress(&self.pool));
+                self.stressed.insert((Instant::now(), shocks)).1.clone()
+            }
+        }
+    }
+
     /// What was not so at the last check; figures in it change with each block, and are not told again.
     fn news(&mut self, alerts: Vec<(Alert, String)>) -> Vec<String> {
         let before = std::mem::replace(&mut self.told, alerts.iter().map(|(alert, _)| *alert).collect());
@@ -181,7 +201,7 @@ mod tests {
 
     #[test]
     fn an_alert_is_told_when_it_begins_whatever_else_ends() {
-        let mut watched = Watched { pool: pool(0, 3_000, &[]), told: Vec::new() };
+        let mut watched = Watched::new(pool(0, 3_000, &[]));
         let (fund, account) =
             ((Alert::Insurance, "fund".to_owned()), (Alert::Concentration, "account".to_owned()));
         assert_eq!(watched.news(vec![fund.clone()]), ["fund"]);

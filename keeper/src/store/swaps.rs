@@ -5,7 +5,9 @@ use super::{
     sql::{self, Columns},
 };
 use crate::domain::{amount::Amount, reason::Code, withdrawal::WithdrawalState};
-use alloy::primitives::{Address, B256, Bytes};
+use alloy::primitives::{Address, B256, Bytes, U256};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sqlx::any::AnyRow;
 
 /// Where a swap stands.
@@ -35,6 +37,24 @@ impl SwapState {
     }
 }
 
+/// A route of a swap and its share, as they were planned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// Units of what the swap sells, and of what it buys.
+    pub amount_in: U256,
+    pub amount_out: U256,
+    pub hops: Vec<Through>,
+}
+
+/// A pool on a route, and the tokens that it takes and gives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Through {
+    pub kind: String,
+    pub pool: Address,
+    pub sell: Address,
+    pub buy: Address,
+}
+
 /// A swap as it is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewSwap {
@@ -45,8 +65,7 @@ pub struct NewSwap {
     /// Units of `buy` that the pools would pay, and that must come at least.
     pub quoted: Amount,
     pub least: Amount,
-    /// Each route with its share, as JSON.
-    pub routes: String,
+    pub routes: Vec<Share>,
     pub calldata: Bytes,
     /// Unix seconds: the last in which the vault takes it.
     pub deadline: u64,
@@ -99,7 +118,7 @@ impl Unit {
         .bind(swap.amount.to_hex())
         .bind(swap.quoted.to_hex())
         .bind(swap.least.to_hex())
-        .bind(&swap.routes)
+        .bind(json!(swap.routes).to_string())
         .bind(swap.calldata.to_vec())
         .bind(sql::int(swap.deadline))
         .bind(i64::from(swap.is_slice))
@@ -197,6 +216,23 @@ impl Store {
         query.fetch_all(&self.reader).await?.iter().map(read).collect()
     }
 
+    /// When the last slice of a swap into an asset was planned, in unix milliseconds.
+    pub async fn last_slice(&self, buy: Address) -> Result<Option<i64>, StoreError> {
+        sqlx::query("SELECT max(created_at) AS at FROM swaps WHERE buy = $1 AND slice = 1")
+            .bind(sql::address(buy))
+            .fetch_one(&self.reader)
+            .await?
+            .int_opt("at")
+    }
+
+    /// What stands against the refill of each asset that cannot be bought now, and since when, in unix milliseconds.
+    pub async fn refill_troubles(&self) -> Result<Vec<(Address, String, i64)>, StoreError> {
+        let rows = sqlx::query("SELECT asset, reason, at FROM refill_troubles ORDER BY asset")
+            .fetch_all(&self.reader)
+            .await?;
+        rows.iter().map(|row| Ok((row.address("asset")?, row.text("reason")?, row.int("at")?))).collect()
+    }
+
     /// Why an asset cannot be bought now; none where nothing is known to stand against it.
     pub async fn refill_trouble(&self, asset: Address) -> Result<Option<String>, StoreError> {
         let row = sqlx::query("SELECT reason FROM refill_troubles WHERE asset = $1")
@@ -222,7 +258,7 @@ fn read(row: &AnyRow) -> Result<Swap, StoreError> {
             amount: row.amount("amount")?,
             quoted: row.amount("quoted")?,
             least: row.amount("least")?,
-            routes: row.text("routes")?,
+            routes: row.parsed("routes", |text| serde_json::from_str(text).ok())?,
             calldata: calldata.into(),
             deadline: row.uint("deadline")?,
             is_slice: row.int("slice")? == 1,

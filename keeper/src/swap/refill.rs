@@ -16,11 +16,10 @@ use crate::{
         withdrawal::{Door, Withdrawal, WithdrawalState},
     },
     stages::fund,
-    store::swaps::{NewSwap, Swap},
+    store::swaps::{NewSwap, Share, Swap, Through},
 };
 use alloy::{primitives::U256, sol_types::SolCall};
 use router::Amount as Given;
-use serde_json::json;
 
 /// Withdrawals that are looked at.
 const PAGE: usize = 1_000;
@@ -166,14 +165,11 @@ impl Keeper {
         let routes = found.routes.iter().map(|route| {
             let hops = route.hops.iter().map(|hop| {
                 let config = &pools.known[hop.pool].config;
-                json!({ "kind": config.kind.as_str(), "pool": config.address, "sell": hop.sell, "buy": hop.buy })
+                let (kind, pool) = (config.kind.as_str().to_owned(), config.address);
+                Through { kind, pool, sell: hop.sell, buy: hop.buy }
             });
-            json!({
-                "amount_in": route.amount_in.to_string(), "amount_out": route.amount_out.to_string(),
-                "hops": hops.collect::<Vec<_>>(),
-            })
+            Share { amount_in: route.amount_in, amount_out: route.amount_out, hops: hops.collect() }
         });
-        let routes = serde_json::Value::from(routes.collect::<Vec<_>>()).to_string();
         let (deadline, quoted) = (terms.deadline, Amount(found.amount_out));
         Ok(Ok(NewSwap {
             sell: sell.address,
@@ -181,7 +177,7 @@ impl Keeper {
             amount,
             quoted,
             least,
-            routes,
+            routes: routes.collect(),
             calldata,
             deadline,
             is_slice,

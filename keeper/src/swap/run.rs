@@ -166,6 +166,11 @@ impl Keeper {
             {
                 continue;
             }
+            let interval = i64::try_from(self.config.slice_interval.as_millis()).unwrap_or(i64::MAX);
+            let last_slice = self.store.last_slice(asset.address).await?;
+            if last_slice.is_some_and(|at| at.saturating_add(interval) > now_ms()) {
+                continue;
+            }
             let missing = self.missing(&asset, &held, tip).await?;
             if missing.is_zero() {
                 self.tell(&asset, None).await?;
@@ -186,7 +191,7 @@ impl Keeper {
         Ok(())
     }
 
-    async fn begin(&mut self, asset: &Asset, swap: &NewSwap) -> Result<(), SwapError> {
+    async fn begin(&self, asset: &Asset, swap: &NewSwap) -> Result<(), SwapError> {
         let detail = serde_json::json!({
             "sell": swap.sell, "buy": swap.buy, "amount": swap.amount.to_string(), "least": swap.least.to_string(),
         });
@@ -196,10 +201,6 @@ impl Keeper {
         unit.commit().await?;
         crate::crash::point("swap.planned");
         tracing::info!(swap = row, amount = %self.assets.show(swap.sell, swap.amount), quoted = %asset.show(swap.quoted), slice = swap.is_slice, "swap planned");
-        if swap.is_slice {
-            let pause = i64::try_from(self.config.slice_interval.as_millis()).unwrap_or(i64::MAX);
-            self.retry_at.insert(asset.address, now_ms().saturating_add(pause));
-        }
         self.sign(Swap::duty_of(row), swap).await
     }
 

@@ -215,6 +215,45 @@ const cases = {
     await page.locator("h2", { hasText: "滞留" }).waitFor();
   },
 
+  /** A refill of the float is shown with its routes and their shares. */
+  async swaps(page, [key, received]) {
+    await signIn(page, key);
+    const swap = page.locator("#swaps [data-swap=done]");
+    await swap.waitFor({ timeout: LIMIT });
+    assert((await swap.locator(".routes li").count()) >= 3, "a split has several routes");
+    const shares = await swap.locator(".routes .number").allTextContents();
+    const sum = shares.reduce((sum, share) => sum + parseFloat(share), 0);
+    assert(sum > 99 && sum <= 100.01, `the shares are ${shares}`);
+    assert((await swap.textContent()).includes(received), `${received} is what came`);
+    await fits(page);
+    await contrasts(page);
+    await screenshot(page, "operator-swaps");
+    await page.getByRole("button", { name: "中文" }).click();
+    await page.locator("#swaps h2", { hasText: "资金兑换" }).waitFor();
+    assert(await page.locator("#margin").isHidden(), "no pool is watched");
+  },
+
+  /** A margin pool is shown with the books nearest to a liquidation, and what shocks would do. */
+  async margin(page, [key, account]) {
+    await signIn(page, key);
+    const pool = page.locator('#margin [data-pool="ETH/TUSD"]');
+    await pool.locator("svg").waitFor({ timeout: LIMIT });
+    assert.equal(await pool.locator("svg rect.fill").count(), 11, "a column for each move of the price");
+    assert.equal(await pool.locator("svg line.mark").count(), 1, "the fund");
+    await pool.locator(`code[title="${account}" i]`).waitFor();
+    assert.match(await pool.textContent(), /would not cover .* at .*\+40 %/);
+    assert.match(await pool.locator("svg rect.bad title").last().textContent(), /^\+50 %: 1 books fall, .* Not covered/);
+    for (const viewport of [PHONE, DESKTOP]) {
+      await page.setViewportSize(viewport);
+      await fits(page);
+      await contrasts(page);
+    }
+    await screenshot(page, "operator-margin");
+    await page.getByRole("button", { name: "中文" }).click();
+    await page.locator("#margin h2", { hasText: "保证金池" }).waitFor();
+    assert(await page.locator("#swaps").isHidden(), "nothing was swapped");
+  },
+
   /** Phone and desktop, dark and light: nothing beyond the screen, enough contrast everywhere. */
   async looks(page, [key, id, link]) {
     const shifted = await watchShifts(page);

@@ -4,16 +4,20 @@
 use alloy::{
     primitives::{U256, address},
     providers::ext::AnvilApi,
-    signers::SignerSync,
+    signers::{SignerSync, local::PrivateKeySigner},
     sol_types::SolCall,
 };
 use eyre::{OptionExt, WrapErr, ensure};
+use protocols::units;
 use serde_json::{Value, json};
 use spillway::chain::abi::IVault::{self, Scope};
 use spillway_e2e::{
     cases::{by_hand, orders_of, submit, until_open},
+    chain_audit::Expected,
     eventually,
     keeper::{Keeper, Setup},
+    market::Market,
+    pool::Pool,
     root, scratch, tiers,
     world::{GUARDIAN, World, amount_of_ether, send},
 };
@@ -252,6 +256,46 @@ async fn two_operators_review_what_is_large() -> eyre::Result<()> {
     site.setup.settled(Duration::from_secs(60)).await?;
     let view = site.read(&format!("/v1/withdrawals/{}", text(&good, "id")?)).await?;
     assert_eq!(view["state"], "paid", "{view}");
+    site.keeper.stop()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: make test-all"]
+async fn a_swap_is_shown_with_its_split() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let mut market = Market::open(&world)?;
+    market.govern(&world)?;
+    let site = Site::start(&world, &format!("[batch]\nwindow = \"100ms\"\n{}", market.config())).await?;
+    // More than the float has of it.
+    let amount = units(100_000, 18);
+    let wave = orders_of(&world, "TDAI", "wave", 12).into_iter().map(|order| Expected { amount, ..order });
+    submit(&world, &site.setup, &wave.collect::<Vec<_>>())?;
+    site.setup.settled(Duration::from_secs(60)).await?;
+    let done = eventually("the swap is in the books", Duration::from_secs(60), || async {
+        let swap = site.read("/v1/swaps").await?["swaps"][0].clone();
+        Ok((swap["state"] == "done").then_some(swap))
+    });
+    let done = done.await.wrap_err_with(|| site.setup.log_tail())?;
+    // As the page groups it.
+    let thousands = text(&done, "received")?.split('.').next().unwrap_or_default();
+    let grouped = format!("{},", &thousands[..thousands.len().saturating_sub(3)]);
+    Case::start(&site, "swaps", &[&site.read, &grouped])?.passes().await?;
+    site.keeper.stop()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: make test-all"]
+async fn a_margin_pool_is_shown_with_what_shocks_would_do() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let mut pool = Pool::deploy(&world).await?;
+    let (alice, bob) = (PrivateKeySigner::random(), PrivateKeySigner::random());
+    pool.fund(alice.address(), 5_000).await?;
+    pool.fund(bob.address(), 1_000).await?;
+    pool.sell_calls(&alice, &bob, 3_000, 2, 200).await?;
+    let config = format!("[batch]\nwindow = \"100ms\"\n[margin]\nfactory = \"{}\"\n", pool.factory);
+    let site = Site::start(&world, &config).await?;
+    let bob = bob.address().to_string();
+    Case::start(&site, "margin", &[&site.read, &bob])?.passes().await?;
     site.keeper.stop()
 }
 

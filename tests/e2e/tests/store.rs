@@ -27,7 +27,7 @@ use spillway::{
         leases::{LINE, of_lane},
         margin::Followed,
         progress::{BlockMark, FoundPayout, Verdict},
-        swaps::{NewSwap, Swap, SwapState},
+        swaps::{NewSwap, Share, Swap, SwapState, Through},
         withdrawals::{Accepted, NewWithdrawal},
     },
 };
@@ -341,13 +341,19 @@ async fn see_to_margin(store: &Store) -> eyre::Result<()> {
 
 /// Two swaps are planned; one is signed and done, one fails, and what waits for its asset is told.
 async fn swap_twice(store: &Store) -> eyre::Result<()> {
+    let hop = Through {
+        kind: "uniswap_v2".to_owned(),
+        pool: Address::repeat_byte(6),
+        sell: Address::repeat_byte(7),
+        buy: Address::repeat_byte(8),
+    };
     let plan = NewSwap {
         sell: Address::repeat_byte(7),
         buy: Address::repeat_byte(8),
         amount: Amount::from(500),
         quoted: Amount::from(490),
         least: Amount::from(480),
-        routes: "[]".to_owned(),
+        routes: vec![Share { amount_in: U256::from(500), amount_out: U256::from(490), hops: vec![hop] }],
         calldata: Bytes::from_static(&[1, 2]),
         deadline: 1_900_000_000,
         is_slice: true,
@@ -396,6 +402,12 @@ async fn swap_twice(store: &Store) -> eyre::Result<()> {
     assert_eq!((done.tx, failed.state), (Some(tx.hash), SwapState::Failed));
     assert_eq!(failed.reason.as_deref(), Some("reverted"));
     assert_eq!(store.refill_trouble(plan.buy).await?.as_deref(), Some("no price"));
+    let [(asset, why, _)] = &store.refill_troubles().await?[..] else {
+        eyre::bail!("one asset has a trouble")
+    };
+    assert_eq!((*asset, why.as_str()), (plan.buy, "no price"));
+    assert!(store.last_slice(plan.buy).await?.is_some());
+    assert_eq!(store.last_slice(plan.sell).await?, None);
     let mut change = unit(store).await?;
     change.tell_of_refill(plan.buy, None).await?;
     change.commit().await?;

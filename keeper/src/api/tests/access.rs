@@ -8,7 +8,7 @@ use crate::{
 use axum::http::Method;
 
 /// Every route, and what it asks for. A route that is not here fails the test, and so does one that is no more.
-const ROUTES: [(Method, &str, Option<Scope>); 20] = [
+const ROUTES: [(Method, &str, Option<Scope>); 22] = [
     (Method::POST, "/v1/withdrawals", Some(Scope::Submit)),
     (Method::POST, "/v1/withdrawals/bulk", Some(Scope::Submit)),
     (Method::POST, "/v1/withdrawals/{id}/cancel", Some(Scope::Submit)),
@@ -19,6 +19,8 @@ const ROUTES: [(Method, &str, Option<Scope>); 20] = [
     (Method::GET, "/v1/events", Some(Scope::Read)),
     (Method::GET, "/v1/vault", Some(Scope::Read)),
     (Method::GET, "/v1/oracle", Some(Scope::Read)),
+    (Method::GET, "/v1/swaps", Some(Scope::Read)),
+    (Method::GET, "/v1/margin", Some(Scope::Read)),
     (Method::GET, "/v1/overview", Some(Scope::Read)),
     (Method::GET, "/v1/reviews", Some(Scope::Review)),
     (Method::GET, "/v1/reviews/{id}", Some(Scope::Review)),
