@@ -5,7 +5,7 @@ import { at, fill, h } from "./dom.mjs";
 import { panel, short } from "./panels.mjs";
 import { grouped, t, when } from "./words.mjs";
 
-const percent = (bps) => `${(bps / 100).toFixed(bps % 100 ? 1 : 0)} %`;
+const percent = (bps) => (bps ? `${(bps / 100).toFixed(bps % 100 ? 2 : 0)} %` : "< 0.01 %");
 
 const POOLS = {
   uniswap_v2: "Uniswap V2",
