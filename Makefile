@@ -21,7 +21,7 @@ test: setup ## Contracts, keeper, and end to end on a real anvil
 	@$(MAKE) --no-print-directory -j2 build-contracts build-keeper
 	forge test
 	cargo test --workspace
-	@echo "Left out: the web page, generated API calls, DuckDB, a collector of traces and the referees of splits and marks (make test-all), the long random runs (make test-long), mutants (make mutation), Slither (make lint)."
+	@echo "Left out: the web page, generated API calls, DuckDB, a collector of traces, Prometheus and the referees of splits and marks (make test-all), the long random runs (make test-long), mutants (make mutation), Slither (make lint)."
 
 # Solidity's compiler keeps one core busy, so both are built side by side.
 build-contracts: setup
@@ -36,7 +36,7 @@ build-keeper:
 
 CHROMIUM = $(or $(SPILLWAY_CHROMIUM),/usr/bin/chromium)
 
-test-all: test test-page ## The same, the web page in Chromium, calls generated from the API's description, questions to DuckDB, splits against scipy, marks against QuantLib, traces to a collector: Python 3.11, EXAMPLES=100 per operation
+test-all: test test-page ## The same, the web page in Chromium, calls generated from the API's description, questions to DuckDB, splits against scipy, marks against QuantLib, traces to a collector, figures to Prometheus: Python 3.11, EXAMPLES=100 per operation
 	@$(or $(PYTHON),python3) -m venv cache/schemathesis
 	@cache/schemathesis/bin/pip install --quiet --requirement script/api/requirements.txt
 	SPILLWAY_SCHEMATHESIS=$(CURDIR)/cache/schemathesis/bin/st SPILLWAY_API_EXAMPLES=$(or $(EXAMPLES),100) \
@@ -54,6 +54,10 @@ test-all: test test-page ## The same, the web page in Chromium, calls generated 
 	@cache/rotel/bin/pip install --quiet --requirement script/traces/requirements.txt
 	SPILLWAY_ROTEL=$$(cache/rotel/bin/python -c 'import os, rotel; print(os.path.dirname(rotel.__file__))')/rotel-agent \
 		cargo test --workspace --test traces -- --ignored
+	@test -x /usr/bin/prometheus || { apt-get update -q && apt-get install -qy --no-install-recommends prometheus; }
+	@$(or $(PYTHON),python3) -m venv cache/grafana
+	@cache/grafana/bin/pip install --quiet --requirement script/ops/requirements.txt
+	SPILLWAY_GRAFANA_PYTHON=$(CURDIR)/cache/grafana/bin/python cargo test --workspace --test observability -- --ignored
 
 test-page: setup ## The web page in a real Chromium (Debian's, installed if it is not there); screenshots in target/e2e/screenshots
 	@test -x $(CHROMIUM) || { apt-get update -q && apt-get install -qy --no-install-recommends chromium fonts-noto-cjk; }

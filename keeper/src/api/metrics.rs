@@ -49,7 +49,7 @@ async fn withdrawals(state: &ApiState, text: &mut Text) -> Result<(), Problem> {
     let assets = &state.deployment.assets;
     text.family(
         "spillway_withdrawal_duration_seconds",
-        "gauge",
+        "summary",
         "from receipt to final, of the last 500 paid, by quantile",
     );
     for asset in assets.iter() {

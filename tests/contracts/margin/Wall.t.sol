@@ -191,6 +191,20 @@ contract WallTest is PoolFixture {
         _assertOthersRun();
     }
 
+    /// @notice All of it happens to the same pools, one after another, and the vault and the other pool run on to the unit
+    /// after each.
+    function test_one_after_another() public {
+        test_a_pool_frozen_by_its_collateral_is_alone();
+        moody.setMood(MoodyToken.Mood.Honest);
+        usd.setBlocked(address(pool), false);
+        test_a_pool_drained_by_its_collateral_is_alone();
+        test_a_pool_bankrupted_by_a_gap_is_alone();
+        expiry += 28 days;
+        vm.prank(VOLATILITY);
+        pool.setVolatility(0.6e18);
+        test_pools_upgraded_wrongly_leave_the_vault_alone_and_come_back();
+    }
+
     function test_the_gate_stops_a_version_that_forgets() public {
         address forgetful = address(new MarginPool(vault, address(new MarginPoolExtensionForgetful())));
         _tradeIn(pool);
