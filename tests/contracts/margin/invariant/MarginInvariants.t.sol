@@ -9,9 +9,12 @@ import {MarginBooks} from "tests/contracts/margin/invariant/MarginBooks.sol";
 import {MarginHandler} from "tests/contracts/margin/invariant/MarginHandler.sol";
 
 /// @notice What holds in a pool after every call, whatever was called. The handler's own checks fail the run as well
-/// (fail_on_revert). Fewer runs than the vault's: a settlement is 30 observations.
+/// (fail_on_revert). Fewer runs than the vault's: a settlement is 30 observations. The long ones are many and not longer,
+/// because every expiry that a run has seen is looked at after each call.
 /// forge-config: default.invariant.runs = 24
 /// forge-config: default.invariant.fail_on_revert = true
+/// forge-config: long.invariant.runs = 4000
+/// forge-config: long.invariant.depth = 128
 /// forge-config: long.invariant.fail_on_revert = true
 contract MarginInvariants is Test {
     MarginHandler private handler;
