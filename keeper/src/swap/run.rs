@@ -20,7 +20,8 @@ use crate::{
     },
 };
 use alloy::primitives::{Address, B256};
-use std::{collections::HashMap, time::Duration};
+use futures::FutureExt;
+use std::{collections::HashMap, panic::AssertUnwindSafe, time::Duration};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -84,13 +85,21 @@ impl Keeper {
         }))
     }
 
-    /// Until `stop`. What fails is logged and tried again.
+    /// Until `stop`. What fails is logged and tried again; so is what panics.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut seen = None;
         while !stop.is_cancelled() {
-            let pause = match timeout(ROUND, self.round(&mut seen)).await {
-                Ok(Ok(())) => self.poll_interval,
-                Ok(Err(error)) => {
+            // All that it decides is in the store: nothing in memory can be left half done.
+            let round = AssertUnwindSafe(self.round(&mut seen)).catch_unwind();
+            let pause = match timeout(ROUND, round).await {
+                Ok(Ok(Ok(()))) => self.poll_interval,
+                Ok(Err(_)) => {
+                    tracing::error!(
+                        "swap: a mistake of the keeper's own; begun again, and withdrawals go on"
+                    );
+                    AFTER_FAILURE
+                }
+                Ok(Ok(Err(error))) => {
                     tracing::warn!(%error, "swap: tried again; withdrawals of other assets go on");
                     AFTER_FAILURE
                 }

@@ -9,7 +9,7 @@ use protocols::{Balancer, Chain, Stable, Token, V2, V3};
 use serde_json::Value;
 use spillway::domain::asset::NATIVE;
 use spillway_e2e::{
-    cases::{books_hold, check_paid, orders_of, submit},
+    cases::{books_hold, check_paid, orders_of, reconfigure, submit},
     chain_audit::Expected,
     eventually,
     keeper::{Keeper, Setup},
@@ -283,4 +283,48 @@ async fn killed_between_commit_and_send_it_swaps_once() -> eyre::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_after_sending_it_swaps_once() -> eyre::Result<()> {
     killed_at("swap.sent").await
+}
+
+/// When each swap was planned, in unix milliseconds, and whether it is one slice of more.
+async fn planned(setup: &Setup) -> eyre::Result<Vec<(i64, bool)>> {
+    let url = format!("sqlite://{}", setup.dir.join("spillway.db").display());
+    let mut connection = SqliteConnection::connect(&url).await?;
+    let rows =
+        sqlx::query("SELECT created_at, slice FROM swaps ORDER BY row_id").fetch_all(&mut connection).await?;
+    connection.close().await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get::<i64, _>(1) == 1)).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_move_the_price_too_far_is_swapped_in_slices_with_time_between_them_across_a_kill()
+-> eyre::Result<()> {
+    const INTERVAL: i64 = 4_000;
+    let world = World::start(0.5).await?;
+    let (market, setup) = governed(&world)?;
+    reconfigure(&setup, "[swap]\n", "[swap]\nmax_impact_bps = 2\nslice_interval = \"4s\"\n")?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    let wave = wave(&world);
+    submit(&world, &setup, &wave)?;
+    eventually("the first slice is planned", LIMIT, || async {
+        Ok((!planned(&setup).await?.is_empty()).then_some(()))
+    })
+    .await?;
+    keeper.kill()?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    setup.settled(LIMIT).await?;
+    until_booked(&setup).await?;
+    keeper.stop()?;
+
+    let planned = planned(&setup).await?;
+    println!("{planned:?}");
+    ensure!(planned.len() > 1 && planned[0].1, "it was not cut: {planned:?}");
+    for pair in planned.windows(2) {
+        let [(first, is_slice), (second, _)] = [pair[0], pair[1]];
+        assert!(!is_slice || second - first >= INTERVAL, "a slice came too early: {planned:?}");
+    }
+    let swaps = market.swaps(&world).await?;
+    assert_eq!(swaps.len(), planned.len(), "{swaps:?}");
+    let bought: U256 = swaps.iter().map(|(event, _)| event.received).sum();
+    ensure!(bought >= protocols::units(200_000, 18), "too little: {swaps:?}");
+    check_paid(&world, &setup, &wave, &[]).await
 }
