@@ -320,7 +320,8 @@ contract MarginHandler is MarginBooks {
 
     function setVolatility(uint256 to) external {
         (uint64 value, uint40 at) = pool.volatility();
-        uint256 step = uint256(value) * (block.timestamp - at) / 1 hours / 10;
+        // A tenth each hour, rounded as the pool rounds it.
+        uint256 step = uint256(value) * ((block.timestamp - at) * 1e18 / 1 hours) / 1e19;
         uint256 lo = value > step + 0.2e18 ? value - step : 0.2e18;
         uint256 hi = value + step < 3e18 ? value + step : 3e18;
         vm.prank(VOLATILITY);
