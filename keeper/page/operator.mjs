@@ -92,10 +92,15 @@ async function askOverview() {
   if (chosen) await look(chosen.view.id, false);
 }
 
+/** Each by itself: what cannot be read now stays as it was. */
 async function askRest() {
-  const paths = ["/v1/oracle", "/v1/swaps", "/v1/margin"];
-  const [oracle, swaps, margin] = await Promise.all(paths.map((path) => ask(path)));
-  Object.assign(said, { oracle, swaps, margin });
+  const asked = ["oracle", "swaps", "margin"].map((name) =>
+    ask(`/v1/${name}`).then((answer) => {
+      said[name] = answer;
+    }),
+  );
+  const failed = (await Promise.allSettled(asked)).find((one) => one.status === "rejected");
+  if (failed) throw failed.reason;
 }
 
 /** None for a key that may not review: that is no reason to sign out, and it is not asked again. */
@@ -139,7 +144,7 @@ function listen(signal) {
 
 async function begin() {
   await askOverview();
-  await askRest();
+  await askRest().catch(() => {});
   await askVault().catch(() => {});
   session?.abort();
   session = new AbortController();

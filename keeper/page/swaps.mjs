@@ -7,6 +7,9 @@ import { grouped, t, when } from "./words.mjs";
 
 const percent = (bps) => (bps ? `${(bps / 100).toFixed(bps % 100 ? 2 : 0)} %` : "< 0.01 %");
 
+/** So many are shown. */
+const MOST = 5;
+
 const POOLS = {
   uniswap_v2: "Uniswap V2",
   uniswap_v3: "Uniswap V3",
@@ -61,5 +64,12 @@ export function swaps(said, now) {
   if (at("swaps").hidden) return fill(at("swaps"));
   const trouble = (of) =>
     h("div", { class: "note bad", "data-key": `trouble-${of.asset.address}` }, t("swap_trouble", { symbol: of.asset.symbol }), ` ${of.reason} (${when(of.since, now)})`);
-  panel("swaps", "swaps", t("newest_few", { n: said.swaps.length }), said.troubles.map(trouble), said.swaps.slice(0, 5).map((swap) => one(swap, now)));
+  const newest = said.swaps.slice(0, MOST);
+  panel(
+    "swaps",
+    "swaps",
+    t("newest_few", { n: newest.length }),
+    said.troubles.map(trouble),
+    newest.map((swap) => one(swap, now)),
+  );
 }

@@ -168,7 +168,7 @@ const WORDS = {
     stress_none: "No book would fall.",
     stress_covered: "The insurance fund would cover what it is asked for.",
     stress_open: "The insurance fund would not cover what it is asked for at {moves}.",
-    shock: "{move}: {n} books fall, the fund is asked for {rescue}.",
+    shock: "{move}: books that fall: {n}; the fund is asked for {rescue}.",
     shock_covered: "Covered.",
     shock_open: "Not covered.",
     account: "Account",

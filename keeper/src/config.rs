@@ -33,6 +33,7 @@ use std::{
 use subtle::ConstantTimeEq;
 
 pub use check::{ConfigError, Problem};
+pub use secrets::longest_first;
 pub use signers::SignerError;
 pub use swap::{PoolConfig, PoolKind, SwapConfig};
 pub use traces::TracesConfig;

@@ -12,7 +12,7 @@ use crate::{
     chain::{Chain, signer::Signers},
     config::Config,
     deployment::Deployment,
-    export,
+    export, margin,
     otlp::Exporter,
     stages::{
         FeeGauge, GasModel, Lead, Line, Rules, StageError, Worked, batch, broadcast, confirm, deadline,
@@ -25,6 +25,7 @@ use crate::{
         reconcile, sign,
     },
     store::{Context, Store, StoreError, generation::GenerationFile, holder::Holder},
+    swap,
     tenure::{self, ChainPulse},
 };
 use alloy::primitives::{B256, keccak256};
@@ -53,26 +54,83 @@ const STEP: Duration = Duration::from_secs(120);
 const FAREWELL: Duration = Duration::from_secs(3);
 /// After a signal to stop, the tasks get so long to come to the end of their step.
 const GRACE: Duration = Duration::from_secs(10);
+/// Before that, callers get so long for the rest of their answer.
+const LAST_CALLERS: Duration = Duration::from_secs(3);
 
-/// Keeps until `stop`, or until it cannot begin.
+/// What goes on while the keeper runs.
+struct Running {
+    callers: JoinSet<()>,
+    tasks: JoinSet<()>,
+    /// The keeper is told to stop: nobody new is answered.
+    stop: CancellationToken,
+    /// Nobody asks any more: the line stops too.
+    end: CancellationToken,
+}
+
+/// Keeps until `stop`, or until it cannot begin; `began` says that it could. However it ends, nothing of it goes on.
 async fn keep(
     config: &Config,
     deployment: &Deployment,
     listener: TcpListener,
     stop: CancellationToken,
+    began: &CancellationToken,
 ) -> eyre::Result<()> {
-    let mut tasks = JoinSet::new();
     let (line, _holders) = tokio::select! {
         opened = open_when_it_answers(config, deployment) => opened?,
         () = stop.cancelled() => return Ok(()),
     };
-    let (line, pulse) = (Arc::new(line), Arc::new(ChainPulse::default()));
-    let notifiers = notifiers(config, &line)?;
+    let line = Arc::new(line);
+    let (callers, tasks) = (JoinSet::new(), JoinSet::new());
+    let mut running = Running { callers, tasks, stop: stop.clone(), end: CancellationToken::new() };
+    let begun = begin(config, deployment, &line, listener, &mut running).await;
+    if let Ok(true) = begun {
+        began.cancel();
+    }
+    if begun.is_ok() {
+        stop.cancelled().await;
+    }
+    tracing::info!("stopping: what is durable is taken up again at the next start");
+    stop.cancel();
+    drain(&mut running.callers, LAST_CALLERS).await;
+    running.end.cancel();
+    drain(&mut running.tasks, GRACE).await;
+    if let Ok(Err(error)) = timeout(FAREWELL, line.store.sign_off()).await {
+        tracing::warn!(%error, "the leases were not given up; they run out by themselves");
+    }
+    if timeout(GRACE, line.store.clone().close()).await.is_err() {
+        tracing::warn!("the store did not close in time; what is committed is durable");
+    }
+    tracing::info!("stopped");
+    begun.map(drop)
+}
+
+/// Waits for tasks that were told to end. One that still held a connection would keep the store open.
+async fn drain(tasks: &mut JoinSet<()>, limit: Duration) {
+    let end = async { while tasks.join_next().await.is_some() {} };
+    if timeout(limit, end).await.is_err() {
+        tracing::warn!("a task did not end in time and is dropped; nothing is lost");
+    }
+    tasks.shutdown().await;
+}
+
+/// Opens for callers, waits for the chain, and starts the line. False when told to stop meanwhile.
+async fn begin(
+    config: &Config,
+    deployment: &Deployment,
+    line: &Arc<Line>,
+    listener: TcpListener,
+    running: &mut Running,
+) -> eyre::Result<bool> {
+    let Running { callers, tasks, stop, end } = running;
+    let pulse = Arc::new(ChainPulse::default());
+    let notifiers = notifiers(config, line)?;
     let traces = Exporter::new(line.clone(), &config.traces, |name| std::env::var(name).ok())?;
+    let margin = margin::run::Keeper::new(config, deployment, line.store.clone())?;
+    let swaps = swap::run::Keeper::new(config, deployment, line.store.clone())?;
     let (readiness, ready) = watch::channel(Readiness::not_yet("starting"));
 
     let wake = Arc::new(Notify::new());
-    let intake = Intake::spawn(line.store.clone(), wake.clone(), stop.clone());
+    let intake = Intake::spawn(line.store.clone(), wake.clone(), end.clone());
     let state = ApiState::from(api::Parts {
         store: line.store.clone(),
         deployment: deployment.clone(),
@@ -87,47 +145,33 @@ async fn keep(
     });
     state.prepare().await?;
     tracing::info!(listen = %listener.local_addr()?, vault = %deployment.vault, chain = deployment.chain_id, "keeper starts");
-    tasks.spawn(api::serve(state, listener, stop.clone()));
-    tasks.spawn(export::keep(line.store.clone(), config.export.clone(), deployment.clone(), stop.clone()));
+    callers.spawn(api::serve(state, listener, stop.clone()));
+    tasks.spawn(export::keep(line.store.clone(), config.export.clone(), deployment.clone(), end.clone()));
 
-    if wait_for_chain(&line, deployment, &readiness, &stop).await? {
-        pulse.seen();
-        spawn_stages(&line, &mut tasks, &wake, &stop);
-        for notifier in notifiers {
-            tasks.spawn(notifier.run(stop.clone()));
-        }
-        if let Some(traces) = traces {
-            tasks.spawn(traces.run(stop.clone()));
-        }
-        let new_head = Arc::new(Notify::new());
-        line.chain.follow_heads(&new_head, &mut tasks, &stop);
-        if let Some(margin) = crate::margin::run::Keeper::new(config, deployment, line.store.clone())? {
-            tasks.spawn(margin.run(stop.clone()));
-        }
-        if let Some(swaps) = crate::swap::run::Keeper::new(config, deployment, line.store.clone())? {
-            tasks.spawn(swaps.run(stop.clone()));
-        }
-        let (l, p, s) = (line.clone(), pulse.clone(), stop.clone());
-        tasks.spawn(async move { tenure::keep(&l, &p, &s).await });
-        let poll_interval = config.chain.poll_interval;
-        tasks.spawn(watch_chain(line.clone(), readiness, pulse, poll_interval, new_head, stop.clone()));
+    if !wait_for_chain(line, deployment, &readiness, stop).await? {
+        return Ok(false);
     }
-    stop.cancelled().await;
-    tracing::info!("stopping: what is durable is taken up again at the next start");
-    let end = async { while tasks.join_next().await.is_some() {} };
-    if timeout(GRACE, end).await.is_err() {
-        tracing::warn!("a task did not end in time and is dropped; nothing is lost");
+    pulse.seen();
+    spawn_stages(line, tasks, &wake, end);
+    for notifier in notifiers {
+        tasks.spawn(notifier.run(end.clone()));
     }
-    // A task that still held a connection would keep the store open.
-    tasks.shutdown().await;
-    if let Ok(Err(error)) = timeout(FAREWELL, line.store.sign_off()).await {
-        tracing::warn!(%error, "the leases were not given up; they run out by themselves");
+    if let Some(traces) = traces {
+        tasks.spawn(traces.run(end.clone()));
     }
-    if timeout(GRACE, line.store.clone().close()).await.is_err() {
-        tracing::warn!("the store did not close in time; what is committed is durable");
+    let new_head = Arc::new(Notify::new());
+    line.chain.follow_heads(&new_head, tasks, end);
+    if let Some(margin) = margin {
+        tasks.spawn(margin.run(end.clone()));
     }
-    tracing::info!("stopped");
-    Ok(())
+    if let Some(swaps) = swaps {
+        tasks.spawn(swaps.run(end.clone()));
+    }
+    let (l, p, s) = (line.clone(), pulse.clone(), end.clone());
+    tasks.spawn(async move { tenure::keep(&l, &p, &s).await });
+    let poll_interval = config.chain.poll_interval;
+    tasks.spawn(watch_chain(line.clone(), readiness, pulse, poll_interval, new_head, end.clone()));
+    Ok(true)
 }
 
 fn notifiers(config: &Config, line: &Arc<Line>) -> eyre::Result<Vec<Notifier>> {
@@ -230,10 +274,7 @@ async fn wait_for_chain(
                 }
                 return Ok(true);
             }
-            Ok(Err(wrong)) => {
-                stop.cancel();
-                bail!(wrong);
-            }
+            Ok(Err(wrong)) => bail!(wrong),
             Err(error) => {
                 tracing::warn!(%error, "the chain does not answer at chain.rpc_urls; intake is open, payments wait");
                 let now = Readiness::not_yet(&format!("chain: {error}"));

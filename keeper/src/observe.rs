@@ -1,6 +1,6 @@
 //! What the keeper tells about itself while it runs: logs on standard error, so that standard output is for results.
 
-use crate::config::{Config, LogFormat};
+use crate::config::{Config, LogFormat, longest_first};
 use std::{
     io::{self, IsTerminal, Write, stderr},
     sync::{Arc, PoisonError, RwLock},
@@ -37,9 +37,15 @@ impl Logs {
         Self { secrets, set_level }
     }
 
-    /// Goes on under another configuration: says as much as that wants, and hides its secrets too.
+    /// Hides the secrets of another configuration too.
+    pub fn hide(&self, config: &Config) {
+        let mut secrets = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
+        secrets.extend(config.secrets());
+        longest_first(&mut secrets);
+    }
+
+    /// Says as much as a configuration wants.
     pub fn follow(&self, config: &Config) {
-        self.secrets.write().unwrap_or_else(PoisonError::into_inner).extend(config.secrets());
         (self.set_level)(level(config));
     }
 }

@@ -29,6 +29,9 @@ use std::{collections::VecDeque, convert::Infallible, slice, sync::Arc, time::Du
 use tokio::sync::broadcast::{self, error::RecvError};
 use utoipa::{IntoParams, ToSchema};
 
+/// Changes that one question looks at, of one withdrawal's watcher who was away.
+const SPAN: i64 = 100_000;
+
 /// What is watched.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
@@ -162,18 +165,20 @@ impl Watcher {
     /// Reads a page of what the store has more.
     async fn catch_up(&mut self) -> Result<(), StoreError> {
         let newest = self.store.newest_change().await?;
+        let to = newest.min(self.last.saturating_add(SPAN));
         let changes = match self.seat.of() {
             Some(id) => {
                 let rows: Vec<_> = self.store.rows_of(slice::from_ref(id)).await?.into_values().collect();
-                self.store.changes_of(&rows, (self.last, newest), PAGE).await?
+                self.store.changes_of(&rows, (self.last, to), PAGE).await?
             }
             None => self.store.changes_after(self.last, PAGE).await?,
         };
-        self.behind = changes.len() == PAGE;
+        let is_full = changes.len() == PAGE;
         self.take(&Page::new(changes));
-        if !self.behind {
-            self.last = self.last.max(newest);
+        if !is_full {
+            self.last = self.last.max(to);
         }
+        self.behind = is_full || to < newest;
         Ok(())
     }
 

@@ -1,13 +1,16 @@
 //! Margin pools as the keeper last saw them.
 
 use super::{ApiState, problem::Problem, view};
-use crate::margin::figures::Figures;
+use crate::{clock::now_ms, margin::figures::Figures};
 use alloy::primitives::Address;
 use axum::{Json, extract::State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The margin pools that the keeper watches.
+/// What was not checked for so long is watched no more, in milliseconds.
+const FORGOTTEN: i64 = 24 * 3_600_000;
+
+/// The margin pools that were checked in the last 24 hours.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MarginPools {
     pools: Vec<MarginPoolView>,
@@ -26,7 +29,8 @@ pub struct MarginPoolView {
 /// Each margin pool: its books, the nearest to a liquidation, its insurance fund, and who would fall in a shock.
 #[utoipa::path(get, path = "/v1/margin", tag = "vault", responses((status = 200, body = MarginPools)))]
 pub async fn read(State(state): State<ApiState>) -> Result<Json<MarginPools>, Problem> {
-    let kept = state.store.margin_figures().await?.into_iter();
+    let oldest = now_ms() - FORGOTTEN;
+    let kept = state.store.margin_figures().await?.into_iter().filter(|(_, _, at)| *at > oldest);
     let pools = kept.filter_map(|(pool, figures, at)| {
         let figures = serde_json::from_str(&figures).ok()?;
         Some(MarginPoolView { pool, checked_at: view::time(at), figures })

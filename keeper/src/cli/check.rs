@@ -1,17 +1,19 @@
 //! `spillway config check`.
 
 use super::{exit::Exit, output};
-use crate::{config::Config, deployment::Deployment, stages::price::guard::Guard};
+use crate::{config::Config, deployment::Deployment, otlp, stages::price::guard::Guard, swap};
 use serde_json::json;
 use std::path::Path;
 
-/// What loading the configuration leaves open: whether its keys can be read, and its prices be judged.
-pub(super) fn keys_and_prices(config: &Config, deployment: &Deployment) -> eyre::Result<()> {
+/// What loading the configuration leaves open: what it says of the environment, and of the deployment's assets.
+pub(super) fn beside_the_file(config: &Config, deployment: &Deployment) -> eyre::Result<()> {
     config.signers()?;
     config.margin_signer()?;
     config.swap_signer()?;
     config.webhook_secrets()?;
+    otlp::headers_of(&config.traces, |name| std::env::var(name).ok())?;
     Guard::new(&config.oracle, &deployment.assets)?;
+    swap::run::sources(config, &deployment.assets)?;
     Ok(())
 }
 
@@ -22,7 +24,7 @@ pub(super) fn run(
     config: &Config,
     deployment: &Deployment,
 ) -> eyre::Result<Exit> {
-    keys_and_prices(config, deployment)?;
+    beside_the_file(config, deployment)?;
     let lanes: Vec<_> = config.signers()?.iter().map(|s| s.address()).collect();
     let margin = config.margin_signer()?.map(|signer| signer.address());
     let unknown: Vec<_> = lanes.iter().filter(|lane| !deployment.lanes.contains(lane)).collect();

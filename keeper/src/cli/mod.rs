@@ -88,12 +88,12 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
         Command::Run => {
             let read = || {
                 let config = Config::load(&cli.config)?;
+                logs.hide(&config);
                 let deployment = Deployment::load(&config.deployment)?;
-                check::keys_and_prices(&config, &deployment)?;
-                logs.follow(&config);
+                check::beside_the_file(&config, &deployment)?;
                 Ok((config, deployment))
             };
-            keeper::run(config, deployment, read).await.map(|()| Exit::Done)
+            keeper::run(config, deployment, read, |config| logs.follow(config)).await.map(|()| Exit::Done)
         }
         Command::Submit(args) => submit::run(&args, &config, &deployment).await,
         Command::Explain(args) => explain::run(&args, &config, &deployment).await,

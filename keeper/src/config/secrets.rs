@@ -14,10 +14,14 @@ pub(super) fn of(config: &Config) -> Vec<String> {
     let database = Url::parse(&config.store.url).ok();
     secrets.extend(database.as_ref().and_then(Url::password).map(str::to_owned));
     secrets.extend(config.api.token.as_ref().map(|token| token.secret().to_owned()));
-    // A part of another leaves the rest of it behind when it is hidden first.
-    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-    secrets.dedup();
+    longest_first(&mut secrets);
     secrets
+}
+
+/// The order in which secrets are hidden: a part of another would leave the rest of it behind when it came first.
+pub fn longest_first(secrets: &mut Vec<String>) {
+    secrets.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    secrets.dedup();
 }
 
 fn of_web_address(url: &Url) -> Vec<String> {

@@ -2,17 +2,22 @@
 //!
 //! SIGINT and SIGTERM end it in order. SIGHUP has it read its configuration again: one that is faulty changes nothing; under
 //! one that is sound the tasks end as at a stop and begin again, as after a crash, within the same process and on the same
-//! port. Callers wait meanwhile, and none is refused.
+//! port, where callers wait meanwhile. When it cannot begin under the new one, it goes back to the one before.
 
 use super::keep;
 use crate::{config::Config, deployment::Deployment};
 use eyre::{WrapErr, ensure};
-use std::{net, pin::pin};
+use std::{mem, net, pin::pin};
 use tokio::{net::TcpListener, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 
-/// What a configuration is for: the deployment that it names belongs to it.
-type Setup = (Config, Deployment);
+/// What the keeper runs under.
+struct Setup {
+    config: Config,
+    deployment: Deployment,
+    /// What callers come to; they wait while nobody answers.
+    door: net::TcpListener,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Told {
@@ -20,91 +25,92 @@ enum Told {
     Reload,
 }
 
-/// Runs until it is told to stop. `read` reads and checks the configuration again.
+/// Runs until it is told to stop. `read` reads and checks the configuration again; `taken` hears of each that the keeper goes
+/// on under.
 pub async fn run(
     config: Config,
     deployment: Deployment,
-    read: impl Fn() -> eyre::Result<Setup>,
+    read: impl Fn() -> eyre::Result<(Config, Deployment)>,
+    taken: impl Fn(&Config),
 ) -> eyre::Result<()> {
     let mut told = signals();
-    let mut door = open(&config)?;
-    let mut setup = (config, deployment);
-    // What it ran under before, until the new configuration has shown that it can.
+    let door = open(&config)?;
+    let mut setup = Setup { config, deployment, door };
+    // The last under which it began, until it has begun under another.
     let mut before: Option<Setup> = None;
     loop {
-        let stop = CancellationToken::new();
-        let listener = TcpListener::from_std(door.try_clone()?)?;
-        let ended = {
-            let mut keeping = pin!(keep(&setup.0, &setup.1, listener, stop.clone()));
-            let next = loop {
+        let (stop, began) = (CancellationToken::new(), CancellationToken::new());
+        let (ended, next) = {
+            let listener = TcpListener::from_std(setup.door.try_clone()?)?;
+            let mut keeping = pin!(keep(&setup.config, &setup.deployment, listener, stop.clone(), &began));
+            loop {
                 tokio::select! {
-                    ended = &mut keeping => break Err(ended),
+                    ended = &mut keeping => break (ended, None),
+                    () = began.cancelled(), if before.is_some() => before = None,
                     told = told.recv() => match told {
                         Some(Told::Reload) => match again(&setup, &read) {
-                            Ok(next) => break Ok(Some(next)),
+                            Ok(next) => {
+                                stop.cancel();
+                                break (keeping.await, Some(next));
+                            }
                             Err(error) => tracing::error!(
                                 error = format!("{error:#}"),
                                 "the configuration is not taken; the keeper goes on under the one before"
                             ),
                         },
-                        Some(Told::Stop) | None => break Ok(None),
+                        Some(Told::Stop) | None => {
+                            stop.cancel();
+                            return keeping.await;
+                        }
                     },
-                }
-            };
-            match next {
-                Err(ended) => Err(ended),
-                Ok(next) => {
-                    stop.cancel();
-                    keeping.await?;
-                    Ok(next)
                 }
             }
         };
-        match ended {
-            Ok(None) | Err(Ok(())) => return Ok(()),
-            Ok(Some((next, new_door))) => {
-                tracing::info!("the configuration was read again; the keeper goes on under it");
-                if let Some(new_door) = new_door {
-                    door = new_door;
+        match (ended, next) {
+            (ended, Some(next)) => {
+                if let Err(error) = ended {
+                    tracing::warn!(
+                        error = format!("{error:#}"),
+                        "under the configuration before it could not run"
+                    );
                 }
-                before = Some(std::mem::replace(&mut setup, next));
+                taken(&next.config);
+                tracing::info!("the configuration was read again; the keeper goes on under it");
+                let last = mem::replace(&mut setup, next);
+                before.get_or_insert(last);
             }
-            Err(Err(error)) => {
+            (Err(error), None) => {
                 let Some(last) = before.take() else { return Err(error) };
+                taken(&last.config);
                 tracing::error!(
                     error = format!("{error:#}"),
                     "the keeper cannot run under the new configuration; back to the one before"
                 );
-                if last.0.api.listen != setup.0.api.listen {
-                    door = open(&last.0)?;
-                }
                 setup = last;
             }
+            (Ok(()), None) => return Ok(()),
         }
     }
 }
 
-/// The configuration as it is written now, and its port where that is another; an error where the keeper cannot go on under
-/// it.
-fn again(
-    (config, deployment): &Setup,
-    read: &impl Fn() -> eyre::Result<Setup>,
-) -> eyre::Result<(Setup, Option<net::TcpListener>)> {
-    let (new, new_deployment) = read()?;
+/// What the configuration says now; an error where the keeper cannot go on under it.
+fn again(setup: &Setup, read: &impl Fn() -> eyre::Result<(Config, Deployment)>) -> eyre::Result<Setup> {
+    let (config, deployment) = read()?;
+    let (old, new) = (&setup.config, &config);
     let fixed = [
-        ("the deployment's vault", deployment.vault == new_deployment.vault),
-        ("chain.chain_id", config.chain.chain_id == new.chain.chain_id),
-        ("store.url", config.store.url == new.store.url),
-        ("store.generation_file", config.store.generation_file == new.store.generation_file),
+        ("the deployment's vault", setup.deployment.vault == deployment.vault),
+        ("chain.chain_id", old.chain.chain_id == new.chain.chain_id),
+        ("store.url", old.store.url == new.store.url),
+        ("store.generation_file", old.store.generation_file == new.store.generation_file),
+        ("log.format", old.log.format == new.log.format),
     ];
     for (key, is_same) in fixed {
         ensure!(is_same, "{key} cannot change while the keeper runs; stop it and start it again");
     }
-    let door = if config.api.listen == new.api.listen { None } else { Some(open(&new)?) };
-    Ok(((new, new_deployment), door))
+    let door = if old.api.listen == new.api.listen { setup.door.try_clone()? } else { open(new)? };
+    Ok(Setup { config, deployment, door })
 }
 
-/// What callers come to; they wait while nobody answers.
 fn open(config: &Config) -> eyre::Result<net::TcpListener> {
     let bound = net::TcpListener::bind(config.api.listen).and_then(|door| {
         door.set_nonblocking(true)?;

@@ -68,10 +68,7 @@ impl Exporter {
         variable: impl Fn(&str) -> Option<String>,
     ) -> eyre::Result<Option<Self>> {
         let Some(endpoint) = config.endpoint.clone() else { return Ok(None) };
-        let headers = match &config.headers_env {
-            Some(name) => headers(name, variable(name))?,
-            None => HeaderMap::new(),
-        };
+        let headers = headers_of(config, variable)?;
         let client = Client::builder()
             .timeout(config.timeout)
             .redirect(Policy::none())
@@ -209,6 +206,15 @@ fn request(spans: Vec<Span>) -> ExportTraceServiceRequest {
     let resource = Some(Resource { attributes, ..Resource::default() });
     let all = ResourceSpans { resource, scope_spans, ..ResourceSpans::default() };
     ExportTraceServiceRequest { resource_spans: vec![all] }
+}
+
+/// What is sent along to the collector. `variable` reads the environment.
+pub fn headers_of(
+    config: &TracesConfig,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<HeaderMap, HeadersError> {
+    let Some(name) = &config.headers_env else { return Ok(HeaderMap::new()) };
+    headers(name, variable(name))
 }
 
 /// `name=value,name=value`, as `OTEL_EXPORTER_OTLP_HEADERS` has them.

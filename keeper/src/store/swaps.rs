@@ -272,3 +272,18 @@ fn read(row: &AnyRow) -> Result<Swap, StoreError> {
         ended_at: row.int_opt("ended_at")?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_read_as_it_is_written_and_as_it_was() {
+        let share = Share { amount_in: U256::from(500), amount_out: U256::from(490), hops: Vec::new() };
+        let written = json!(share).to_string();
+        let before = r#"{"amount_in":"500","amount_out":"490","hops":[]}"#;
+        for text in [&*written, before] {
+            assert_eq!(serde_json::from_str::<Share>(text).unwrap(), share);
+        }
+    }
+}

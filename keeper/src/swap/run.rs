@@ -177,7 +177,9 @@ impl Keeper {
             }
             let interval = i64::try_from(self.config.slice_interval.as_millis()).unwrap_or(i64::MAX);
             let last_slice = self.store.last_slice(asset.address).await?;
-            if last_slice.is_some_and(|at| at.saturating_add(interval) > now_ms()) {
+            // One from the future is a clock's that went back.
+            let now = now_ms();
+            if last_slice.is_some_and(|at| at <= now && at.saturating_add(interval) > now) {
                 continue;
             }
             let missing = self.missing(&asset, &held, tip).await?;
@@ -247,7 +249,8 @@ impl Keeper {
     }
 }
 
-fn sources(config: &Config, assets: &Assets) -> Result<Vec<Asset>, ConfigError> {
+/// The assets of which surplus may be sold; an error names those that the deployment does not have.
+pub fn sources(config: &Config, assets: &Assets) -> Result<Vec<Asset>, ConfigError> {
     let (mut found, mut problems) = (Vec::new(), Vec::new());
     for symbol in &config.swap.sources {
         match assets.find(symbol) {

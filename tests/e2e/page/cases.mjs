@@ -242,7 +242,7 @@ const cases = {
     assert.equal(await pool.locator("svg line.mark").count(), 1, "the fund");
     await pool.locator(`code[title="${account}" i]`).waitFor();
     assert.match(await pool.textContent(), /would not cover .* at .*\+40 %/);
-    assert.match(await pool.locator("svg rect.bad title").last().textContent(), /^\+50 %: 1 books fall, .* Not covered/);
+    assert.match(await pool.locator("svg rect.bad title").last().textContent(), /^\+50 %: books that fall: 1; .* Not covered/);
     for (const viewport of [PHONE, DESKTOP]) {
       await page.setViewportSize(viewport);
       await screenshot(page, `operator-margin-${viewport === PHONE ? "phone" : "desktop"}`);

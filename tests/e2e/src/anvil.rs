@@ -29,6 +29,8 @@ pub struct Options {
     pub port: Option<u16>,
     /// Lets a transaction use more than the 16,777,216 gas of EIP-7825.
     pub uncapped: bool,
+    /// 31337 when none.
+    pub chain_id: Option<u64>,
     /// Slots in an epoch: the final block is two epochs behind the newest. 1 when none.
     pub slots: Option<u64>,
 }
@@ -66,7 +68,7 @@ impl Anvil {
         if let Some(url) = &options.fork_url {
             command.arg("--fork-url").arg(url);
         } else {
-            command.args(["--chain-id", "31337"]);
+            command.arg("--chain-id").arg(options.chain_id.unwrap_or(31_337).to_string());
         }
         let child = command
             .stdin(Stdio::null())

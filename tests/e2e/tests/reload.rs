@@ -4,6 +4,7 @@ use eyre::{WrapErr, ensure};
 use serde_json::json;
 use spillway::domain::amount::Amount;
 use spillway_e2e::{
+    anvil::{Anvil, Options, free_port},
     cases::{check_paid, log, orders_of, reconfigure, submit},
     chain_audit::Expected,
     eventually,
@@ -18,12 +19,19 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// How long an accepted order may take on its way in, also while the keeper begins again.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Hands one order in of a token of 18 decimals, as a caller who does not try twice.
+/// Hands one order in of a token of 18 decimals, as a caller who takes an error for an answer, and a connection that is cut off
+/// for none: then the same key comes again.
 async fn hand_in(setup: &Setup, order: &Expected) -> eyre::Result<()> {
     let amount = Amount(order.amount).to_decimal(18);
     let body = json!({ "asset": order.asset.to_string(), "recipient": order.recipient.to_string(), "amount": amount });
-    let request = reqwest::Client::new().post(setup.api("/v1/withdrawals")).timeout(PATIENCE);
-    let answer = request.header("idempotency-key", &order.key).json(&body).send().await?;
+    let answer = loop {
+        let request = reqwest::Client::new().post(setup.api("/v1/withdrawals")).timeout(PATIENCE);
+        match request.header("idempotency-key", &order.key).json(&body).send().await {
+            Ok(answer) => break answer,
+            Err(error) if error.is_timeout() => return Err(error.into()),
+            Err(_) => sleep(Duration::from_millis(50)).await,
+        }
+    };
     ensure!(answer.status().is_success(), "{}: {}", answer.status(), answer.text().await?);
     Ok(())
 }
@@ -83,11 +91,47 @@ async fn a_sound_configuration_is_taken_without_refusing_anybody_and_a_faulty_on
     setup.settled(LIMIT).await?;
     ensure!(!keeper.ended()?, "it is the same process");
 
-    // The log follows too.
+    // The log follows what is taken, and nothing else.
+    assert!(!log(&setup).contains("DEBUG"));
     reconfigure(&setup, "level = \"info\"", "level = \"debug\"")?;
     keeper.reload()?;
     until_logged(&setup, "goes on under it", 2).await?;
     until_logged(&setup, "DEBUG", 1).await?;
     keeper.stop()?;
     check_paid(&world, &setup, &[waiting, callers, later].concat(), &[]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_under_which_it_cannot_run_is_taken_back_and_another_port_is_opened()
+-> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let mut setup = Setup::new(&world, Path::new(PROGRAM), 1, "[batch]\nwindow = \"100ms\"\n")?;
+    let mut keeper = Keeper::start_ready(&setup).await?;
+    let first = orders_of(&world, "TDAI", "first", 3);
+    submit(&world, &setup, &first)?;
+
+    let other = Anvil::start(&Options { chain_id: Some(31_338), ..Options::default() }).await?;
+    reconfigure(&setup, &world.anvil.url(), &other.url())?;
+    keeper.reload()?;
+    until_logged(&setup, "back to the one before", 1).await?;
+    // Nobody answers there: it waits, and the next configuration is taken all the same.
+    reconfigure(&setup, &other.url(), "http://127.0.0.1:1")?;
+    keeper.reload()?;
+    until_logged(&setup, "goes on under it", 2).await?;
+    until_logged(&setup, "the chain does not answer", 1).await?;
+    reconfigure(&setup, "http://127.0.0.1:1", &world.anvil.url())?;
+    let (old, new) = (setup.api(""), free_port()?);
+    reconfigure(&setup, old.trim_start_matches("http://"), &format!("127.0.0.1:{new}"))?;
+    keeper.reload()?;
+    until_logged(&setup, "goes on under it", 3).await?;
+    setup.port = new;
+    keeper.ready(&setup).await?;
+    let second = orders_of(&world, "TDAI", "second", 3);
+    for order in &second {
+        hand_in(&setup, order).await?;
+    }
+    setup.settled(LIMIT).await?;
+    assert!(reqwest::get(format!("{old}/v1/health/live")).await.is_err(), "the old port is closed");
+    keeper.stop()?;
+    check_paid(&world, &setup, &[first, second].concat(), &[]).await
 }
