@@ -318,6 +318,37 @@ contract BreakerTest is Fixture {
         assertGt(vault.limitState(address(0), IVault.Limit.Usd).left, left, "not counted in USD any more");
     }
 
+    function test_an_exit_in_the_second_in_which_a_price_ends_is_not_counted_by_it() public {
+        depositFor(ALICE, address(dai), 2e18);
+        IVault.Request memory first = requestFrom(ALICE, address(dai), 1e18, ALICE);
+        IVault.Request memory second = requestFrom(ALICE, address(dai), 1e18, ALICE);
+        vm.warp(block.timestamp + EXIT_DELAY);
+        _price(address(dai), ONE_DOLLAR);
+        (, uint256 until) = vault.priceOf(address(dai));
+        uint256 full = vault.limitState(address(0), IVault.Limit.Usd).left;
+        vm.warp(until - 1);
+        uint256 state = vm.snapshotState();
+        vm.prank(ALICE);
+        vault.forceExit(first);
+        assertLt(vault.limitState(address(0), IVault.Limit.Usd).left, full, "the second before");
+        vm.revertToState(state);
+        vm.warp(until);
+        vm.prank(ALICE);
+        vault.forceExit(second);
+        assertEq(vault.limitState(address(0), IVault.Limit.Usd).left, full);
+    }
+
+    /// @notice 32 bits of a price are kept: what just fits keeps all its digits.
+    function test_the_largest_price_that_is_kept_whole() public {
+        uint256 price = type(uint32).max;
+        _price(address(dai), price);
+        (uint256 kept,) = vault.priceOf(address(dai));
+        assertEq(kept, price);
+        _price(address(dai), price + 1);
+        (kept,) = vault.priceOf(address(dai));
+        assertEq(kept, 4_294_967_300, "rounded up");
+    }
+
     function test_what_is_no_price_is_none() public {
         oracle.set(address(dai), IOracleGuard.Verdict.Healthy, 0);
         assertFalse(vault.poke(address(dai)));
@@ -530,6 +561,9 @@ contract BreakerTest is Fixture {
         uint256 emptier = current + 2 * 5 * Bucket.TICKS;
         assertEq(Bucket.take(emptier, 0, 5, 5), emptier, "nothing fits always");
         assertEq(Bucket.left(current, 7, 0), 7, "full now, whatever its window");
+        assertEq(Bucket.drain(0, 0, 5, 5), 0, "nothing drains nothing");
+        uint256 empty = current + 5 * Bucket.TICKS;
+        assertEq(Bucket.drain(empty, 1, 5, 5), empty, "one unit more than there is drains all");
     }
 
     function testFuzz_bucket_arithmetic(uint128 amount, uint128 capacity, uint32 window, uint48 fullAt)

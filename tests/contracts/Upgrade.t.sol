@@ -370,6 +370,33 @@ contract UpgradeTest is Fixture {
         assertNotEq(gate.state(address(vault)), before, "what is left of a bucket");
     }
 
+    /// @notice Nothing of an asset changes unseen: each answer of the vault, if it were another, is another state.
+    function test_the_gate_reads_all_of_an_asset() public {
+        bytes32 before = keccak256(gate.state(address(vault)));
+        address asset = vault.assets()[0];
+        bytes[9] memory questions = [
+            abi.encodeCall(IVault.liabilitiesOf, (asset)),
+            abi.encodeCall(IVault.assetPausedUntil, (asset)),
+            abi.encodeCall(IVault.assetConfig, (asset)),
+            abi.encodeCall(IVault.assetLimits, (asset)),
+            abi.encodeCall(IVault.treasuryOf, (asset)),
+            abi.encodeCall(IVault.swapRules, (asset)),
+            abi.encodeCall(IVault.swapLimitState, (asset)),
+            abi.encodeCall(IVault.limitState, (asset, IVault.Limit.Asset)),
+            abi.encodeCall(IVault.limitState, (asset, IVault.Limit.Instant))
+        ];
+        uint256[16] memory other;
+        for (uint256 i = 0; i < other.length; ++i) {
+            other[i] = 1;
+        }
+        for (uint256 i = 0; i < questions.length; ++i) {
+            vm.mockCall(address(vault), questions[i], abi.encode(other));
+            assertNotEq(keccak256(gate.state(address(vault))), before, vm.toString(i));
+            vm.clearMockedCalls();
+        }
+        assertEq(keccak256(gate.state(address(vault))), before);
+    }
+
     function test_the_delays_have_bounds() public {
         uint32[2][4] memory bad = [
             [uint32(1 hours) - 1, uint32(1 days)],
