@@ -107,7 +107,7 @@ const REMAPPINGS = execFileSync("forge", ["remappings"], { cwd: ROOT, env: ENV, 
 /** For a mutant compiled alone: tests deploy what is in out/, so that it compiles the contracts and not the tests. */
 const ALONE = { ...ENV, FOUNDRY_DYNAMIC_TEST_LINKING: "true" };
 /** Tests of code that is not in the scope. */
-const ELSEWHERE = ["tests/contracts/margin", "tests/contracts/oracle"];
+const ELSEWHERE = ["tests/contracts/margin", "tests/contracts/oracle", "tests/contracts/swap"];
 const BESIDE = ["--fail-fast", "--no-match-path", `{${ELSEWHERE.join()}}/**`];
 /** First what is quick to compile and run; what it does not kill meets the rest. */
 const SLOW = "PowersTest|VaultInvariants|UpgradeTest";
