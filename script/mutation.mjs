@@ -84,6 +84,9 @@ function balanced(code) {
   return open === 0;
 }
 
+/** Ten times what the slowest suite takes: a mutant whose loop has no end is killed by it. */
+const TIMEOUT = 300_000;
+
 const idOf = (m) => `${m.file} | ${m.before} | ${m.what}`;
 
 function run(args, cwd, env, timeout) {
@@ -219,7 +222,7 @@ function halvesOf(switchedDir, worker) {
 async function testSwitched(halves, number) {
   const env = { ...ENV, FOUNDRY_BLOCK_PREVRANDAO: `0x${number.toString(16).padStart(64, "0")}` };
   for (const dir of halves) {
-    const { ok, output } = await run(["test", "--fail-fast"], dir, env, 900_000);
+    const { ok, output } = await run(["test", "--fail-fast"], dir, env, TIMEOUT);
     if (!ok) return output;
   }
   return "";
@@ -238,7 +241,7 @@ async function judgeAlone(dir, mutant) {
   writeFileSync(path, lines.join("\n"));
   try {
     for (const suite of suitesOf(mutant)) {
-      const { ok, output } = await run(suite, dir, ALONE, 900_000);
+      const { ok, output } = await run(suite, dir, ALONE, TIMEOUT);
       if (/Compilation failed|Compiler run failed/.test(output)) return "unviable";
       if (!ok) return "killed";
     }
