@@ -25,7 +25,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        Ref, RefOr,
+        schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type},
+    },
+};
 
 /// Rows of one bulk. A commit of so many takes well under the time limit.
 const MAX_ROWS: usize = 10_000;
@@ -168,14 +174,43 @@ pub struct RowBody {
 }
 
 /// The body of a bulk.
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bulk {
-    #[schema(value_type = Vec<RowBody>, min_items = 1, max_items = 10_000)]
     withdrawals: Vec<Members>,
     /// Store the good rows although others are bad.
     #[serde(default)]
     skip_invalid: bool,
+}
+
+/// One form for all or nothing; one in which a row may be anything, because what is wrong with it is its answer.
+impl PartialSchema for Bulk {
+    fn schema() -> RefOr<Schema> {
+        let of = |rows: RefOr<Schema>, skips: bool, what: &str| {
+            let rows = ArrayBuilder::new().items(rows).min_items(Some(1)).max_items(Some(MAX_ROWS));
+            let skip =
+                ObjectBuilder::new().schema_type(SchemaType::Type(Type::Boolean)).enum_values(Some([skips]));
+            let body = ObjectBuilder::new()
+                .description(Some(what))
+                .property("withdrawals", rows)
+                .required("withdrawals")
+                .property("skip_invalid", skip)
+                .additional_properties(Some(AdditionalProperties::FreeForm(false)));
+            if skips { body.required("skip_invalid") } else { body }.build()
+        };
+        let row = Ref::from_schema_name("BulkRow").into();
+        let any = ObjectBuilder::new().build().into();
+        OneOfBuilder::new()
+            .item(of(row, false, "All rows are stored, or none."))
+            .item(of(any, true, "The good rows are stored although others are bad."))
+            .into()
+    }
+}
+
+impl ToSchema for Bulk {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push(("BulkRow".to_owned(), RowBody::schema()));
+    }
 }
 
 /// What became of a bulk, row by row in its order.
