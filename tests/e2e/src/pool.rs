@@ -78,6 +78,17 @@ pub struct Pool<'a> {
 }
 
 impl<'a> Pool<'a> {
+    /// A pool in which somebody holds two calls that the account wrote that is returned with it, with just the margin that it
+    /// needs.
+    pub async fn with_a_writer(world: &'a World) -> eyre::Result<(Self, Address)> {
+        let mut pool = Self::deploy(world).await?;
+        let (holder, writer) = (PrivateKeySigner::random(), PrivateKeySigner::random());
+        pool.fund(holder.address(), 5_000).await?;
+        pool.fund(writer.address(), 1_000).await?;
+        pool.sell_calls(&holder, &writer, 3_000, 2, 200).await?;
+        Ok((pool, writer.address()))
+    }
+
     /// Deploys as for any chain, then acts as governance does.
     pub async fn deploy(world: &'a World) -> eyre::Result<Self> {
         let deployment: Value = serde_json::from_str(&fs::read_to_string(&world.deployment_file)?)?;

@@ -3,7 +3,6 @@
 use alloy::{
     primitives::{Address, U256, aliases::U40},
     providers::{Provider, ext::AnvilApi},
-    signers::local::PrivateKeySigner,
 };
 use eyre::ensure;
 use serde_json::Value;
@@ -31,19 +30,15 @@ struct Market<'a> {
 
 impl<'a> Market<'a> {
     async fn open(world: &'a World, max_bid: u64) -> eyre::Result<Self> {
-        let mut pool = Pool::deploy(world).await?;
-        let (alice, bob) = (PrivateKeySigner::random(), PrivateKeySigner::random());
-        pool.fund(alice.address(), 5_000).await?;
-        pool.fund(bob.address(), 1_000).await?;
+        let (pool, bob) = Pool::with_a_writer(world).await?;
         pool.fund(MARGIN.0, 20_000).await?;
-        pool.sell_calls(&alice, &bob, 3_000, 2, 200).await?;
         let config = format!(
             "[batch]\nwindow = \"100ms\"\n[margin]\nfactory = \"{}\"\nsigner = {{ private_key_env = \"MARGIN_KEY\" }}\n\
              max_bid = {max_bid}\nmax_held = {max_bid}\npremium_bps = 50\n",
             pool.factory
         );
         let setup = Setup::new(world, Path::new(PROGRAM), 1, &config)?;
-        Ok(Self { pool, bob: bob.address(), setup })
+        Ok(Self { pool, bob, setup })
     }
 
     /// How many options of the expiry an account has short; 18 decimals.

@@ -1,8 +1,6 @@
 //! Figures, alert rules and dashboard, as a real Prometheus and Grafana's own schemas read them.
 
-use alloy::{
-    primitives::U256, providers::ext::AnvilApi, signers::local::PrivateKeySigner, sol_types::SolCall,
-};
+use alloy::{primitives::U256, providers::ext::AnvilApi, sol_types::SolCall};
 use eyre::{OptionExt, WrapErr, ensure};
 use serde_json::Value;
 use spillway::chain::abi::IVault::{self, Scope};
@@ -101,11 +99,7 @@ fn anchor(heading: &str) -> String {
 #[ignore = "needs Prometheus and Grafana's schemas: make test-all"]
 async fn prometheus_reads_figures_and_rules_and_grafanas_schemas_the_dashboard() -> eyre::Result<()> {
     let world = World::start(0.5).await?;
-    let mut pool = Pool::deploy(&world).await?;
-    let (alice, bob) = (PrivateKeySigner::random(), PrivateKeySigner::random());
-    pool.fund(alice.address(), 5_000).await?;
-    pool.fund(bob.address(), 1_000).await?;
-    pool.sell_calls(&alice, &bob, 3_000, 2, 200).await?;
+    let (pool, _) = Pool::with_a_writer(&world).await?;
     let config = format!("[batch]\nwindow = \"100ms\"\n[margin]\nfactory = \"{}\"\n", pool.factory);
     let setup = Setup::new(&world, Path::new(PROGRAM), 1, &config)?;
     let keeper = Keeper::start_ready(&setup).await?;

@@ -4,7 +4,7 @@
 use alloy::{
     primitives::{U256, address},
     providers::ext::AnvilApi,
-    signers::{SignerSync, local::PrivateKeySigner},
+    signers::SignerSync,
     sol_types::SolCall,
 };
 use eyre::{OptionExt, WrapErr, ensure};
@@ -287,15 +287,10 @@ async fn a_swap_is_shown_with_its_split() -> eyre::Result<()> {
 #[ignore = "needs Chromium: make test-all"]
 async fn a_margin_pool_is_shown_with_what_shocks_would_do() -> eyre::Result<()> {
     let world = World::start(0.5).await?;
-    let mut pool = Pool::deploy(&world).await?;
-    let (alice, bob) = (PrivateKeySigner::random(), PrivateKeySigner::random());
-    pool.fund(alice.address(), 5_000).await?;
-    pool.fund(bob.address(), 1_000).await?;
-    pool.sell_calls(&alice, &bob, 3_000, 2, 200).await?;
+    let (pool, writer) = Pool::with_a_writer(&world).await?;
     let config = format!("[batch]\nwindow = \"100ms\"\n[margin]\nfactory = \"{}\"\n", pool.factory);
     let site = Site::start(&world, &config).await?;
-    let bob = bob.address().to_string();
-    Case::start(&site, "margin", &[&site.read, &bob])?.passes().await?;
+    Case::start(&site, "margin", &[&site.read, &writer.to_string()])?.passes().await?;
     site.keeper.stop()
 }
 

@@ -69,6 +69,21 @@ async fn a_watcher_hears_each_change_once_and_goes_on_where_it_was() {
     assert_eq!(from_the_start.next().await.1["withdrawal"], WithdrawalId::from_key("before").as_str());
 }
 
+/// Nobody watches all: what is read is what is watched, also when it comes after whoever watches.
+#[tokio::test]
+async fn who_watches_one_that_is_not_there_yet_hears_it_among_others() {
+    let api = Api::start().await;
+    let one = WithdrawalId::from_key("mine");
+    let mut mine = Watching::start(&api, &format!("?withdrawal={one}"), None).await;
+    for key in ["a", "b", "mine", "c"] {
+        api.submit(key, order("1")).await;
+    }
+    let (_, heard) = mine.next().await;
+    assert_eq!((&heard["withdrawal"], &heard["to"]), (&one.as_str().into(), &"received".into()));
+    api.post(&format!("/v1/withdrawals/{one}/cancel"), None, "").await;
+    assert_eq!(mine.next().await.1["to"], "cancelled");
+}
+
 #[tokio::test]
 async fn a_batch_is_heard_with_the_withdrawal_that_is_in_it() {
     let api = Api::start().await;
