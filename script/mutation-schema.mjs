@@ -35,8 +35,11 @@ const is = (number) => `block.prevrandao == ${number}`;
 function switched(original, variants, yul, elseFollows) {
   const text = original.trim();
   if (yul) return switchedYul(text, variants);
-  if (elseFollows || /^(?:else\b|\}|for\b|function\b|modifier\b|constructor\b|receive\b|unchecked\b|assembly\b|do\b)/.test(text)) return null;
-  if (text.endsWith("{")) return switchedHead(text, variants);
+  if (text.startsWith("for ")) return switchedLoop(text, variants);
+  if (text.startsWith("function ")) return switchedFunction(text, variants);
+  if (/^(?:\} )?(?:else )?if \(|^while \(/.test(text) && text.endsWith("{")) return switchedHead(text, variants);
+  if (elseFollows || text.startsWith("else ")) return switchedChain(text, variants, elseFollows);
+  if (/^(?:\}|modifier\b|constructor\b|receive\b|unchecked\b|assembly\b|do\b)/.test(text)) return null;
   if (!text.endsWith(";") || /\b(?:constant|immutable)\b/.test(text)) return null;
   const declared = /^((?:uint|int|bytes)\d*|bool|address|[A-Z][\w.]*)((?:\[\d*\])?(?: (?:storage|memory|calldata))?) (\w+) =(?!=)\s/.exec(text);
   const head = declared ? `${declared[1]}${declared[2]} ${declared[3]};` : "";
@@ -52,17 +55,66 @@ function switched(original, variants, yul, elseFollows) {
 }
 
 function switchedHead(text, variants) {
-  const head = /^(if|while) \(/.exec(text);
-  const inside = (t) => /^(?:if|while) \(([\s\S]*)\) \{$/.exec(t.trim())?.[1];
+  const head = /^((?:\} )?(?:else )?if|while) \(/.exec(text);
+  const inside = (t) => /^(?:(?:\} )?(?:else )?if|while) \(([\s\S]*)\) \{$/.exec(t.trim())?.[1];
   if (!head || inside(text) === undefined) return null;
-  const parts = [{ text: `${head[1]} (` }];
-  for (const v of variants) {
-    const condition = inside(v.text);
-    if (condition === undefined) return null;
-    parts.push({ text: `${is(v.number)} ? (${condition}) :`, number: v.number });
+  const others = variants.map((v) => ({ number: v.number, text: inside(v.text) }));
+  if (others.some((v) => v.text === undefined)) return null;
+  return [{ text: `${head[1]} (` }, ...chosen(inside(text), others), { text: ") {" }];
+}
+
+/** An expression of which `variants` exist, a line each. */
+function chosen(original, variants) {
+  return [...variants.map((v) => ({ text: `${is(v.number)} ? (${v.text}) :`, number: v.number })), { text: `(${original})` }];
+}
+
+/** `if (...) ...;` before an `else`, or `else ...;`: the condition is chosen, or that there is one at all. */
+function switchedChain(text, variants, elseFollows) {
+  const partsOf = (t) => /^((?:else )?if) \(((?:[^()]|\([^()]*\))*)\) (\S.*;)$/.exec(t.trim());
+  const last = !elseFollows && variants.find((v) => v.text.trim() === "{}");
+  const own = partsOf(text);
+  if (!own) {
+    if (!last || text.startsWith("else if")) return null;
+    return [{ text: `else if (!(${is(last.number)})) ${text.slice("else ".length)}`, number: last.number }];
   }
-  parts.push({ text: `(${inside(text)})) {` });
-  return parts;
+  const others = variants.map((v) => ({ number: v.number, of: partsOf(v.text) }))
+    .filter(({ of }) => of && of[1] === own[1] && of[3] === own[3]).map(({ number, of }) => ({ number, text: of[2] }));
+  if (last) others.push({ number: last.number, text: "false" });
+  if (!others.length) return null;
+  return [{ text: `${own[1]} (` }, ...chosen(own[2], others), { text: `) ${own[3]}` }];
+}
+
+/** `for (start; while; step) {`. */
+function switchedLoop(text, variants) {
+  const partsOf = (t) => /^for \((\w+ \w+ =) ([^;]+); ([^;]+); ([^;]+)\) \{$/.exec(t.trim())?.slice(1);
+  const own = partsOf(text);
+  if (!own) return null;
+  const others = variants.map((v) => ({ number: v.number, parts: partsOf(v.text) })).filter((v) => v.parts);
+  const part = (i) => chosen(own[i], others.filter((v) => v.parts[i] !== own[i]).map((v) => ({ number: v.number, text: v.parts[i] })));
+  // A step in parentheses would be no statement.
+  const step = part(3).map((p) => ({ ...p, text: p.text.replace(/\(((?:\+\+|--)\w+)\)/, "$1") }));
+  return [{ text: `for (${own[0]}` }, ...part(1), { text: ";" }, ...part(2), { text: ";" }, ...step, { text: ") {" }];
+}
+
+/** A function that may lack a modifier: called with it or without, its body is another function's. */
+function switchedFunction(text, variants) {
+  const squeezed = (t) => t.trim().replace(/\s+/g, " ").replace(/\( /g, "(").replace(/ \)/g, ")");
+  const head = /^function (\w+)\(([^)]*)\) external ((?:payable )?)(\w+) (?:returns \(((\w+) (\w+))\) )?\{$/.exec(squeezed(text));
+  if (!head) return null;
+  const [, name, parameters, payable, modifier, returned, , result] = head;
+  const without = variants.find((v) => squeezed(v.text) === squeezed(text).replace(` ${modifier}`, ""));
+  if (!without) return null;
+  const returns = returned ? `returns (${returned}) ` : "";
+  const open = `${name}${without.number}Open`;
+  const guarded = `${name}${without.number}Guarded`;
+  const args = parameters.split(",").map((p) => p.trim().split(" ").at(-1)).join(", ");
+  const call = (callee) => `${result ? `${result} = ` : ""}${callee}(${args});`;
+  return [
+    { text: `function ${name}(${parameters}) external ${payable}${returns}{` },
+    { text: `if (${is(without.number)}) ${call(open)} else ${call(guarded)} }`, number: without.number },
+    { text: `function ${guarded}(${parameters}) private ${modifier} ${returns}{ ${call(open)} }` },
+    { text: `function ${open}(${parameters}) private ${returns}{` },
+  ];
 }
 
 function switchedYul(text, variants) {
@@ -72,10 +124,10 @@ function switchedYul(text, variants) {
   const declared = /^let (\w+) := /.exec(text);
   const cut = (t) => (declared ? t.trim().slice(4) : t.trim());
   // No `switch`: what it chooses by takes a slot of a stack that is full.
-  const chosen = variants.map((v) => `eq(prevrandao(), ${v.number})`);
-  const any = chosen.reduce((a, b) => `or(${a}, ${b})`);
+  const here = variants.map((v) => `eq(prevrandao(), ${v.number})`);
+  const any = here.reduce((a, b) => `or(${a}, ${b})`);
   const parts = [{ text: declared ? `let ${declared[1]}` : "" }];
-  for (const [i, v] of variants.entries()) parts.push({ text: `if ${chosen[i]} { ${cut(v.text)} }`, number: v.number });
+  for (const [i, v] of variants.entries()) parts.push({ text: `if ${here[i]} { ${cut(v.text)} }`, number: v.number });
   parts.push({ text: `if iszero(${any}) { ${cut(text)} }` });
   return parts;
 }

@@ -6,8 +6,8 @@
 // With --survivors, those that survived the last run meet the tests again; the verdicts on the others stand.
 //
 // Compiling costs far more than testing, so all mutants are compiled once, each beside the original and behind
-// `block.prevrandao == its number`, which a run of the tests sets. What cannot be put so (modifiers, constants, heads of
-// functions and loops) is compiled by itself.
+// `block.prevrandao == its number`, which a run of the tests sets. What cannot be put so (constants, heads in assembly) is
+// compiled by itself.
 import { execFile, execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
