@@ -17,7 +17,7 @@ use std::{
 };
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
-const MORE: &str = "[batch]\nwindow = \"200ms\"\n[store]\nlease = \"5m\"\n";
+const MORE: &str = "[batch]\nwindow = \"200ms\"\n";
 /// Callers, steps, leases and the store get 3, 10, 3 and 10 seconds; one more for a loaded machine.
 const BOUND: Duration = Duration::from_secs(27);
 
