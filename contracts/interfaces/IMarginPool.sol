@@ -396,7 +396,8 @@ interface IMarginPool {
     function pausedUntil() external view returns (uint48);
     /// @notice What {setRules} last set.
     function rules() external view returns (Rules memory);
-    /// @notice An account's options of one expiry and the margin locked for them; empty when it has none.
+    /// @notice An account's options of one expiry, the margin locked for them, and what {collect} credited;
+    /// empty when there is none.
     function bookOf(address account, uint40 expiry) external view returns (Book memory);
     /// @notice The auction of a book; zeros when it is not in liquidation.
     function auctionOf(address account, uint40 expiry) external view returns (Auction memory);
