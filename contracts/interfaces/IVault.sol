@@ -39,7 +39,7 @@ interface IVault {
 
     /// @notice What a pause stops. An asset is a scope of its own: see {pauseAsset}.
     enum Scope {
-        Everything, // deposits, orders, requests (both ways of paying them), claims and swaps
+        Everything, // deposits, orders, requests (both ways of paying them), claims, sweeps and swaps
         Deposits,
         Orders,
         Requests,
@@ -305,7 +305,8 @@ interface IVault {
     /// @notice A payout is above what this tier may pay.
     error AboveTier(address asset, uint256 most);
     error ApprovalExpired(uint64 deadline);
-    /// @notice It stands: announced by the lane since it was last enabled, not paid, and at most 7 days due.
+    /// @notice It stands: announced by the lane since it was last enabled, not paid, and less than 7 days
+    /// due.
     error AlreadyAnnounced(bytes32 id);
     /// @notice It does not stand: see {AlreadyAnnounced}. To {veto}: there is nothing to veto.
     error NotAnnounced(bytes32 id);
@@ -450,7 +451,7 @@ interface IVault {
 
     /// @notice Settles announced orders of any amount, each once, not counted against the instant tier's day.
     /// @dev Who, pauses, trips and errors as {settleWide}, but no `AboveTier`. Also, for each payout that is
-    /// not void: `Vetoed`; `NotAnnounced` when it never was by this lane, was paid, is more than 7 days due,
+    /// not void: `Vetoed`; `NotAnnounced` when it never was by this lane, was paid, has been due for 7 days,
     /// or the lane was disabled since; `NotYetPayable`.
     function settleAnnounced(Batch calldata b) external;
 
