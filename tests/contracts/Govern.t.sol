@@ -651,7 +651,7 @@ contract GovernTest is Fixture {
         bytes memory code = third.code;
         code[code.length / 2] ^= 0x01;
         vm.etch(third, code);
-        _refusesCode(other, "has another third than the VaultTreasury", third);
+        _refusesCode(other, "has another treasury than the VaultTreasury", third);
         code[code.length / 2] ^= 0x01;
         vm.etch(third, code);
         _run(upgrade, GOVERNANCE, abi.encodeCall(Upgrade.propose, (other, 2, "")));
