@@ -1,8 +1,14 @@
 //! The store over both engines: every question and every change that it knows is run on each, so that SQL which only
 //! one of them understands is found here.
+//!
+//! - [`asked`]: what is asked beside the stages
+//! - [`migrate`]: the schema is made
 
 // All of this file is a test, its helpers too.
 #![allow(clippy::unwrap_used)]
+
+mod asked;
+mod migrate;
 
 use alloy::primitives::{Address, B256, Bytes, U256, address};
 use spillway::{
@@ -421,10 +427,15 @@ async fn every_question_and_change(engine: Engine) -> eyre::Result<()> {
     fill(&store).await?;
     see_to_margin(&store).await?;
     swap_twice(&store).await?;
+    asked::all(&store).await?;
     let checked = store.check(|_, _| {}).await?;
     assert!(checked.ok, "{checked:?}");
     assert!(checked.changes > 8);
     Ok(())
+}
+
+async fn migrate_says_from_where_to_where(engine: Engine) -> eyre::Result<()> {
+    migrate::it_says_from_where_to_where(engine).await
 }
 
 /// The same leases, whoever asks, and none is held twice.
@@ -696,6 +707,7 @@ macro_rules! over_both {
 
 over_both!(
     every_question_and_change,
+    migrate_says_from_where_to_where,
     a_lease_that_was_lost_commits_nothing,
     a_past_that_nobody_vouches_for_is_unknown,
     a_keeper_waits_for_the_word_of_one_that_sent,
