@@ -55,6 +55,36 @@ fn left_out(why: &str) {
     let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
+/// Files that take no more writes, not even by who has them open: as when their disk becomes read-only under a process.
+/// A disk in use cannot be remounted so by hand. Writable again when dropped.
+struct ReadOnly(Vec<PathBuf>);
+
+impl ReadOnly {
+    /// None where this user may not, or the file system does not know it.
+    fn make(mut files: Vec<PathBuf>) -> eyre::Result<Option<Self>> {
+        let probe = files.first().map(|file| file.with_file_name("probe"));
+        let mut opened = probe.as_ref().map(std::fs::File::create).transpose()?;
+        files.extend(probe);
+        let made = Self::change("+i", &files);
+        let read_only = Self(files);
+        if made && opened.as_mut().is_some_and(|file| file.write_all(b"more").is_err()) {
+            return Ok(Some(read_only));
+        }
+        left_out("files cannot be made read-only under who has them open");
+        Ok(None)
+    }
+
+    fn change(flag: &str, files: &[PathBuf]) -> bool {
+        Command::new("chattr").arg(flag).args(files).output().is_ok_and(|done| done.status.success())
+    }
+}
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        Self::change("-i", &self.0);
+    }
+}
+
 /// A small file system of its own, unmounted when dropped.
 struct SmallDisk(PathBuf);
 
@@ -150,6 +180,47 @@ async fn a_read_only_file_is_named_and_nothing_is_half_done() -> eyre::Result<()
     setup.settled(Duration::from_secs(60)).await?;
     keeper.stop()?;
     check(&world, &setup, &[all, more].concat()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_becomes_read_only_under_a_running_keeper_is_waited_for() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    // Long enough for the disk to change before the second batch is made.
+    let setup = Setup::new(&world, Path::new(PROGRAM), 1, "[batch]\nwindow = \"4s\"\n")?;
+    let mut keeper = Keeper::start_ready(&setup).await?;
+    let first = orders(&world, 0, 20);
+    assert!(submit(&world, &setup, &first)?);
+    setup.settled(Duration::from_secs(60)).await?;
+
+    let waiting = orders(&world, 20, 20);
+    assert!(submit(&world, &setup, &waiting)?);
+    // Not the shared memory beside them, which is no more than that.
+    let files = ["spillway.db", "spillway.db-wal", "spillway.generation"];
+    let files = files.map(|name| setup.dir.join(name));
+    let Some(read_only) = ReadOnly::make(files.into())? else { return Ok(()) };
+    let logged = setup.logged().len();
+    let said = || setup.logged().get(logged..).unwrap_or_default().to_owned();
+    eventually("the keeper says that it cannot write", Duration::from_secs(60), || async {
+        let said = said();
+        Ok((said.contains("tried again") && said.contains("database: ")).then_some(()))
+    })
+    .await?;
+    let refused = orders(&world, 40, 20);
+    assert!(!submit(&world, &setup, &refused)?, "nothing is taken that cannot be kept");
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    assert!(!keeper.ended()?, "it waits");
+    let paid = Ledger::read(&world).await?.compare(&waiting);
+    assert_eq!(paid.missing.len(), 20, "nothing is sent that is not durable: {paid:?}");
+
+    drop(read_only);
+    eventually("the store takes orders again", Duration::from_secs(30), || async {
+        Ok(submit(&world, &setup, &refused)?.then_some(()))
+    })
+    .await?;
+    setup.settled(Duration::from_secs(90)).await?;
+    eprintln!("what it said meanwhile:\n{}", said().lines().take(12).collect::<Vec<_>>().join("\n"));
+    keeper.stop()?;
+    check(&world, &setup, &[first, waiting, refused].concat()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
