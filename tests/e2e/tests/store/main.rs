@@ -2,12 +2,14 @@
 //! one of them understands is found here.
 //!
 //! - [`asked`]: what is asked beside the stages
+//! - [`compared`]: what is asked to compare it with the chain
 //! - [`migrate`]: the schema is made
 
 // All of this file is a test, its helpers too.
 #![allow(clippy::unwrap_used)]
 
 mod asked;
+mod compared;
 mod migrate;
 
 use alloy::primitives::{Address, B256, Bytes, U256, address};
@@ -428,6 +430,8 @@ async fn every_question_and_change(engine: Engine) -> eyre::Result<()> {
     see_to_margin(&store).await?;
     swap_twice(&store).await?;
     asked::all(&store).await?;
+    compared::with_the_chain(&store).await?;
+    compared::rebuilt(&store).await?;
     let checked = store.check(|_, _| {}).await?;
     assert!(checked.ok, "{checked:?}");
     assert!(checked.changes > 8);
