@@ -218,7 +218,6 @@ async fn a_disk_that_becomes_read_only_under_a_running_keeper_is_waited_for() ->
     })
     .await?;
     setup.settled(Duration::from_secs(90)).await?;
-    eprintln!("what it said meanwhile:\n{}", said().lines().take(12).collect::<Vec<_>>().join("\n"));
     keeper.stop()?;
     check(&world, &setup, &[first, waiting, refused].concat()).await
 }
