@@ -24,7 +24,7 @@ use spillway::{
         ledger::Sides,
         reason::Code,
         tier::Tier,
-        withdrawal::{Door, Order, RequestTerms, WithdrawalState},
+        withdrawal::{Door, Order, RequestTerms, Withdrawal, WithdrawalState},
     },
     store::{
         Context, Engine, Store, StoreError, Unit,
@@ -458,14 +458,37 @@ async fn a_batch_that_was_funded_meanwhile_loses_no_withdrawal(engine: Engine) -
 
     let (priced, batched) = (store.batch(row).await?.unwrap(), store.withdrawals_of(row).await?);
     let mut change = unit(&store).await?;
-    change.fund_batch(&priced, &content(1), &CALLDATA, None).await?;
+    change.take_out_of_batch(&priced, &batched[..1], WithdrawalState::Ready, None).await?;
     change.commit().await?;
+    let ready = store.ready(NATIVE, Door::Order, &ANY, 10).await?;
     let mut change = unit(&store).await?;
+    let other = change.plan_batch(BatchKind::Orders, Tier::Instant, &ready).await?.unwrap();
+    let planned = change.batch(other).await?;
+    change.move_batch(&planned, BatchState::Priced, None).await?;
+    change.commit().await?;
+    fund(&store, other, 1).await?;
+    is_late(&store, &priced, &batched[..1], "it is in another batch, which has its numbers").await?;
+
+    let (priced, left) = (store.batch(row).await?.unwrap(), store.withdrawals_of(row).await?);
+    fund(&store, row, 2).await?;
+    is_late(&store, &priced, &left, "its batch has its numbers").await?;
+    assert_eq!(store.withdrawals_of(row).await?, left);
+    assert_eq!(store.withdrawals_of(other).await?.len(), 1);
+    Ok(())
+}
+
+async fn fund(store: &Store, batch: i64, number: u64) -> eyre::Result<()> {
+    let priced = store.batch(batch).await?.unwrap();
+    let mut change = unit(store).await?;
+    change.fund_batch(&priced, &content(number), &CALLDATA, None).await?;
+    Ok(change.commit().await?)
+}
+
+async fn is_late(store: &Store, batch: &Batch, out: &[Withdrawal], what: &str) -> eyre::Result<()> {
+    let mut change = unit(store).await?;
     let why = Some(Code::DeadlinePassed);
-    let late = change.take_out_of_batch(&priced, &batched[..1], WithdrawalState::Ready, why).await;
-    assert!(late.as_ref().is_err_and(StoreError::is_stale), "{late:?}");
-    drop(change);
-    assert_eq!(store.withdrawals_of(row).await?, batched);
+    let late = change.take_out_of_batch(batch, out, WithdrawalState::Ready, why).await;
+    assert!(late.as_ref().is_err_and(StoreError::is_stale), "{what}: {late:?}");
     Ok(())
 }
 
