@@ -139,7 +139,7 @@ impl Unit {
     pub async fn dissolve_batch(&mut self, batch: &Batch, reason: Code) -> Result<(), StoreError> {
         let mut open = withdrawals::of_batch(self.connection(), batch.row).await?;
         open.retain(|w| w.state == WithdrawalState::Batched);
-        self.move_withdrawals(&open, WithdrawalState::Ready, Some(reason)).await?;
+        self.move_linked(&open, WithdrawalState::Ready, Some(reason), Link::OutOf(batch.row)).await?;
         self.move_batch(batch, BatchState::Dissolved, Some(reason.as_str())).await
     }
 
