@@ -24,16 +24,14 @@ use crate::{
         price::{self, guard::Guard},
         reconcile, sign,
     },
+    step::{bounded, rest},
     store::{Context, Store, StoreError, generation::GenerationFile, holder::Holder},
     swap,
     tenure::{self, ChainPulse},
 };
 use alloy::primitives::{B256, keccak256};
 use eyre::bail;
-use futures::FutureExt;
-use std::{
-    collections::HashSet, future::Future, panic::AssertUnwindSafe, path::PathBuf, sync::Arc, time::Duration,
-};
+use std::{collections::HashSet, future::Future, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     sync::{Notify, watch},
@@ -289,7 +287,7 @@ async fn wait_for_chain(
                 readiness.send_replace(now.with_endpoints(line.chain.endpoints()));
             }
         }
-        rest(stop).await;
+        rest(AFTER_FAILURE, stop).await;
         if stop.is_cancelled() {
             return Ok(false);
         }
@@ -334,10 +332,10 @@ async fn run_stage<F, Fut>(
     Fut: Future<Output = Result<Worked, StageError>>,
 {
     while !stop.is_cancelled() {
-        let stepped = match bounded(name, step(line.clone())).await {
+        let stepped = match bounded(name, STEP, step(line.clone())).await {
             Some(stepped) => stepped,
             None => {
-                rest(&stop).await;
+                rest(AFTER_FAILURE, &stop).await;
                 continue;
             }
         };
@@ -361,29 +359,6 @@ async fn run_stage<F, Fut>(
     }
 }
 
-/// What came of a step; none when it hangs, or met a mistake of the keeper's own. Either is as a crash in its midst: what
-/// its rows say is to be done is begun again, and nothing else waits for it.
-async fn bounded<T>(name: &str, step: impl Future<Output = T>) -> Option<T> {
-    match timeout(STEP, AssertUnwindSafe(step).catch_unwind()).await {
-        Ok(Ok(done)) => Some(done),
-        Ok(Err(_)) => {
-            tracing::error!(stage = name, "a mistake of the keeper's own; begun again");
-            None
-        }
-        Err(_) => {
-            tracing::warn!(stage = name, "hangs: the database or the chain does not answer; begun again");
-            None
-        }
-    }
-}
-
-async fn rest(stop: &CancellationToken) {
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = sleep(AFTER_FAILURE) => {}
-    }
-}
-
 /// Follows the chain: fences, confirms, finalizes and reconciles with each new block that is told or polled.
 async fn watch_chain(
     line: Arc<Line>,
@@ -397,11 +372,11 @@ async fn watch_chain(
     let (mut compared, mut seen) = (None, None);
     while !stop.is_cancelled() {
         let followed = follow(&line, &pulse, &mut balances, &mut compared, &mut seen);
-        let Some(followed) = bounded("chain", followed).await else {
+        let Some(followed) = bounded("chain", STEP, followed).await else {
             let now = Readiness::not_yet("following the chain does not come to an end; see the log");
             let now = now.with_endpoints(line.chain.endpoints());
             readiness.send_if_modified(|before| before.set(now));
-            rest(&stop).await;
+            rest(AFTER_FAILURE, &stop).await;
             continue;
         };
         let now = match followed {

@@ -18,6 +18,7 @@ pub mod otlp;
 pub mod purse;
 pub mod report;
 pub mod stages;
+pub mod step;
 pub mod store;
 pub mod swap;
 pub mod tenure;

@@ -12,15 +12,15 @@ use crate::{
     config::{Config, MarginConfig},
     deployment::Deployment,
     purse::{Purse, Task},
+    step::{bounded, rest},
     store::{Store, leases::LINE},
 };
 use alloy::primitives::{Address, B256};
 use std::{
     collections::{BTreeMap, btree_map::Entry},
-    sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::time::{sleep, timeout};
+
 use tokio_util::sync::CancellationToken;
 
 /// A round that takes longer waits for what never answers.
@@ -66,34 +66,22 @@ impl Keeper {
 
     /// Until `stop`. What fails is logged and tried again; so is what panics.
     pub async fn run(self, stop: CancellationToken) {
-        let me = Arc::new(self);
-        while !stop.is_cancelled() {
-            if let Err(error) = tokio::spawn(me.clone().follow(stop.clone())).await {
-                tracing::error!(%error, "margin: a mistake of the keeper's own; begun again, and withdrawals go on");
-                sleep(AFTER_FAILURE).await;
-            }
-        }
-    }
-
-    async fn follow(self: Arc<Self>, stop: CancellationToken) {
         let mut pools = BTreeMap::new();
         let mut seen = None;
         while !stop.is_cancelled() {
-            let pause = match timeout(ROUND, self.round(&mut pools, &mut seen)).await {
-                Ok(Ok(())) => self.poll_interval,
-                Ok(Err(error)) => {
+            let pause = match bounded("margin", ROUND, self.round(&mut pools, &mut seen)).await {
+                Some(Ok(())) => self.poll_interval,
+                Some(Err(error)) => {
                     tracing::warn!(%error, "margin: tried again; withdrawals go on");
                     AFTER_FAILURE
                 }
-                Err(_) => {
-                    tracing::warn!("margin: the database or the chain does not answer; begun again");
+                None => {
+                    // What was read of them may be half of a block.
+                    pools.clear();
                     AFTER_FAILURE
                 }
             };
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = sleep(pause) => {}
-            }
+            rest(pause, &stop).await;
         }
     }
 

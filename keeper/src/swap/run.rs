@@ -12,6 +12,7 @@ use crate::{
     domain::asset::{Asset, Assets},
     purse::{Purse, PurseError, Task},
     stages::{StageError, price::guard::Guard},
+    step::{bounded, rest},
     store::{
         Context, Store, StoreError,
         duties::SentState,
@@ -20,9 +21,7 @@ use crate::{
     },
 };
 use alloy::primitives::{Address, B256};
-use futures::FutureExt;
-use std::{collections::HashMap, panic::AssertUnwindSafe, time::Duration};
-use tokio::time::{sleep, timeout};
+use std::{collections::HashMap, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// A round that takes longer waits for what never answers.
@@ -90,28 +89,15 @@ impl Keeper {
         let mut seen = None;
         while !stop.is_cancelled() {
             // All that it decides is in the store: nothing in memory can be left half done.
-            let round = AssertUnwindSafe(self.round(&mut seen)).catch_unwind();
-            let pause = match timeout(ROUND, round).await {
-                Ok(Ok(Ok(()))) => self.poll_interval,
-                Ok(Err(_)) => {
-                    tracing::error!(
-                        "swap: a mistake of the keeper's own; begun again, and withdrawals go on"
-                    );
-                    AFTER_FAILURE
-                }
-                Ok(Ok(Err(error))) => {
+            let pause = match bounded("swap", ROUND, self.round(&mut seen)).await {
+                Some(Ok(())) => self.poll_interval,
+                Some(Err(error)) => {
                     tracing::warn!(%error, "swap: tried again; withdrawals of other assets go on");
                     AFTER_FAILURE
                 }
-                Err(_) => {
-                    tracing::warn!("swap: the database or the chain does not answer; begun again");
-                    AFTER_FAILURE
-                }
+                None => AFTER_FAILURE,
             };
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = sleep(pause) => {}
-            }
+            rest(pause, &stop).await;
         }
     }
 
