@@ -116,21 +116,18 @@ pub(super) async fn fees_of_payouts(
     let estimate = line.fees_now(line.fees.policy).await?;
     let paid = U256::from(estimate.base_fee.saturating_add(estimate.fees.priority_fee));
     let mut costs = HashMap::new();
-    let mut coin = None;
+    // The coin itself needs no price.
+    let coin = match withdrawals.iter().any(|w| w.asset != NATIVE) {
+        true => price(line, NATIVE).await,
+        false => None,
+    };
     for asset in line.assets.iter().filter(|asset| withdrawals.iter().any(|w| w.asset == asset.address)) {
-        let (mut of_coin, mut of_asset) = (None, None);
-        if !asset.is_native() {
-            if line.oracle.of(asset.address).is_none() || line.oracle.of(NATIVE).is_none() {
-                continue;
-            }
-            of_coin = match coin {
-                Some(known) => known,
-                None => *coin.insert(price(line, NATIVE).await),
-            };
-            of_asset = price(line, asset.address).await;
-        }
+        let of_asset = match coin {
+            Some(_) if !asset.is_native() => price(line, asset.address).await,
+            _ => None,
+        };
         let gas = line.gas.of_payout(asset.address);
-        if let Some(cost) = gas::in_units(paid * U256::from(gas), asset, of_coin, of_asset) {
+        if let Some(cost) = gas::in_units(paid * U256::from(gas), asset, coin, of_asset) {
             costs.insert(asset.address, Amount(cost));
             line.store.put_estimate(asset.address, &KeptEstimate { gas, estimate, at: now_ms() }).await?;
         }
@@ -138,7 +135,7 @@ pub(super) async fn fees_of_payouts(
     Ok(Some(PayoutFees { costs, max_share_bps }))
 }
 
-/// A price that may weigh a fee: none while the guard has none that is healthy, or does not answer. Then nothing is held
+/// A price that may weigh a fee: none where none is configured, while the guard has none that is healthy, or does not answer. Then nothing is held
 /// for its fee.
 async fn price(line: &Line, asset: Address) -> Option<Interval> {
     match timeout(PATIENCE, guard::ask(line, asset)).await {
