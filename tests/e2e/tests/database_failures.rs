@@ -344,6 +344,30 @@ async fn postgres_that_is_down_at_the_start_is_waited_for() -> eyre::Result<()> 
     check(&world, &setup, &all).await
 }
 
+/// As a standby is, or a primary that was set so.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_takes_no_change_is_waited_for() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let server = Arc::new(Postgres::start().await?);
+    let setup = Setup::over(Database::Postgres(server.clone()), &world, Path::new(PROGRAM), 1, FAST)?;
+    server.execute("ALTER ROLE spillway SET default_transaction_read_only = on").await?;
+    let mut keeper = Keeper::start(&setup)?;
+    eventually("the keeper says so", Duration::from_secs(20), || async {
+        Ok(setup.logged().contains("read-only transaction").then_some(()))
+    })
+    .await?;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(!keeper.ended()?, "it waits: {}", setup.log_tail());
+    server.execute("SET transaction_read_only = off; ALTER ROLE spillway RESET ALL").await?;
+    keeper.ready(&setup).await.map_err(|e| e.wrap_err(setup.log_tail()))?;
+    let all = orders(&world, 0, 10);
+    assert!(submit(&world, &setup, &all)?);
+    setup.settled(Duration::from_secs(60)).await?;
+    keeper.stop()?;
+    check(&world, &setup, &all).await
+}
+
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_waiting_does_not_mend_ends_the_start_and_is_named() -> eyre::Result<()> {
