@@ -2,7 +2,7 @@
 
 use crate::{
     root,
-    world::{DEPLOYER, DEPLOYER_KEY, GOVERNANCE, TestToken, World},
+    world::{DEPLOYER, GOVERNANCE, TestToken, World, forge_script},
 };
 use alloy::{
     primitives::{Address, B256, Bytes, TxKind, U256, address, aliases::U40, aliases::U96},
@@ -15,7 +15,7 @@ use alloy::{
 use eyre::{OptionExt, WrapErr, ensure};
 use serde_json::Value;
 use spillway::domain::asset::NATIVE;
-use std::{fs, process::Command};
+use std::fs;
 
 sol! {
     /// What the keeper does not call.
@@ -262,20 +262,9 @@ fn script(world: &World) -> eyre::Result<Value> {
     // Tests run in several processes, which would compile and write the same.
     let lock = fs::File::create(crate::scratch("snapshots").join("margin.lock"))?;
     lock.lock()?;
-    let output = Command::new(root().join("script/bin/forge"))
-        .current_dir(root())
-        .args(["script", "script/DeployMargin.s.sol", "--rpc-url", &world.anvil.url(), "--broadcast"])
-        .args(["--slow", "--private-key", DEPLOYER_KEY])
-        .env("FOUNDRY_PROFILE", "margin")
-        .env("SPILLWAY_DEPLOYMENT", &world.deployment_file)
-        .output()
-        .wrap_err("forge does not start; run `make setup`")?;
-    ensure!(
-        output.status.success(),
-        "script/DeployMargin.s.sol failed:\n{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let env =
+        [("FOUNDRY_PROFILE", "margin".as_ref()), ("SPILLWAY_DEPLOYMENT", world.deployment_file.as_ref())];
+    forge_script(&world.anvil.url(), "script/DeployMargin.s.sol", &env)?;
     Ok(serde_json::from_str(&fs::read_to_string(written)?)?)
 }
 

@@ -25,6 +25,7 @@ use spillway::{
 };
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -293,8 +294,15 @@ fn contracts_key() -> eyre::Result<String> {
 
 /// Test assets, the vault, and its float.
 async fn deploy(anvil: &Anvil, files: &Files) -> eyre::Result<()> {
-    forge_script(anvil, files, "tests/contracts/script/TestAssets.s.sol")?;
-    forge_script(anvil, files, "script/Deploy.s.sol")?;
+    let lanes = LANES.map(|(lane, _)| lane.to_string()).join(",");
+    let env = [
+        ("SPILLWAY_PARAMS", files.params.as_ref()),
+        ("SPILLWAY_DEPLOYMENT", files.deployment.as_ref()),
+        ("SPILLWAY_LANES", lanes.as_ref()),
+    ];
+    for script in ["tests/contracts/script/TestAssets.s.sol", "script/Deploy.s.sol"] {
+        forge_script(&anvil.url(), script, &env)?;
+    }
     let deployment = Deployment::load(&files.deployment)?;
     let provider = &anvil.provider;
     let mut last = None;
@@ -315,14 +323,13 @@ async fn deploy(anvil: &Anvil, files: &Files) -> eyre::Result<()> {
     Ok(())
 }
 
-fn forge_script(anvil: &Anvil, files: &Files, script: &str) -> eyre::Result<()> {
-    let lanes: Vec<String> = LANES.iter().map(|(lane, _)| lane.to_string()).collect();
+/// Runs a script of Foundry as the deployer. One transaction at a time: of many at once anvil now and then leaves one lying
+/// that is next, and the script would wait for ever.
+pub(crate) fn forge_script(url: &str, script: &str, env: &[(&str, &OsStr)]) -> eyre::Result<()> {
     let output = Command::new(root().join("script/bin/forge"))
         .current_dir(root())
-        .args(["script", script, "--rpc-url", &anvil.url(), "--broadcast", "--private-key", DEPLOYER_KEY])
-        .env("SPILLWAY_PARAMS", &files.params)
-        .env("SPILLWAY_DEPLOYMENT", &files.deployment)
-        .env("SPILLWAY_LANES", lanes.join(","))
+        .args(["script", script, "--rpc-url", url, "--broadcast", "--slow", "--private-key", DEPLOYER_KEY])
+        .envs(env.iter().copied())
         .output()
         .wrap_err("forge does not start; run `make setup`")?;
     ensure!(
