@@ -13,8 +13,12 @@ node_modules/.package-lock.json: package.json package-lock.json
 	npm ci --no-audit --no-fund
 	@touch $@
 
+# What the demo's market takes from out/ and no script compiles.
+MARKET = tests/contracts/mocks/StableSwapPool.sol tests/contracts/mocks/FixedGuard.sol
+
 demo: setup ## A thousand withdrawals on a local chain, the keeper killed midway; DEMO_HEADLESS=1 ends by itself, FORK_URL forks a chain
 	@cargo build --quiet -p spillway-keeper
+	@forge build --quiet $(MARKET)
 	@cargo run --quiet -p spillway-e2e --bin demo
 
 test: setup ## Contracts, keeper, and end to end on a real anvil
