@@ -30,7 +30,10 @@ use crate::{
 };
 use alloy::primitives::{B256, keccak256};
 use eyre::bail;
-use std::{collections::HashSet, future::Future, path::PathBuf, sync::Arc, time::Duration};
+use futures::FutureExt;
+use std::{
+    collections::HashSet, future::Future, panic::AssertUnwindSafe, path::PathBuf, sync::Arc, time::Duration,
+};
 use tokio::{
     net::TcpListener,
     sync::{Notify, watch},
@@ -264,7 +267,12 @@ async fn wait_for_chain(
                 Err(wrong) => Ok(Err(wrong)),
             }
         };
-        match started.await {
+        // A start that is dropped half-way is as one that a crash ended.
+        let started = tokio::select! {
+            started = started => started,
+            () = stop.cancelled() => return Ok(false),
+        };
+        match started {
             Ok(Ok(findings)) => {
                 if findings.is_empty() {
                     tracing::info!("start: the books continue where they were");
@@ -281,9 +289,9 @@ async fn wait_for_chain(
                 readiness.send_replace(now.with_endpoints(line.chain.endpoints()));
             }
         }
-        tokio::select! {
-            () = stop.cancelled() => return Ok(false),
-            () = sleep(AFTER_FAILURE) => {}
+        rest(stop).await;
+        if stop.is_cancelled() {
+            return Ok(false);
         }
     }
 }
@@ -326,14 +334,10 @@ async fn run_stage<F, Fut>(
     Fut: Future<Output = Result<Worked, StageError>>,
 {
     while !stop.is_cancelled() {
-        // A step that is dropped half-way is as one that a crash ended: its rows say what is to be done.
-        let stepped = match timeout(STEP, step(line.clone())).await {
-            Ok(stepped) => stepped,
-            Err(_) => {
-                tracing::warn!(
-                    stage = name,
-                    "stage hangs: the database or the chain does not answer; begun again"
-                );
+        let stepped = match bounded(name, step(line.clone())).await {
+            Some(stepped) => stepped,
+            None => {
+                rest(&stop).await;
                 continue;
             }
         };
@@ -357,6 +361,29 @@ async fn run_stage<F, Fut>(
     }
 }
 
+/// What came of a step; none when it hangs, or met a mistake of the keeper's own. Either is as a crash in its midst: what
+/// its rows say is to be done is begun again, and nothing else waits for it.
+async fn bounded<T>(name: &str, step: impl Future<Output = T>) -> Option<T> {
+    match timeout(STEP, AssertUnwindSafe(step).catch_unwind()).await {
+        Ok(Ok(done)) => Some(done),
+        Ok(Err(_)) => {
+            tracing::error!(stage = name, "a mistake of the keeper's own; begun again");
+            None
+        }
+        Err(_) => {
+            tracing::warn!(stage = name, "hangs: the database or the chain does not answer; begun again");
+            None
+        }
+    }
+}
+
+async fn rest(stop: &CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = sleep(AFTER_FAILURE) => {}
+    }
+}
+
 /// Follows the chain: fences, confirms, finalizes and reconciles with each new block that is told or polled.
 async fn watch_chain(
     line: Arc<Line>,
@@ -370,14 +397,12 @@ async fn watch_chain(
     let (mut compared, mut seen) = (None, None);
     while !stop.is_cancelled() {
         let followed = follow(&line, &pulse, &mut balances, &mut compared, &mut seen);
-        let followed = match timeout(STEP, followed).await {
-            Ok(followed) => followed,
-            Err(_) => {
-                tracing::warn!(
-                    "following the chain hangs: the database or the chain does not answer; begun again"
-                );
-                continue;
-            }
+        let Some(followed) = bounded("chain", followed).await else {
+            let now = Readiness::not_yet("following the chain does not come to an end; see the log");
+            let now = now.with_endpoints(line.chain.endpoints());
+            readiness.send_if_modified(|before| before.set(now));
+            rest(&stop).await;
+            continue;
         };
         let now = match followed {
             Ok(()) => Some(Readiness::ready()),

@@ -109,7 +109,7 @@ impl Fees {
     }
 }
 
-/// Whether a payout of `amount` (of the chain's own coin) may cost `cost`: at most `max_share_bps` ten-thousandths of it.
+/// Whether a payout of `amount` may cost `cost`, both in units of its asset: at most `max_share_bps` ten-thousandths of it.
 /// Zero sets no bound. Rounds against the payout: a cost at the bound passes, a wei above does not.
 pub fn within_share(cost: Amount, amount: Amount, max_share_bps: u64) -> bool {
     if max_share_bps == 0 {
@@ -118,7 +118,7 @@ pub fn within_share(cost: Amount, amount: Amount, max_share_bps: u64) -> bool {
     let (Some(cost), Some(most)) =
         (cost.0.checked_mul(U256::from(10_000)), amount.0.checked_mul(U256::from(max_share_bps)))
     else {
-        // An amount beyond 2^242 wei is worth any fee; a cost beyond it is worth nothing.
+        // An amount beyond 2^242 units is worth any fee; a cost beyond it is worth nothing.
         return cost.0 <= amount.0;
     };
     cost <= most

@@ -358,7 +358,7 @@ async fn review_held(line: &Line, tip: Block) -> Result<bool, StageError> {
         held.into_iter().partition(|w| w.reason == Some(Code::FeeAboveShare));
     let mut given_up = Vec::new();
     if !dear.is_empty() {
-        let fees = policy::fees_of_payouts(line).await?;
+        let fees = policy::fees_of_payouts(line, &dear).await?;
         let waited = |w: &Withdrawal| now_ms() - w.received_at > line.fees.hold_ms();
         dear.retain(|w| waited(w) || !fees.as_ref().is_some_and(|f| f.is_too_dear(w)));
         if line.fees.after_hold == AfterHold::Reject {

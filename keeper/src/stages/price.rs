@@ -4,6 +4,7 @@
 //! guard said as its reason, and a sick oracle, or none, never holds a withdrawal. What needs a price asks
 //! [`Opinion::allows`].
 
+pub mod gas;
 pub mod guard;
 
 use super::{Line, StageError, Worked};

@@ -12,7 +12,7 @@ fn rights(table: &str) -> &'static str {
         // Its terms do not move.
         "withdrawals" => "SELECT, INSERT, UPDATE (state, reason, batch, updated_at)",
         // Written anew as a whole.
-        "balances" | "differences" | "asset_pauses" | "webhook_deliveries" => {
+        "balances" | "differences" | "asset_pauses" | "webhook_deliveries" | "refill_troubles" => {
             "SELECT, INSERT, UPDATE, DELETE"
         }
         MIGRATIONS => "SELECT",

@@ -121,8 +121,8 @@ const DENIED: [&str; 2] = ["3D000", "42501"];
 /// PostgreSQL: the classes of a failed login.
 const LOGIN: &str = "28";
 /// PostgreSQL: the classes of connections, of resources, and of an operator's intervention (it starts, it stops). SQLite:
-/// busy, locked.
-const PASSING: [&str; 5] = ["08", "53", "57P", "5", "6"];
+/// busy, locked. And a server that takes no change now: a standby, or one that is set so.
+const PASSING: [&str; 6] = ["08", "53", "57P", "25006", "5", "6"];
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {

@@ -12,6 +12,8 @@ use eyre::{OptionExt, WrapErr, ensure};
 use serde_json::Value;
 use spillway_e2e::{
     cases::{check_paid, orders_of, submit},
+    chain_audit::Expected,
+    eventually,
     keeper::{Keeper, Setup},
     root,
     world::{DEPLOYER, World},
@@ -291,6 +293,44 @@ async fn a_sick_oracle_holds_no_withdrawal_and_is_told() -> eyre::Result<()> {
 
     let all: Vec<_> = [first, second, third].concat();
     check_paid(&world, &setup, &all, &[]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_worth_less_than_its_fee_is_held_while_both_prices_are_known() -> eyre::Result<()> {
+    let world = World::start(0.2).await?;
+    let mut feeds = Feeds::deploy(&world).await?;
+    // The coin costs a dollar here too, so 60,000 gas at some gwei are some ten thousandths of one.
+    let section = feeds.section();
+    let both = format!(
+        "{section}{}",
+        section[section.find("[oracle").unwrap_or(0)..]
+            .replace("TUSD]", "ETH]")
+            .replace("TUSD.sources", "ETH.sources")
+    );
+    let more = format!("{both}[fees]\nmax_share_bps = 10000\nhold = \"1h\"\n");
+    let setup = Setup::new(&world, Path::new(PROGRAM), 1, &more)?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    let amount = |units: u64, orders: Vec<Expected>| -> Vec<Expected> {
+        orders.into_iter().map(|order| Expected { amount: U256::from(units), ..order }).collect()
+    };
+    let dust = amount(1, orders_of(&world, "TUSD", "dust", 3));
+    let worth_it = amount(1_000_000, orders_of(&world, "TUSD", "worth", 3));
+    let unpriced = amount(1, orders_of(&world, "TDAI", "unpriced", 3));
+    submit(&world, &setup, &[dust.clone(), worth_it.clone(), unpriced.clone()].concat())?;
+    eventually("the dust is held, the others are paid", LIMIT, || async {
+        Ok((setup.count("held")? == 3 && setup.count("paid")? == 6).then_some(()))
+    })
+    .await
+    .map_err(|e| e.wrap_err(setup.log_tail()))?;
+    let explained = setup.json(&["explain", "dust-0"])?;
+    assert_eq!(explained["cause"]["code"], "fee_above_share", "{explained}");
+
+    // Nobody knows what it is worth any more: a sick oracle holds no withdrawal.
+    feeds.report(0, 150_000_000).await?;
+    feeds.report(1, 60_000_000).await?;
+    setup.settled(LIMIT).await.map_err(|e| e.wrap_err(setup.log_tail()))?;
+    keeper.stop()?;
+    check_paid(&world, &setup, &[dust, worth_it, unpriced].concat(), &[]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! `make bench-gas`: what a payout costs, as total gas of the transaction through the proxy, divided by its payouts.
 //!
-//! In the same run: the floor (the same packed loop without roles and books) and one transaction per transfer.
+//! In the same run: the floor (the same packed loop without roles and books) and one transaction per transfer. The run fails
+//! when a payout costs more than [`CEILINGS`]. Ours is sent as the keeper sends it, with an access list; the floor has none.
 
 #![expect(clippy::float_arithmetic, reason = "figures for people; nothing is paid by them")]
 
@@ -46,6 +47,13 @@ sol! {
 }
 
 const SIZES: [usize; 4] = [1, 10, 100, 500];
+/// Gas of a payout in a batch of 10, 100 and 500 that is not to be exceeded.
+const CEILINGS: [(&str, [u64; 3]); 4] = [
+    ("erc20_fresh", [31_500, 26_500, 26_060]),
+    ("erc20_warm", [14_400, 9_400, 8_960]),
+    ("eth_fresh", [39_800, 35_500, 35_170]),
+    ("eth_warm", [14_800, 10_500, 10_170]),
+];
 /// Near 1.23e18: calldata of realistic amounts.
 const AMOUNT: u128 = 1_230_000_000_000_000_017;
 /// 500 fresh payouts of ETH do not fit the 16,777,216 of EIP-7825: the figure is for comparison.
@@ -63,7 +71,14 @@ async fn main() -> eyre::Result<()> {
     bench.verbs().await?;
     let path = bench.figures.write("gas")?;
     eprintln!("written to {}", path.display());
+    ensure!(bench.exceeded.is_empty(), "above their ceilings: {}", bench.exceeded.join(", "));
     Ok(())
+}
+
+/// None for a size that has no ceiling.
+fn ceiling(kind: &str, n: usize) -> Option<u64> {
+    let (_, of_sizes) = CEILINGS.iter().find(|(name, _)| *name == kind)?;
+    SIZES.iter().skip(1).zip(of_sizes).find(|(size, _)| **size == n).map(|(_, gas)| *gas)
 }
 
 struct Bench {
@@ -73,6 +88,8 @@ struct Bench {
     /// So that each batch has recipients of its own.
     seed: u64,
     figures: Figures,
+    /// Payouts that cost more than they may, with both figures.
+    exceeded: Vec<String>,
 }
 
 impl Bench {
@@ -81,7 +98,7 @@ impl Bench {
         let floor = deploy(&world, "Floor.sol/Floor.json").await?;
         let token = deploy(&world, "BenchToken.sol/BenchToken.json").await?;
         let guard = deploy(&world, "FixedGuard.sol/FixedGuard.json").await?;
-        let bench = Self { floor, token, world, seed: 0, figures: Figures::default() };
+        let bench = Self { floor, token, world, seed: 0, figures: Figures::default(), exceeded: Vec::new() };
         let (vault, dai) = (bench.world.vault(), bench.world.asset("TDAI").address);
         let funds = U256::from(AMOUNT) * U256::from(200_000);
         for holder in [floor, vault, DEPLOYER] {
@@ -129,6 +146,12 @@ impl Bench {
                 (format!("gas_floor_{kind}_warm_{n}"), floor_warm),
             ] {
                 self.figures.add(name, gas as f64 / n as f64, "gas");
+            }
+            for (state, gas) in [("fresh", fresh), ("warm", warm)] {
+                let kind = format!("{kind}_{state}");
+                if let Some(most) = ceiling(&kind, n).filter(|most| gas > most * n as u64) {
+                    self.exceeded.push(format!("{kind}_{n} ({} > {most})", gas.div_ceil(n as u64)));
+                }
             }
         }
         // The same recipient twice: the second finds it warm.
@@ -257,6 +280,7 @@ impl Bench {
             .collect::<Result<_, _>>()?;
         signers.sort_by_key(PrivateKeySigner::address);
         let contract = IApprovers::new(approvers, &provider);
+        let mut by_one = 0;
         for m in [1, 3, 5] {
             let all = signers.iter().map(PrivateKeySigner::address).collect();
             let set = IApprovers::setApproversCall { approvers: all, threshold: U256::from(m) };
@@ -290,6 +314,14 @@ impl Bench {
                 gas = self.send(LANES[0].0, vault, call.abi_encode()).await?;
             }
             self.figures.add(format!("gas_settle_approved_by_{m}"), gas as f64, "gas");
+            match m {
+                1 => by_one = gas,
+                _ => self.figures.add(
+                    format!("gas_of_each_further_signer_of_{m}"),
+                    (gas - by_one) as f64 / (m - 1) as f64,
+                    "gas",
+                ),
+            }
         }
         Ok(())
     }
