@@ -11,6 +11,7 @@ use crate::{
     clock::now_ms,
     domain::{
         batch::{Batch, BatchState},
+        tier::Tier,
         withdrawal::{Withdrawal, WithdrawalState},
     },
 };
@@ -212,7 +213,7 @@ async fn stuck(state: &ApiState, batches: &[Batch]) -> Result<Vec<StuckView>, Pr
     }
     let mut longest = HashMap::new();
     for asset in state.deployment.assets.iter() {
-        let p90 = state.reader.durations(asset.address).await?.for_age(-1).map(|(_, p90)| p90);
+        let p90 = state.reader.durations(asset.address, Tier::Instant).await?.for_age(-1).map(|(_, p90)| p90);
         longest.insert(asset.address, p90);
     }
     let now = now_ms();

@@ -206,15 +206,17 @@ pub async fn estimate(
     let fits_at = state.chain.fits_at(address, amount, tier == Tier::Instant, vault.block).await?;
     let payable_from = vault.block.timestamp + vault.announce_delay;
     let now = now_ms();
+    let payable = (tier == Tier::Delayed).then_some(payable_from);
+    let from = payable.max(fits_at).map(|at| view::from_seconds(at));
     Ok(Json(QuoteView {
         asset: AssetView::from(asset),
         amount: amount.to_decimal(asset.decimals),
         tier: tier.as_str(),
-        payable_from: (tier == Tier::Delayed).then(|| seconds(payable_from)),
+        payable_from: payable.map(seconds),
         float_covers: amount <= of.float,
         fits_at: fits_at.map(|at| seconds(at.max(vault.block.timestamp))),
         fee: state.store.estimate(address).await?.map(|kept| view::fee(&kept, None)),
         next: NextView::new(now + state.reader.terms().window, Next::BatchCloses),
-        estimate: state.reader.estimate(address, now).await?,
+        estimate: state.reader.estimate(address, tier, now, from).await?,
     }))
 }

@@ -100,7 +100,12 @@ mod tests {
     fn forecast(orders: &[(i64, u64)]) -> Forecast {
         let mut forecast = Forecast::new(Duration::from_secs(3_600));
         for (at, amount) in orders {
-            forecast.count(&Demand { row: 1, asset: ASSET, amount: Amount(U256::from(*amount)), received_at: *at });
+            forecast.count(&Demand {
+                row: 1,
+                asset: ASSET,
+                amount: Amount(U256::from(*amount)),
+                received_at: *at,
+            });
         }
         forecast
     }

@@ -235,11 +235,8 @@ mod tests {
     }
 
     fn bought(available: u64, due: u64, expected: u64, (min_float, high_water): (u64, u64)) -> u64 {
-        let room = SwapRoom {
-            min_float: amount(min_float),
-            high_water: amount(high_water),
-            left: Amount::ZERO,
-        };
+        let room =
+            SwapRoom { min_float: amount(min_float), high_water: amount(high_water), left: Amount::ZERO };
         to_buy(amount(available), amount(due), room, amount(expected)).0.to()
     }
 
