@@ -150,6 +150,7 @@ export function pauses({ pauses: rows }, now) {
       " ",
       t("paused_until", { when: when(one.until, now) }),
       h("span", { class: "muted" }, ` (${clock(one.until)})`),
+      one.by && [" ", t("paused_by"), " ", h("code", { title: one.by }, short(one.by))],
     );
   panel("pauses", "pauses", null, rows.length ? h("ul", {}, rows.map(row)) : muted(t("pauses_none")));
 }

@@ -71,7 +71,8 @@ fn vault(frame: &mut Frame<'_>, area: Rect, seen: &Seen) {
         return frame.render_widget(nothing, area);
     };
     let pauses = rows(vault, "pauses").iter().map(|pause| {
-        let ends = format!("ends in {}", away(seen, &text(pause, "until")));
+        let by = pause["by"].as_str().map(|by| format!(", by {by}")).unwrap_or_default();
+        let ends = format!("ends in {}{by}", away(seen, &text(pause, "until")));
         Row::new([text(pause, "scope"), "paused".to_owned(), ends]).style(Style::new().fg(Color::Red))
     });
     let usd = vault["usd"].is_object().then(|| bucket("USD", &vault["usd"])).into_iter();
