@@ -199,6 +199,7 @@ export function limits({ assets, usd }, now) {
 export function lanes({ lanes: rows }, now) {
   const state = (one) => {
     if (one.fenced_since) return h("span", { class: "warn" }, t("lane_fenced", { when: when(one.fenced_since, now) }));
+    if (one.enabled === false) return h("span", { class: "bad" }, t("lane_disabled"));
     if (one.gas_needed) return h("span", { class: "bad" }, t("lane_poor", { n: one.gas_needed }));
     return h("span", { class: "ok" }, t("lane_well"));
   };

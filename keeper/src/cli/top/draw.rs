@@ -123,6 +123,7 @@ fn lanes(frame: &mut Frame<'_>, area: Rect, seen: &Seen) {
     let lines = rows(&seen.overview, "lanes").iter().map(|lane| {
         let state = match (lane["fenced_since"].as_str(), lane["gas_needed"].as_str()) {
             (Some(since), _) => format!("fenced for {}", away(seen, since)),
+            _ if lane["enabled"] == false => "disabled on chain".to_owned(),
             (None, Some(wei)) => format!("needs {wei} for gas"),
             (None, None) => "pays".to_owned(),
         };
