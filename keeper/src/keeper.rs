@@ -285,7 +285,7 @@ async fn wait_for_chain(
             Ok(Err(wrong)) => bail!(wrong),
             Err(error) => {
                 tracing::warn!(%error, "the chain does not answer at chain.rpc_urls; intake is open, payments wait");
-                let now = Readiness::not_yet(&format!("chain: {error}"));
+                let now = not_ready(&error);
                 readiness.send_replace(now.with_endpoints(line.chain.endpoints()));
             }
         }
@@ -361,6 +361,15 @@ async fn run_stage<F, Fut>(
     }
 }
 
+/// With whose fault it is in front.
+fn not_ready(error: &StageError) -> Readiness {
+    let of = match error {
+        StageError::Store(_) => "database",
+        StageError::Chain(_) | StageError::Sign { .. } => "chain",
+    };
+    Readiness::not_yet(&format!("{of}: {error}"))
+}
+
 /// What came of a step; none when it hangs, or met a mistake of the keeper's own. Either is as a crash in its midst: what
 /// its rows say is to be done is begun again, and nothing else waits for it.
 async fn bounded<T>(name: &str, step: impl Future<Output = T>) -> Option<T> {
@@ -409,7 +418,7 @@ async fn watch_chain(
             Err(error) if error.is_stale() => None,
             Err(error) => {
                 tracing::warn!(%error, "following the chain failed; tried again");
-                Some(Readiness::not_yet(&format!("chain: {error}")))
+                Some(not_ready(&error))
             }
         };
         if let Some(now) = now {
