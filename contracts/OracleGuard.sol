@@ -133,6 +133,7 @@ contract OracleGuard is IOracleGuard, OracleStore {
 
     /// @notice Judges, and remembers: an insane price is believed again only after several good observations. Anyone. An
     /// insane price also stops the vault's swaps for {SWAP_PAUSE}.
+    /// @dev Reverts with `NotConfigured`; `InsufficientGas` when a source could not have its gas.
     function record(address asset) external returns (Judgement memory j) {
         address at = _setupAt(asset);
         Setup memory setup = _load(at);

@@ -38,6 +38,8 @@ contract OracleGuardExtension is OracleStore {
     /// @notice Governance: what `asset`'s price is read from, and how it is judged. Refused when it contradicts itself, when
     /// a source does not answer as it says, or when the sources do not agree on about `anchor`. Forgets what was
     /// remembered; the anchor is the price from which a jump is measured first.
+    /// @dev Reverts with `BadConfig`; `TokenDecimals`; `BadSource`; `BadDescription`; `NoPrice`;
+    /// `AnchorApart`.
     /// @param anchor The price now, known from elsewhere: USD per whole token, times 1e18.
     /// @param anchorBps How far from it the sources may be: 1 to 2000.
     function configure(address asset, Setup memory setup, uint128 anchor, uint16 anchorBps)
@@ -62,6 +64,7 @@ contract OracleGuardExtension is OracleStore {
     }
 
     /// @notice Guardian: bounds of which none is looser than it was, over the same sources. What is remembered stays.
+    /// @dev Reverts with `NotConfigured`; `Looser`; `BadConfig`.
     function tighten(address asset, AssetConfig memory config) external restricted {
         address old = _setupAt(asset);
         Setup memory setup = _load(old);
@@ -72,7 +75,8 @@ contract OracleGuardExtension is OracleStore {
         emit Tightened(asset, config, msg.sender);
     }
 
-    /// @notice Guardian: `asset` has no price until governance configures it again.
+    /// @notice Guardian: `asset` has no price until governance configures it again. No errors but for the
+    /// role.
     function distrust(address asset) external restricted {
         delete _setups[asset];
         emit Distrusted(asset, msg.sender);

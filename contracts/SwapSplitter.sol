@@ -45,7 +45,7 @@ contract SwapSplitter is ISwapSplitter, AccessManaged, ReentrancyGuardTransient 
         (VAULT, WETH) = (vault, weth);
     }
 
-    /// @notice ETH comes from unwrapping.
+    /// @notice ETH comes from unwrapping; anyone else's is refused with `NotTheVault`.
     receive() external payable {
         if (msg.sender != WETH) revert NotTheVault(msg.sender);
     }
@@ -176,7 +176,11 @@ contract SwapSplitter is ISwapSplitter, AccessManaged, ReentrancyGuardTransient 
     }
 
     /// @notice One leg, in a frame that can fail. Only this contract itself.
-    /// @return got What came in of the last hop's token.
+    /// @dev Reverts with `NotSelf`; `HopFailed`; `WrongInput`; `ApprovalLeft`; `NothingBought`;
+    /// `BelowMinimum`, where the minimum is rounded up.
+    /// @param from What the first hop sells.
+    /// @param amount In its units.
+    /// @return got What came in of the last hop's token, in its units.
     function runLeg(address from, uint256 amount, Leg calldata leg) external returns (uint256 got) {
         if (msg.sender != address(this)) revert NotSelf(msg.sender);
         (address token, uint256 input) = (from, amount);

@@ -31,7 +31,11 @@ contract VaultExtension is LaneControl, Proxy {
         return TREASURY;
     }
 
-    /// @notice Sets the authority and the times, in seconds, for good.
+    /// @notice Sets the authority and the times, in seconds, for good. Whoever is first may; the proxy's
+    /// constructor calls it.
+    /// @dev Reverts with `InvalidInitialization` the second time, and on the contracts behind the proxy;
+    /// `ZeroAddress`; `OutOfRange`.
+    /// @param authority_ The AccessManager that says who governs and who guards.
     /// @param exitDelay_ 1 hour to 30 days.
     /// @param maxPause_ 1 hour to 14 days.
     /// @param pauseCooldown_ At least `maxPause_`, at most 90 days.

@@ -17,7 +17,9 @@ import {IUpgradeGate} from "./interfaces/IUpgradeGate.sol";
 ///     propose -> delay -> activate -> probation -> final
 ///                  └> cancel             └> rollback
 ///
-/// Governance proposes and activates; a guardian cancels what is proposed, and rolls back within probation, at once.
+/// Governance proposes and activates; a guardian cancels what is proposed, and rolls back within probation,
+/// at once. Who lacks the role gets `AccessManagedUnauthorized`. The vault's pauses stop none of it. Times
+/// are unix seconds.
 ///
 /// A beacon is taken in as a proxy that is its own admin: all proxies behind it change together, and nothing is called on
 /// them, so its versions bring no migration.
@@ -66,17 +68,23 @@ contract VersionRegistry is AccessManaged {
     event RolledBack(address indexed proxy, uint64 from, uint64 to, address by);
 
     error BadDelays(uint32 delay, uint32 probation);
+    /// @notice It was never registered.
     error UnknownProxy(address proxy);
     error AlreadyRegistered(address proxy);
+    /// @notice This registry must own it before the proxy is registered.
     error NotOwnerOfAdmin(address admin);
+    /// @notice Nothing is called on what is behind a beacon.
     error BeaconWithData(address beacon);
     error NumberNotHigher(uint64 number, uint64 last);
+    /// @notice The implementation's code has another hash, or there is none.
     error WrongCode(address implementation, bytes32 expected, bytes32 actual);
+    /// @notice Hashes of the call that migrates.
     error WrongData(bytes32 expected, bytes32 actual);
     error NothingProposed(address proxy);
     error StillProposed(address proxy, uint64 number);
     error TooEarly(uint256 activeFrom);
     error OnProbation(uint256 until);
+    /// @notice What runs is final, or was rolled back to.
     error NotOnProbation(address proxy);
     /// @notice The gate's state differs before and after.
     error GateClosed(address proxy, bytes32 was, bytes32 would);
@@ -89,8 +97,12 @@ contract VersionRegistry is AccessManaged {
         (DELAY, PROBATION) = (delay, probation);
     }
 
-    /// @notice Governance: takes a proxy in, with the code that it runs now.
+    /// @notice Governance: takes a proxy in, with the code that it runs now, which is final.
+    /// @dev Reverts with `AlreadyRegistered`; `NotOwnerOfAdmin`. That `implementation` is what the proxy runs
+    /// is governance's to see to.
     /// @param admin The proxy's admin, owned by this registry already; of a beacon, the beacon.
+    /// @param number Of the version. Those that are proposed must be higher.
+    /// @param layoutHash As in {propose}.
     function register(
         address proxy,
         ProxyAdmin admin,
@@ -118,7 +130,10 @@ contract VersionRegistry is AccessManaged {
         emit Registered(proxy, number, implementation);
     }
 
-    /// @notice Governance: says what the proxy will run. {activate} may follow after `DELAY`.
+    /// @notice Governance: says what the proxy will run. {activate} may follow after `DELAY`. Also during a
+    /// probation.
+    /// @dev Reverts with `UnknownProxy`; `StillProposed`, one at a time; `NumberNotHigher`; `WrongCode`;
+    /// `BeaconWithData`.
     /// @param number Higher than any before.
     /// @param codehash What governance has reviewed: the implementation must have it.
     /// @param layoutHash keccak256 of the storage layout file in the sources.
@@ -156,7 +171,8 @@ contract VersionRegistry is AccessManaged {
         emit Proposed(proxy, number, implementation, layoutHash, block.timestamp + DELAY);
     }
 
-    /// @notice Guardian: takes a proposal off the table.
+    /// @notice Guardian: takes a proposal off the table, whenever it is not activated yet.
+    /// @dev Reverts with `UnknownProxy`; `NothingProposed`.
     function cancel(address proxy) external restricted {
         Line storage line = _line(proxy);
         Version storage version = _pending(proxy, line);
@@ -165,8 +181,11 @@ contract VersionRegistry is AccessManaged {
         emit Cancelled(proxy, version.number, msg.sender);
     }
 
-    /// @notice Governance: upgrades to what was proposed at least `DELAY` ago, unless the version before is still on
-    /// probation. Reverts when the gate sees a difference.
+    /// @notice Governance: upgrades to what was proposed at least `DELAY` ago, unless the version before is
+    /// still on probation. Reverts when the gate sees a difference. A probation of `PROBATION` seconds
+    /// begins.
+    /// @dev Reverts with `UnknownProxy`; `NothingProposed`; `TooEarly`; `OnProbation`; `WrongCode` when the
+    /// code changed since; `WrongData`; `GateClosed`; and with what the migration or the gate reverts with.
     /// @param data The call whose hash was proposed.
     function activate(address proxy, bytes calldata data) external restricted {
         Line storage line = _line(proxy);
@@ -189,7 +208,9 @@ contract VersionRegistry is AccessManaged {
         if (was != would) revert GateClosed(proxy, was, would);
     }
 
-    /// @notice Guardian: back to the version before, at once, within probation.
+    /// @notice Guardian: back to the version before, at once, within probation. No gate is asked and no
+    /// call reaches the version that is left, so that none can refuse. What is proposed stays proposed.
+    /// @dev Reverts with `UnknownProxy`; `NotOnProbation`.
     function rollback(address proxy) external restricted {
         Line storage line = _line(proxy);
         if (block.timestamp >= line.probationEnd) revert NotOnProbation(proxy);
@@ -202,12 +223,14 @@ contract VersionRegistry is AccessManaged {
         _install(line, proxy, to.implementation, "");
     }
 
-    /// @notice Everything that was ever registered or proposed for `proxy`, oldest first.
+    /// @notice Everything that was ever registered or proposed for `proxy`, oldest first; empty when it is
+    /// unknown.
     function history(address proxy) external view returns (Version[] memory) {
         return _lines[proxy].history;
     }
 
     /// @notice What runs now, and until when a guardian may roll back (0 or past: it is final).
+    /// @dev Reverts with `UnknownProxy`.
     function current(address proxy) external view returns (Version memory version, uint256 probationEnd) {
         Line storage line = _line(proxy);
         return (line.history[line.active], line.probationEnd);

@@ -176,11 +176,7 @@ contract Deploy is Script {
         if (params.guardians.length == 0) revert BadParameter("guardians", "is empty: nobody could pause");
         if (params.lanes.length == 0) revert BadParameter("lanes", "is empty: no keeper could pay");
         if (params.assets.length == 0) revert BadParameter("assets", "is empty: nothing could be paid");
-        for (uint256 i = 0; i < params.guardians.length; ++i) {
-            if (params.guardians[i] == params.governance) {
-                revert BadParameter("guardians", "names governance: no account may hold two powers");
-            }
-        }
+        _checkPowers(params);
         if (params.governanceDelay > params.maxPause) {
             revert BadParameter(
                 "governanceDelay", "is above maxPause: governance could not act within a pause"
@@ -205,6 +201,38 @@ contract Deploy is Script {
             if (ok && said.length == 32 && abi.decode(said, (uint256)) != asset.decimals) {
                 revert BadParameter(asset.symbol, "the token says other decimals");
             }
+        }
+    }
+
+    /// @dev Governance, guardians, lanes and approvers are never in one hand. The oracle guard's power is a contract's own,
+    /// and the cold address has none.
+    function _checkPowers(Params memory params) private pure {
+        address[] memory governance = new address[](1);
+        governance[0] = params.governance;
+        string[4] memory keys = ["governance", "guardians", "lanes", "approvers"];
+        string[4] memory holders = ["governance", "a guardian", "a lane", "an approver"];
+        address[][4] memory accounts = [governance, params.guardians, params.lanes, params.approvers];
+        for (uint256 i = 1; i < accounts.length; ++i) {
+            for (uint256 n = 0; n < accounts[i].length; ++n) {
+                address account = accounts[i][n];
+                if (account == address(0)) revert BadParameter(keys[i], "names the zero address");
+                for (uint256 k = 0; k < i; ++k) {
+                    if (_count(accounts[k], account) == 0) continue;
+                    revert BadParameter(
+                        keys[i], string.concat("names ", holders[k], ": no account may hold two powers")
+                    );
+                }
+                if (_count(accounts[i], account) != 1) revert BadParameter(keys[i], "names one twice");
+            }
+        }
+        if (_count(params.lanes, params.cold) != 0) {
+            revert BadParameter("cold", "is a lane: a stolen keeper key would hold the reserves");
+        }
+    }
+
+    function _count(address[] memory list, address account) private pure returns (uint256 count) {
+        for (uint256 i = 0; i < list.length; ++i) {
+            if (list[i] == account) ++count;
         }
     }
 

@@ -1,5 +1,6 @@
 // `make mutation`: changes one thing at a time in the code that pays, bounds and upgrades, and asks whether a test
-// notices. A mutant that no test kills needs a reason in script/mutation-survivors.json, or the run fails.
+// notices. A mutant that no test kills needs a reason in script/mutation-survivors.json, or the run fails; it fails too when
+// less than 95 % of those that compile are killed.
 //
 //   node script/mutation.mjs [--list] [--only FILE_PART] [--sample N] [--workers N] [--survivors]
 //
@@ -314,6 +315,7 @@ await Promise.all(workers.map(async (worker) => {
 }));
 
 let unexplained = 0;
+let tooFew = false;
 for (const [part, files] of Object.entries(SCOPE)) {
   const of = results.filter((r) => files.includes(r.file) && r.verdict !== "unviable");
   if (!of.length) continue;
@@ -321,9 +323,10 @@ for (const [part, files] of Object.entries(SCOPE)) {
   const open = survived.filter((r) => !known.has(idOf(r)));
   unexplained += open.length;
   const killed = of.length - survived.length;
+  tooFew ||= killed < 0.95 * of.length;
   console.log(`${part}: ${killed} of ${of.length} viable mutants killed, ${((100 * killed) / of.length).toFixed(1)} %; `
     + `survivors: ${survived.length - open.length} explained, ${open.length} not`);
   for (const r of open) console.log(`  ${idOf(r)}  (line ${r.line})`);
 }
 console.log(`judged ${results.length} of ${all} mutants`);
-process.exit(unexplained ? 1 : 0);
+process.exit(unexplained || tooFew ? 1 : 0);

@@ -320,7 +320,8 @@ interface IMarginPool {
     /// @notice Takes a share of a book in liquidation into the caller's book, which must then hold its initial margin.
     /// @param share With 18 decimals; no more is taken than leads the book to its target.
     /// @param least Reverts if less than this is paid with it.
-    /// @return taken The share. @return paid From the margin and the insurance fund.
+    /// @return taken The share.
+    /// @return paid From the margin and the insurance fund, in units.
     function bid(address account, uint40 expiry, uint256 share, uint256 least)
         external
         returns (uint256 taken, uint256 paid);
@@ -368,36 +369,61 @@ interface IMarginPool {
 
     // ---------------------------------------------------------------------------------------------- views
 
+    /// @notice What the options are on: a token, or ERC-7528 for ETH. Set for good.
     function underlying() external view returns (address);
+    /// @notice The token that everything is settled in. Set for good.
     function collateral() external view returns (address);
+    /// @notice Where prices come from.
     function guard() external view returns (IOracleGuard);
+    /// @notice What an account may {withdraw}, {lock} or trade with. In units.
     function freeOf(address account) external view returns (uint256);
+    /// @notice An account's withdrawal that the vault did not take: units, the first refusal in unix seconds,
+    /// and for whom it is. Zeros for none: see {retry}.
     function strandedOf(address account) external view returns (Stranded memory);
-    /// @notice Free and locked balances, credits' pots, stranded withdrawals and insurance together.
+    /// @notice Free and locked balances, credits' pots, stranded withdrawals and insurance together. In
+    /// units.
     function held() external view returns (uint256);
+    /// @notice What the insurance fund holds. In units.
     function insurance() external view returns (uint256);
+    /// @notice Calls short beyond those long in the same book, over all books that are not settled. In whole
+    /// underlying with 18 decimals, at most `maxNakedCalls` when a trade adds to them.
     function nakedCalls() external view returns (uint256);
+    /// @notice The volatility per square root of a year, with 18 decimals, and when it was set, in unix
+    /// seconds. After `volLife` initial margin counts with `maxVol`.
     function volatility() external view returns (uint64 value, uint40 setAt);
+    /// @notice When the pause of the opening of risk ends or ended, in unix seconds: 0 when there never was
+    /// one.
     function pausedUntil() external view returns (uint48);
+    /// @notice What {setRules} last set.
     function rules() external view returns (Rules memory);
+    /// @notice An account's options of one expiry, the margin locked for them, and what {collect} credited;
+    /// empty when there is none.
     function bookOf(address account, uint40 expiry) external view returns (Book memory);
+    /// @notice The auction of a book; zeros when it is not in liquidation.
     function auctionOf(address account, uint40 expiry) external view returns (Auction memory);
+    /// @notice How far an expiry is; zeros when it was never traded.
     function settlementOf(uint40 expiry) external view returns (Settlement memory);
-    /// @notice The accounts of an expiry, from `from` on, at most `count`.
+    /// @notice The accounts of an expiry, from `from` on, at most `count`, in the order in which {collect}
+    /// settles them. Empty beyond the last.
     function accountsOf(uint40 expiry, uint256 from, uint256 count) external view returns (address[] memory);
-    /// @notice What a quote is signed as.
+    /// @notice What a quote is signed as: its EIP-712 digest.
     function digestOf(Quote calldata quote) external view returns (bytes32);
-    /// @notice How much of an account's nonce is filled; the largest number when it is cancelled.
+    /// @notice How much of an account's nonce is filled, in whole underlying with 18 decimals; 2^128 - 1 when
+    /// it is cancelled.
     function filledOf(address account, uint64 nonce) external view returns (uint256);
-    /// @notice What a book needs and owes now, in units, with a price that is fit for `action`.
+    /// @notice What a book needs and owes now, in units rounded up, with a price that is fit for `action`.
+    /// @dev Reverts with `Expired`; `NoPrice`, or the guard's `Refused` when the price is not fit.
     function valuationOf(address account, uint40 expiry, IOracleGuard.Action action)
         external
         view
         returns (uint256 initial, uint256 maintenance, uint256 liability, Market memory market);
     /// @notice What a bid for the whole book would be paid now: from its margin and from the insurance fund.
+    /// In units. Without an auction, as when one begins.
+    /// @dev Reverts as {valuationOf} for a liquidation.
     function offerOf(address account, uint40 expiry)
         external
         view
         returns (uint256 fromMargin, uint256 rescue);
+    /// @notice The implementation's version.
     function version() external pure returns (uint64);
 }

@@ -25,6 +25,7 @@ interface IOracleGuard {
     /// @notice The price of `asset`, and what to think of it. Never reverts, but for want of gas: each call to a source takes
     /// what it may use to be there, whether it uses it or not. A million is enough for three sources of which each
     /// burns all that; who bounds the gas treats a revert as no price.
+    /// @dev Anyone. `InsufficientGas` when the next source could not have its gas.
     /// @return verdict What it may be used for.
     /// @return hi The upper end of the price: USD per smallest unit, times 1e36; rounded up. 0 when `Insane`.
     /// @return lo The lower end, rounded down.
@@ -37,5 +38,8 @@ interface IOracleGuard {
 
     /// @notice The price of `asset` for `action`, as {peek} gives it, or a revert with the reasons. Payouts and repayments
     /// are never refused: they need no price, and get 0 and 0 when there is none.
+    /// @dev Anyone. Reverts with `Refused`; `InsufficientGas` as {peek}.
+    /// @return lo USD per smallest unit, times 1e36, rounded down.
+    /// @return hi The same, rounded up.
     function read(address asset, Action action) external view returns (uint256 lo, uint256 hi);
 }

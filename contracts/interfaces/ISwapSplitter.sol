@@ -38,6 +38,7 @@ interface ISwapSplitter {
     /// @notice What somebody had sent here went to the vault.
     event Swept(address indexed asset, uint256 amount);
 
+    /// @notice Only the vault swaps, and only the wrapping contract sends ETH otherwise.
     error NotTheVault(address caller);
     error NotSelf(address caller);
     error ZeroAddress();
@@ -53,6 +54,7 @@ interface ISwapSplitter {
     error HopCount(uint256 leg, uint256 count);
     /// @notice The last hop of a leg does not buy what the swap buys.
     error WrongPath(uint256 leg, address buy);
+    /// @notice A leg must state a least rate.
     error NoMinimum(uint256 leg);
     /// @notice The legs' amounts are not the amount of the swap, or the ETH that came with it is not.
     error AmountMismatch(uint256 actual, uint256 expected);
@@ -65,7 +67,9 @@ interface ISwapSplitter {
     /// @notice A hop left part of its approval.
     error ApprovalLeft(address token, uint256 left);
     error NothingBought(address token);
+    /// @notice Units of what the leg buys; the minimum rounded up.
     error BelowMinimum(uint256 received, uint256 minimum);
+    /// @notice `reason` as in {LegFailed}.
     error TransferFailed(address asset, bytes32 reason);
 
     /// @notice Sells at most `amount` of `sell`, which is here already (ETH: comes with the call), for `buy`. All that
@@ -73,22 +77,40 @@ interface ISwapSplitter {
     ///
     /// A failed leg costs its gas and nothing else. Reverts as a whole for a plan that is malformed, and for an adapter or
     /// a connector that is not governed.
-    /// @return spent Of `amount`. @return received By the legs: what was here before does not count.
+    /// @dev What is spent and received is counted by balances and exact; a leg's minimum is rounded up.
+    /// Pauses are the vault's to ask. Reverts with
+    /// - `NotTheVault`; `SameToken`; `ReentrancyGuardReentrantCall`, as from a leg;
+    /// - `LegCount`, `HopCount`, `NoMinimum`, `WrongPath`, `AmountMismatch` for a plan that is malformed;
+    /// - `NotAnAdapter`; `WrongCode` when an adapter's code is not what was governed; `NotAConnector`;
+    /// - `InsufficientGas` when less gas is left than the next leg may use;
+    /// - `TransferFailed` when the vault does not get what is its own.
+    ///
+    /// A leg fails by itself, seen in {LegFailed}, with `HopFailed`, `WrongInput`, `ApprovalLeft`,
+    /// `NothingBought` or `BelowMinimum`.
+    /// @return spent Of `amount`, in units of `sell`.
+    /// @return received By the legs, in units of `buy`: what was here before does not count.
     function swap(address sell, address buy, uint256 amount, Leg[] calldata legs)
         external
         payable
         returns (uint256 spent, uint256 received);
 
     /// @notice Sends what is here of `asset` to the vault. Anyone, but not within a swap.
+    /// @dev Reverts with `TransferFailed`; `ReentrancyGuardReentrantCall` within a swap.
+    /// @return amount In units of `asset`; 0 when nothing is here.
     function sweep(address asset) external returns (uint256 amount);
 
-    /// @notice Governance: lets legs use `adapter`, whose code has `codehash`.
+    /// @notice Governance: lets legs use `adapter`, whose code has `codehash`. Who lacks the role of this and
+    /// what follows gets `AccessManagedUnauthorized`.
+    /// @dev Reverts with `NoCode`; `WrongCode` when the code has another hash.
     function addAdapter(address adapter, bytes32 codehash) external;
     /// @notice Guardian: no leg uses it any more.
+    /// @dev Reverts with `NotAnAdapter` when it is none.
     function removeAdapter(address adapter) external;
     /// @notice Governance: lets legs pass through `token`.
+    /// @dev Reverts with `NoCode`.
     function addConnector(address token) external;
     /// @notice Guardian: no leg passes through it any more.
+    /// @dev Reverts with `NotAConnector` when it is none.
     function removeConnector(address token) external;
 
     /// @notice The code that an adapter must have; 0: it is none.

@@ -15,19 +15,31 @@ import {ISwapSplitter} from "./ISwapSplitter.sol";
 ///
 /// A push that fails becomes a claim in the same transaction, so that no payment can block another.
 ///
-/// The breaker bounds what leaves in a time: per asset in units, over all assets in USD. Orders have three tiers by
-/// their amount: instant (the keeper alone), approved (M of N signatures), delayed (announced, then payable unless a
-/// guardian vetoed it).
+/// The breaker bounds what leaves in a time: per asset in units, over all assets in USD. A batch that a
+/// bucket does not hold is refused (`AboveLimit`). One that is beyond the hard multiple of the capacity of
+/// the asset's or the USD bucket *trips*: nothing is settled, the asset (in USD: orders, or requests) is
+/// paused, and the call returns, because a revert would undo the pause. All trips lie in one window of
+/// `maxPause`, like a guardian's pauses; until `pauseCooldown` after it, what would trip is refused. The
+/// instant tier's bucket only refuses.
 ///
-/// Amounts are in the asset's own smallest unit (wei for ETH). Payments are exact; what a payment takes from a bucket
-/// is rounded up, what a bucket has left is rounded down.
-/// ETH is written as the address of ERC-7528, `0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE`.
+/// Orders have three tiers by their amount: instant (the keeper alone), approved (M of N signatures), delayed
+/// (announced, then payable unless a guardian vetoed it).
+///
+/// Who may call is said of each function. Governance, guardian and oracle guard are roles of the
+/// AccessManager: who lacks the role gets `AccessManagedUnauthorized`, and who has it with a delay calls
+/// through the AccessManager, which refuses by itself what is not scheduled or not due. What moves or books
+/// money cannot be called from inside another such call: `ReentrancyGuardReentrantCall`. Views have no errors
+/// where none is named, but for those of a token that does not say its balance.
+///
+/// Amounts are in the asset's own smallest unit (wei for ETH). Payments are exact; what a payment takes from
+/// a bucket is rounded up, what a bucket has left is rounded down. Times are unix seconds. ETH is written as
+/// the address of ERC-7528, `0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE`.
 interface IVault {
     // ------------------------------------------------------------------------------------------------ types
 
     /// @notice What a pause stops. An asset is a scope of its own: see {pauseAsset}.
     enum Scope {
-        Everything, // deposits, orders, requests (both ways of paying them), claims and swaps
+        Everything, // deposits, orders, requests (both ways of paying them), claims, sweeps and swaps
         Deposits,
         Orders,
         Requests,
@@ -79,7 +91,7 @@ interface IVault {
     enum Limit {
         Asset, // what leaves of one asset, in units
         Usd, // what leaves of all assets that have a sane price, in USD with 18 decimals
-        Instant // what leaves of one asset by the keeper alone, in units, per day
+        Instant // what leaves of one asset by the keeper alone, in units, per day; never trips, only refuses
     }
 
     /// @notice What governance sets and guardians may lower. Amounts in units; capacity, instantPerPayout and
@@ -179,8 +191,8 @@ interface IVault {
     event LaneEnabled(address indexed lane, uint64 next, bytes24 head);
     event LaneDisabled(address indexed lane, address by);
 
-    /// @notice The breaker tripped: the batch was far beyond `limit`. Nothing was settled, and the asset (limits Asset)
-    /// or `scope` (limit Usd) is paused until `until`.
+    /// @notice The breaker tripped: the batch was far beyond `limit`, Asset or Usd. Nothing was settled, and
+    /// the asset (limit Asset) or `scope` (limit Usd: Orders or Requests) is paused until `until`.
     /// @param asked What the batch asked for, and `left` what the limit had left: units, or USD with 18 decimals.
     event Tripped(
         Limit indexed limit,
@@ -237,22 +249,29 @@ interface IVault {
     error ZeroAddress();
     error ZeroAmount();
     error OutOfRange(uint256 value, uint256 min, uint256 max);
+    /// @notice It is not listed, or has no code: a call to an address without code would seem to succeed.
     error AssetNotListed(address asset);
     /// @notice `msg.value` is not the amount (ETH), or is not zero (ERC-20).
     error WrongValue(uint256 sent, uint256 expected);
+    /// @notice In units, as in all errors with an asset, where nothing else is said.
     error InsufficientBalance(address asset, address account, uint256 asked, uint256 balance);
     error BelowMinRequest(address asset, uint256 amount, uint256 minimum);
+    /// @notice Zero, the vault itself, or the asset.
     error BadRecipient(address recipient);
+    /// @notice The push failed. `reason` as in {PayoutFailed}.
     error TransferFailed(address asset, address to, bytes32 reason);
 
-    /// @notice The caller is no enabled lane.
+    /// @notice No enabled lane; of the lane that numbers are voided of: never one.
     error NotALane(address caller);
     /// @notice The caller's books disagree with the chain: the lane stands at `next`, with `head`.
     error LaneMismatch(uint64 next, bytes24 head);
+    /// @notice No payouts, no requests, or no numbers to void.
     error EmptyBatch();
+    /// @notice References are 8 bytes for each payout.
     error ReferencesLength(uint256 length, uint256 expected);
     /// @notice Of packed payouts: not a multiple of 40 bytes.
     error PayoutsLength(uint256 length);
+    /// @notice The amounts do not add up to the total.
     error TotalMismatch(uint256 stated, uint256 actual);
     error InsufficientFloat(address asset, uint256 asked, uint256 available);
     /// @notice A push (or a question to the oracle guard) failed, and too little gas is left to be sure that it had its
@@ -260,17 +279,23 @@ interface IVault {
     error InsufficientGas();
     /// @notice The token took more than the payouts: it charges its sender, or lies about balances.
     error TokenTookMore(address asset, uint256 paid, uint256 taken);
+    /// @notice Request `id` is of `asset`, and the batch of another.
     error WrongAsset(uint64 id, address asset);
 
+    /// @notice It is not owed: paid, forced or cancelled already, never made, or not what {Requested}
+    /// announced.
     error UnknownRequest(uint64 id);
     error NotRequestOwner(uint64 id, address caller);
+    /// @notice The owner can force it from `readyAt` on, unix seconds.
     error ExitNotReached(uint64 id, uint256 readyAt);
     error NothingToClaim(address asset, address recipient);
 
+    /// @notice `until` is the first second in which it is not, as in {AssetIsPaused}.
     error IsPaused(Scope scope, uint48 until);
     error AssetIsPaused(address asset, uint48 until);
     /// @notice A guardian's window is over; he may pause again from `from` on.
     error GuardianCoolingDown(address guardian, uint48 from);
+    /// @notice The guardian's window ends at `latest`.
     error PauseTooLong(uint48 until, uint48 latest);
     error LaneAlreadyEnabled(address lane);
 
@@ -280,7 +305,10 @@ interface IVault {
     /// @notice A payout is above what this tier may pay.
     error AboveTier(address asset, uint256 most);
     error ApprovalExpired(uint64 deadline);
+    /// @notice It stands: announced by the lane since it was last enabled, not paid, and less than 7 days
+    /// due.
     error AlreadyAnnounced(bytes32 id);
+    /// @notice It does not stand: see {AlreadyAnnounced}. To {veto}: there is nothing to veto.
     error NotAnnounced(bytes32 id);
     error NotYetPayable(bytes32 id, uint48 payableFrom);
     error Vetoed(bytes32 id);
@@ -288,7 +316,9 @@ interface IVault {
     error NotLower();
     /// @notice `value` is left of an amount when all three are divided by their common powers of ten: too many digits.
     error LimitTooPrecise(address asset, uint256 value);
+    /// @notice Seconds.
     error NotWholeMinutes(uint256 window);
+    /// @notice A sweep may take what is above `highWater`, a swap what is above `minFloat`.
     error NoSurplus(address asset, uint256 asked, uint256 surplus);
 
     /// @notice No splitter is set.
@@ -303,11 +333,12 @@ interface IVault {
     error NoMinimum();
     /// @notice The asset has no {SwapRules}.
     error NotSwapped(address asset);
-    /// @notice More than the bucket has left to sell. From `retryAt` on (unix seconds) it fits if nothing else is sold; the
-    /// largest number means never.
+    /// @notice More than the bucket has left to sell. From `retryAt` on (unix seconds) it fits if nothing
+    /// else is sold; the largest number means never.
     error AboveSwapLimit(address asset, uint256 asked, uint256 left, uint256 retryAt);
     /// @notice Every leg failed.
     error NothingSwapped();
+    /// @notice Units of what is bought.
     error ReceivedTooLittle(uint256 received, uint256 required);
     /// @notice The vault's balance of `asset` changed by `measured`, and not by the `said` that the splitter tells: the
     /// token charges for transfers, or somebody lies.
@@ -316,8 +347,12 @@ interface IVault {
     // ------------------------------------------------------------------------------------- a depositor's life
 
     /// @notice Credits `account` with what arrives: `amount` of ETH, or the measured increase of the vault's
-    /// balance for a token (less than `amount` when the token charges a fee on transfer).
-    /// @dev Anyone may call. Reverts while `Everything`, `Deposits` or the asset is paused.
+    /// balance for a token (less than `amount` when the token charges a fee on transfer). Anyone.
+    /// @dev Stopped by pauses of `Everything`, `Deposits` and the asset: `IsPaused`, `AssetIsPaused`. Reverts
+    /// with `AssetNotListed`; `ZeroAddress` for no account; `WrongValue` when `msg.value` is not `amount`
+    /// (ETH) or not zero (token); `ZeroAmount` when nothing arrives; `OutOfRange` when 2^128 units or more
+    /// would be owed of the asset; with what the token says, or `SafeERC20FailedOperation`, when it does not
+    /// transfer.
     /// @param asset A listed token, or ERC-7528 for ETH (then `msg.value == amount`).
     /// @param amount In units of `asset`.
     /// @param account Who owns the credited balance.
@@ -328,27 +363,44 @@ interface IVault {
         returns (uint256 credited);
 
     /// @notice Asks for `amount` of the caller's balance to be paid to `recipient`. The keeper pays it; after
-    /// `exitDelay` the caller can: {forceExit}.
-    /// @dev Works while paused: it moves nothing out. Reverts for a recipient of zero, the vault or the asset.
+    /// `exitDelay` the caller can: {forceExit}. Anyone who has a balance, also of an asset that is unlisted.
+    /// @dev No pause stops it: it moves nothing out. Reverts with `ZeroAmount`; `BelowMinRequest`;
+    /// `BadRecipient` for zero, the vault or the asset; `InsufficientBalance` when the caller has less.
+    /// @param amount In units of `asset`, at least its `minRequest`; paid exactly.
     /// @return id The request's number, from 1 on.
     function request(address asset, uint256 amount, address recipient) external returns (uint64 id);
 
-    /// @notice Takes an unpaid request back into the owner's balance. Only its owner. Works while paused.
+    /// @notice Takes an unpaid request back into the owner's balance. Only its owner.
+    /// @dev No pause stops it. Reverts with `NotRequestOwner`; `UnknownRequest` when it is not owed: paid,
+    /// forced or cancelled already, or `r` is not what {Requested} announced.
     function cancel(Request calldata r) external;
 
-    /// @notice Pays an unpaid request once `exitDelay` has passed since it was made, with no keeper. Only its
-    /// owner. The same payment path as a batch: pauses and failing pushes are treated alike.
+    /// @notice Pays an unpaid request, with no keeper, once `exitDelay` has passed since it was made. Only
+    /// its owner. It is pushed as in a batch: with `payoutGas`, and what fails becomes the recipient's claim.
+    /// Counts in the buckets of the asset and of USD (rounded up, at most what they have left), and is never
+    /// refused by them.
+    /// @dev Stopped by pauses of `Everything`, `Requests` and the asset: `IsPaused`, `AssetIsPaused`. Reverts
+    /// with `NotRequestOwner`; `ExitNotReached` before its time; `UnknownRequest` as {cancel};
+    /// `AssetNotListed` when the token's code is gone (an unlisted asset is paid); `InsufficientGas`;
+    /// `TokenTookMore`.
     function forceExit(Request calldata r) external;
 
-    /// @notice Pays the caller's whole claim in `asset` to `to`, or reverts with the reason.
-    /// @dev Reverts while `Everything` or the asset is paused.
-    /// @return amount In units of `asset`.
+    /// @notice Pays the caller's whole claim in `asset` to `to`, or reverts with the reason. For whoever has
+    /// a claim; past all limits, and with as much gas as the call has.
+    /// @dev Stopped by pauses of `Everything` and the asset: `IsPaused`, `AssetIsPaused`. Reverts with
+    /// `NothingToClaim`; `BadRecipient` for zero, the vault or the asset; `TransferFailed` when the push
+    /// fails; `AssetNotListed` when the token's code is gone (an unlisted asset is paid); `TokenTookMore`.
+    /// @return amount In units of `asset`, exactly what was owed.
     function claim(address asset, address to) external returns (uint256 amount);
 
     // -------------------------------------------------------------------------------------------- a lane's life
 
-    /// @notice Settles a batch of orders of one asset over the caller's lane: all of them, or a revert.
-    /// The lane's head becomes `bytes24(keccak256(msg.data))`; `msg.data` holds the head before.
+    /// @notice Settles a batch of orders of one asset over the caller's lane: each payout is pushed, or
+    /// becomes its recipient's claim, and the lane moves on by their number. Otherwise nothing is settled and
+    /// the lane stays where it is, in one of two ways: the call reverts; or the breaker trips, which pauses,
+    /// emits {Tripped} and returns without a revert. So {Settled} says that a batch is settled, and the
+    /// call's success does not. The lane's head becomes `bytes24(keccak256(msg.data))`; `msg.data` holds the
+    /// head before.
     ///
     /// The batch follows the selector in packed form, because words of zeros cost gas too:
     /// - asset (20 bytes), listed; total (12), the sum of the amounts, checked;
@@ -359,120 +411,203 @@ interface IVault {
     ///   number as void. Neither more nor less, or `PayoutsLength`.
     ///
     /// So there is one way to write a batch. {settleWide} takes the same by the ABI.
-    /// @dev Only an enabled lane. Reverts while `Everything`, `Orders` or the asset is paused, when the position is not
-    /// the chain's, or when the float is below the total. A push that fails becomes a claim.
+    /// @dev Only an enabled lane, or `NotALane`. Amounts are in units, of the instant tier, and paid exactly;
+    /// what they take from a bucket is rounded up. Stopped by pauses of `Everything`, `Orders` and the asset:
+    /// `IsPaused`, `AssetIsPaused`. Reverts with
+    /// - `LaneMismatch` when the position is not the chain's; `EmptyBatch` without payouts;
+    /// - `AssetNotListed`, also when the token's code is gone;
+    /// - `InsufficientFloat` when the total is above {floatOf};
+    /// - `AboveLimit` when a bucket has less left than the total, and the breaker does not trip;
+    /// - `AboveTier` when a payout is above `instantPerPayout`; `TotalMismatch`;
+    /// - `InsufficientGas` when a push failed that may have had less than its `payoutGas`;
+    /// - `TokenTookMore`; `OutOfRange` when a failed push would make 2^128 units or more owed of the asset.
     function settle() external;
 
     /// @notice {settle} for amounts or a total that need more than 96 bits.
+    /// @dev Who, pauses, trips and errors as {settle}; `ReferencesLength` instead of `PayoutsLength`. A sum
+    /// beyond 256 bits is an arithmetic panic.
     function settleWide(Batch calldata b) external;
 
     /// @notice Settles a batch that approvers have signed: payouts up to `approvedPerPayout`, not counted against
     /// the instant tier's day.
-    /// @param deadline Unix seconds, part of what is signed.
+    /// @dev Who, pauses, trips and errors as {settleWide}, with `AboveTier` above `approvedPerPayout`. Also
+    /// `ApprovalExpired` after the deadline, and what {IApprovers-check} reverts with: `TooFewApprovals`,
+    /// `NotAnApprover`, `BadSignature`. Reverts without a reason while no approvers are set: {setApprovals}.
+    /// @param deadline Unix seconds, the last in which it may be settled; part of what is signed.
+    /// @param approvals In ascending order of the approvers' addresses.
     function settleApproved(Batch calldata b, uint64 deadline, Approval[] calldata approvals) external;
 
     /// @notice Says that an order will be paid by the caller's lane. It is payable `announceDelay` later, for 7 days,
     /// unless a guardian vetoed it or the lane was disabled meanwhile. Only an enabled lane.
+    /// @dev No pause stops it: it moves nothing. Reverts with `NotALane`; `AssetNotListed`; `BadRecipient`
+    /// for zero, the vault or the asset; `ZeroAmount`; `Vetoed` when the same was vetoed once;
+    /// `AlreadyAnnounced` while the same stands.
+    /// @param amount In units of `asset`; paid exactly.
     /// @param ref The withdrawal's reference.
+    /// @return id As {announcementId} gives it.
     function announce(address asset, address recipient, uint256 amount, bytes8 ref)
         external
         returns (bytes32 id);
 
     /// @notice Settles announced orders of any amount, each once, not counted against the instant tier's day.
+    /// @dev Who, pauses, trips and errors as {settleWide}, but no `AboveTier`. Also, for each payout that is
+    /// not void: `Vetoed`; `NotAnnounced` when it never was by this lane, was paid, has been due for 7 days,
+    /// or the lane was disabled since; `NotYetPayable`.
     function settleAnnounced(Batch calldata b) external;
 
-    /// @notice Pays requests of one asset. One that is no longer owed is skipped, so that nobody can block the
-    /// others by cancelling.
-    /// @dev Only an enabled lane. Reverts while `Everything`, `Requests` or the asset is paused.
+    /// @notice Pays requests of one asset, also of one that is unlisted. One that is no longer owed is
+    /// skipped ({RequestSkipped}), so that nobody can block the others by cancelling. Only an enabled lane,
+    /// which stays where it is: a request is payable once by its own commitment. {RequestsSettled} says that
+    /// the batch is settled: when the breaker trips, the call returns with {Tripped} and no revert, and all
+    /// are owed as before.
+    /// @dev Amounts are in units and paid exactly; what they take from the buckets of the asset and of USD is
+    /// rounded up. Stopped by pauses of `Everything`, `Requests` and the asset: `IsPaused`, `AssetIsPaused`.
+    /// Reverts with `NotALane`; `EmptyBatch`; `WrongAsset` for a request of another asset; `AboveLimit` when
+    /// a bucket has less left than what is owed of them, and the breaker does not trip; `AssetNotListed` when
+    /// the token's code is gone; `InsufficientGas`; `TokenTookMore`.
     function settleRequests(address asset, bytes32 auditHead, Request[] calldata requests) external;
 
-    /// @notice Gives up the next `count` numbers of `lane` without a payment. Whatever was signed for them can
-    /// never be settled afterwards. At most 65,535 at
-    /// once. Any enabled lane may do it for any lane, enabled or not: it can only refuse.
-    /// The head becomes `bytes24(keccak256(msg.data))`. Works while paused.
+    /// @notice Gives up the next `count` numbers of `lane` without a payment, at most 65,535 at once.
+    /// Whatever was signed for them can never be settled afterwards. Any enabled lane may do it for any lane,
+    /// enabled or not: it can only refuse. The head becomes `bytes24(keccak256(msg.data))`.
+    /// @dev No pause stops it. Reverts with `NotALane` when the caller is no enabled lane, or `lane` never
+    /// was one; `EmptyBatch` for none; `OutOfRange` for more than 65,535; `LaneMismatch` when `lane` does not
+    /// stand at `first` with `head`.
     function voidNumbers(address lane, uint64 first, bytes24 head, uint64 count) external;
 
     // ------------------------------------------------------------------------------------- guardian, governance
 
-    /// @notice Stops a scope for `duration` seconds. Guardian. A guardian's pauses end at most `maxPause` after
-    /// the first of them began, and the same guardian can begin again only `pauseCooldown` after that end.
+    /// @notice Guardian: stops a scope for `duration` seconds. A guardian's pauses end at most `maxPause`
+    /// after the first of them began, and the same guardian can begin again only `pauseCooldown` after that
+    /// end. A pause that ends later already stays as it is.
+    /// @dev Reverts with `ZeroAmount` for no duration; `GuardianCoolingDown` between two windows;
+    /// `PauseTooLong` when it would end after the window.
     function pause(Scope scope, uint32 duration) external;
-    /// @notice Guardian: {pause} for one asset, in the same window of that guardian.
-    /// @dev Reverts with `GuardianCoolingDown`, `PauseTooLong`, or `ZeroAmount` for no duration.
+    /// @notice Guardian: {pause} for one asset, in the same window of that guardian; the same errors.
     function pauseAsset(address asset, uint32 duration) external;
-    /// @notice Oracle guard: {pause} for swaps alone, in a window of its own like a guardian's.
+    /// @notice Oracle guard: {pause} for swaps alone, in a window of its own like a guardian's; the same
+    /// errors.
     function pauseSwaps(uint32 duration) external;
 
-    /// @notice Governance: sets the end of a pause freely. The only way to make one longer.
+    /// @notice Governance: sets the end of a pause freely. The only way to one that outlasts a guardian's
+    /// window.
+    /// @dev Reverts with `OutOfRange` above 2^32 - 1.
+    /// @param until Unix seconds. In that second the pause is over.
     function extendPause(Scope scope, uint48 until) external;
-    /// @notice Governance: {extendPause} for one asset. Unix seconds; at most 2^32 - 1, else `OutOfRange`.
+    /// @notice Governance: {extendPause} for one asset; the same error.
     function extendAssetPause(address asset, uint48 until) external;
 
-    /// @notice Governance: ends a pause now.
+    /// @notice Governance: ends a pause now. No errors but for the role.
     function unpause(Scope scope) external;
-    /// @notice Governance: ends the pause of one asset now, a trip of the breaker too.
+    /// @notice Governance: ends the pause of one asset now, a trip of the breaker too. No errors but for the
+    /// role.
     function unpauseAsset(address asset) external;
 
     /// @notice Guardian: takes the keeper's right from a lane. Its unsettled numbers can be voided by any lane.
+    /// @dev Reverts with `NotALane` when it is not enabled.
     function disableLane(address lane) external;
-    /// @notice Governance: gives an account a lane, or gives it back. A new lane starts at number 1 with the head
-    /// `bytes24(keccak256(abi.encode(block.chainid, vault, lane)))`.
+    /// @notice Governance: gives an account a lane, or gives it back. A new lane starts at number 1 with the
+    /// head `bytes24(keccak256(abi.encode(block.chainid, vault, lane)))`. One that comes back goes on where
+    /// it stood; what it had announced must be announced again.
+    /// @dev Reverts with `ZeroAddress`; `LaneAlreadyEnabled`.
     function enableLane(address lane) external;
-    /// @notice Governance: lists or unlists an asset and sets its parameters. One that is unlisted has no price.
+    /// @notice Governance: lists or unlists an asset and sets its parameters. One that is unlisted has no
+    /// price, and keeps the gas of its pushes.
+    /// @dev Reverts with `ZeroAddress`; to list, with `AssetNotListed` for an address without code that is
+    /// not ETH, and `OutOfRange` for a `payoutGas` that is not 25,000 to 1,000,000.
     function configureAsset(address asset, AssetConfig calldata config) external;
 
-    /// @notice Governance: sets an asset's limits, a capacity of at most 2^128 - 1. What is spent stays spent: buckets keep the time until they are full.
+    /// @notice Governance: sets an asset's limits, a capacity of at most 2^128 - 1. Kept exactly, or refused.
+    /// What is spent stays spent: buckets keep the time until they are full.
+    /// @dev Reverts with `OutOfRange` for an `unpricedShare`, a capacity or a window out of its bounds, and
+    /// for an `approvedPerPayout` below `instantPerPayout`; `NotWholeMinutes`; `LimitTooPrecise` for too many
+    /// digits.
     function setLimits(address asset, AssetLimits calldata limits) external;
     /// @notice Guardian: the same, with nothing above what it was and no shorter window.
+    /// @dev Reverts with `NotLower`, and as {setLimits}.
     function lowerLimits(address asset, AssetLimits calldata limits) external;
-    /// @notice Governance: the bucket over all assets that have a sane price.
-    /// @param capacity In whole USD. @param window Seconds: 1 hour to 30 days, whole minutes.
+    /// @notice Governance: the bucket over all assets that have a sane price, and how far beyond a limit the
+    /// breaker trips.
+    /// @dev Reverts with `OutOfRange` for a window or multiple out of its bounds; `NotWholeMinutes`.
+    /// @param capacity In whole USD.
+    /// @param window Seconds: 1 hour to 30 days, whole minutes.
     /// @param hardMultiple A batch beyond this multiple of a limit's capacity trips the breaker: 1 to 100.
     function setUsdLimit(uint32 capacity, uint32 window, uint8 hardMultiple) external;
-    /// @notice Guardian: the same, not higher and no shorter window.
+    /// @notice Guardian: the same, not higher and no shorter window; the multiple stays.
+    /// @dev Reverts with `NotLower`, and as {setUsdLimit} for the window.
     function lowerUsdLimit(uint32 capacity, uint32 window) external;
-    /// @notice Governance: who judges prices, and how long one that was poked counts (1 minute to 1 day).
+    /// @notice Governance: who judges prices, and how long one that was poked counts, in seconds. Prices that
+    /// were poked before keep their end. A guard without code: no prices.
+    /// @dev Reverts with `OutOfRange` for a `priceLife` that is not 1 minute to 1 day.
     function setOracle(address guard, uint32 priceLife) external;
-    /// @notice Takes the guard's price of `asset` into the vault, or forgets the one it has when the guard has none
-    /// that is sane, or the asset is not listed: then the asset's bucket counts with `unpricedShare` of its capacity.
-    /// Anyone.
+    /// @notice Takes the guard's price of `asset` into the vault, or forgets the one it has when the guard
+    /// has none that is sane, or the asset is not listed: then the asset's bucket counts with `unpricedShare`
+    /// of its capacity. Anyone; no pause stops it.
+    /// @dev The upper end of the guard's price is kept, rounded up to what 32 bits hold: against what leaves.
+    /// Reverts with `InsufficientGas` when the guard failed that may have had less than 1,000,000 gas;
+    /// nothing else that it does reverts.
+    /// @return sane Whether there is a price now.
     function poke(address asset) external returns (bool sane);
 
-    /// @notice Governance: who approves, and how long announced orders wait (1 hour to 30 days).
+    /// @notice Governance: who approves (an {IApprovers}; zero: nobody), and how long announced orders wait,
+    /// in seconds. What is announced already keeps its time.
+    /// @dev Reverts with `OutOfRange` for a delay that is not 1 hour to 30 days.
     function setApprovals(address approvers_, uint32 announceDelay_) external;
-    /// @notice Guardian: an announced order will never be paid.
+    /// @notice Guardian: an announced order will never be paid, and the same can never be announced again.
+    /// @dev Reverts with `NotAnnounced` when it never was, was paid, or is vetoed already.
     function veto(bytes32 id) external;
 
     // ------------------------------------------------------------------------------------------------ treasury
 
-    /// @notice Sends surplus (float above the high-water mark) to the cold address. Only an enabled lane. Reverts while
-    /// `Everything` or the asset is paused.
+    /// @notice Sends surplus (float above the high-water mark) to the cold address, also of an asset that is
+    /// unlisted. Only an enabled lane. No bucket counts it.
+    /// @dev Stopped by pauses of `Everything` and the asset: `IsPaused`, `AssetIsPaused`. Reverts with
+    /// `NotALane`; `ZeroAddress` while there is no cold address; `ZeroAmount`; `NoSurplus` for more than
+    /// there is; `TransferFailed`; `TokenTookMore`.
+    /// @param amount In units; sent exactly.
     function sweep(address asset, uint256 amount) external;
-    /// @notice Brings money back from cold into the float, and books it as such. Anyone; plain transfers to the vault
-    /// reach the float as well, unbooked.
+    /// @notice Brings money back from cold into the float, and books it as such: the cold balance falls by
+    /// it, to zero at least. Anyone; plain transfers to the vault reach the float as well, unbooked.
+    /// @dev No pause stops it. Reverts with `AssetNotListed`, and as {deposit} with `WrongValue`,
+    /// `ZeroAmount` and what the token says.
     /// @return arrived In units, measured.
     function refill(address asset, uint256 amount) external payable returns (uint256 arrived);
-    /// @notice Governance: the one destination of sweeps.
+    /// @notice Governance: the one destination of sweeps; zero: nothing is swept. No errors but for the role.
     function setCold(address cold_) external;
     /// @notice Governance: below `minFloat` a refill is due, above `highWater` there is surplus. In units.
+    /// @dev Reverts with `OutOfRange` when `minFloat` is above `highWater`.
     function setMarks(address asset, uint128 minFloat, uint128 highWater) external;
 
     // --------------------------------------------------------------------------------------------------- swaps
 
-    /// @notice Swaps float of one asset into float of another over the splitter's legs. Only an enabled lane. What left
-    /// and what arrived is measured on the vault's own balances: at least the larger of the order's minimum for
-    /// what was spent and {swapBound} arrives, or everything reverts, whatever pools and adapters do.
-    /// @dev Reverts while `Everything`, `Swaps` or one of the assets is paused; when `sell` would fall below its minFloat;
-    /// above its bucket; after the deadline; and with the guard's own `Refused` when a price is not good enough for a swap.
-    /// A token that charges for transfers is refused. ETH is wrapped by the splitter.
-    /// @return spent Units of `sell`, at most `o.amount`: what failed legs left is back. @return received Units of `buy`.
+    /// @notice Swaps float of one asset into float of another over the splitter's legs. Only an enabled lane.
+    /// What left and what arrived is measured on the vault's own balances: at least the larger of the order's
+    /// minimum for what was spent and {swapBound} arrives, or everything reverts, whatever pools and adapters
+    /// do. Both are rounded up, and so is what the bucket of `sell` counts of `spent`. ETH is wrapped by the
+    /// splitter.
+    /// @dev Stopped by pauses of `Everything`, `Swaps` and either asset: `IsPaused`, `AssetIsPaused`. Reverts
+    /// with
+    /// - `NotALane`; `DeadlinePassed`; `SameAsset`; `ZeroAmount`; `NoMinimum`; `AssetNotListed` for either;
+    /// - `NoSurplus` when the float of `sell` would fall below its `minFloat`;
+    /// - `NotSwapped` without rules for both; `NoPrice`, or the guard's own `Refused` when a price is not
+    ///   good enough for a swap;
+    /// - `NoSplitter`; `TransferFailed`; what {ISwapSplitter-swap} reverts with; `NothingSwapped` when every
+    ///   leg failed;
+    /// - `SwapMismatch`, as for a token that charges for transfers; `ReceivedTooLittle`;
+    /// - `AboveSwapLimit` when the bucket of `sell` has less left than was spent.
+    /// @return spent Units of `sell`, at most `o.amount`: what failed legs left is back.
+    /// @return received Units of `buy`.
     function swap(SwapOrder calldata o) external returns (uint256 spent, uint256 received);
     /// @notice Governance: who executes swaps; zero: nobody. It gets the amount of a swap, and no other right.
+    /// @dev Reverts with `NotOurSplitter` for one that swaps for another vault, without a reason for what is
+    /// no splitter.
     function setSplitter(address splitter_) external;
     /// @notice Governance: how much of an asset is sold in a time, and how far below the guard's price. What was sold
     /// stays counted.
+    /// @dev Reverts with `OutOfRange` for a window that is not 1 hour to 30 days, or more than 1,000 bps.
     function setSwapRules(address asset, SwapRules calldata rules) external;
     /// @notice Guardian: the same, with nothing above what it was and no shorter window.
+    /// @dev Reverts with `NotLower`, and as {setSwapRules}.
     function lowerSwapRules(address asset, SwapRules calldata rules) external;
 
     // ------------------------------------------------------------------------------------------------ views
@@ -481,9 +616,9 @@ interface IVault {
     function balanceOf(address asset, address account) external view returns (uint256);
     /// @notice What `recipient` can {claim}. In units.
     function claimOf(address asset, address recipient) external view returns (uint256);
-    /// @notice Sum of depositor balances, unpaid requests and claims.
+    /// @notice Sum of depositor balances, unpaid requests and claims. In units.
     function liabilitiesOf(address asset) external view returns (uint256);
-    /// @notice What orders can be paid from: balance less liabilities, 0 if that is negative.
+    /// @notice What orders can be paid from: balance less liabilities, 0 if that is negative. In units.
     function floatOf(address asset) external view returns (uint256);
     /// @notice `keccak256(abi.encode(request))` of an unpaid request, 0 otherwise.
     function commitmentOf(uint64 id) external view returns (bytes32);
@@ -493,7 +628,8 @@ interface IVault {
     function laneOf(address lane) external view returns (bool enabled, uint64 next, bytes24 head);
     /// @notice What {configureAsset} last set. The gas of a push stays when an asset is unlisted.
     function assetConfig(address asset) external view returns (AssetConfig memory);
-    /// @notice 0 when it never was paused; in the past when it no longer is.
+    /// @notice When a pause ends or ended, in unix seconds: 0 when there never was one; not in the future
+    /// when it is over.
     function pausedUntil(Scope scope) external view returns (uint48);
     /// @notice {pausedUntil} for one asset: a scope that stops everything stops it too.
     function assetPausedUntil(address asset) external view returns (uint48);
@@ -512,9 +648,11 @@ interface IVault {
     function assetLimits(address asset) external view returns (AssetLimits memory);
     /// @notice What {setUsdLimit} or {lowerUsdLimit} last set: whole USD, seconds, a multiple.
     function usdLimit() external view returns (uint32 capacity, uint32 window, uint8 hardMultiple);
-    /// @notice USD per unit times 1e36, and until when (unix seconds) it counts.
+    /// @notice The price that was last poked, as it is kept, which is rounded up: USD per unit times 1e36,
+    /// and until when (unix seconds) it counts: 0, or not in the future, when it does not.
     function priceOf(address asset) external view returns (uint256 price, uint256 until);
     /// @notice Who checks signatures of the approved tier, and how long announced orders wait, in seconds.
+    /// Zeros until {setApprovals}: then nothing is approved, and what is announced does not wait.
     function approvals() external view returns (address approvers_, uint32 announceDelay_);
     /// @notice What names an announcement: `keccak256(abi.encode(lane, asset, recipient, amount, ref))`.
     function announcementId(address lane, address asset, address recipient, uint256 amount, bytes8 ref)
@@ -536,9 +674,10 @@ interface IVault {
     function swapRules(address asset) external view returns (SwapRules memory);
     /// @notice The bucket of what may be sold of `asset`, now.
     function swapLimitState(address asset) external view returns (LimitState memory);
-    /// @notice The least that must arrive for `spent`, by the guard's prices now:
-    /// ceil(spent * low price of `sell` / high price of `buy` * (10,000 - slippage) / 10,000), where slippage is the
-    /// greater of the two assets'. Reverts as {swap} does when there is no price for a swap.
+    /// @notice The least that must arrive for `spent`, by the guard's prices now: ceil(spent * low price of
+    /// `sell` / high price of `buy` * (10,000 - slippage) / 10,000), where slippage is the greater of the two
+    /// assets'. In units of `buy`.
+    /// @dev Reverts as {swap} with `NotSwapped`, `NoPrice` or the guard's `Refused`.
     function swapBound(address sell, address buy, uint256 spent) external view returns (uint256);
     /// @notice Every asset that ever was listed.
     function assets() external view returns (address[] memory);

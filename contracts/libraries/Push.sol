@@ -3,9 +3,10 @@ pragma solidity 0.8.30;
 
 import {Assets} from "./Assets.sol";
 
-/// @notice Sends value without trusting the other side: its gas is bounded, at most 32 bytes of what it returns are
-/// copied, and nothing that it does can revert the caller. All of the project's assembly that moves money is here;
-/// {sendPacked} is held against {send} by a differential fuzz test.
+/// @notice Sends value without trusting the other side: its gas is bounded, at most 32 bytes of what it
+/// returns are copied, and nothing that it does can revert the caller. All of the project's assembly that
+/// pushes money is here; {sendPacked} is held against {send} by a differential fuzz test. README.md says
+/// where else there is assembly.
 library Push {
     uint256 private constant AMOUNT_MASK = 0xffffffffffffffffffffffff;
 

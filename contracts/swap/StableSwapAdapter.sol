@@ -29,14 +29,14 @@ contract StableSwapAdapter is ISwapAdapter, AccessManaged {
 
     constructor(address authority_) AccessManaged(authority_) {}
 
-    /// @notice Governance: lets swaps use `pool`.
+    /// @notice Governance: lets swaps use `pool`. Reverts with `NoCode`.
     function addPool(address pool) external restricted {
         if (pool.code.length == 0) revert NoCode(pool);
         isPool[pool] = true;
         emit PoolAdded(pool);
     }
 
-    /// @notice Guardian: no swap uses it any more.
+    /// @notice Guardian: no swap uses it any more. Reverts with `NoPool` when none did.
     function removePool(address pool) external restricted {
         if (!isPool[pool]) revert NoPool();
         delete isPool[pool];

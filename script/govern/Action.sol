@@ -180,6 +180,7 @@ abstract contract Action is Script {
         (bool lane,,) = vault.laneOf(account);
         if (_isMember(Roles.GOVERNANCE, account)) power = "GOVERNANCE";
         else if (_isMember(Roles.GUARDIAN, account)) power = "GUARDIAN";
+        else if (_isMember(Roles.VOLATILITY, account)) power = "VOLATILITY";
         else if (lane) power = "an enabled lane";
         else if (_isApprover(account)) power = "an approver";
         else return;

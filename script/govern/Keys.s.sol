@@ -12,6 +12,7 @@ import {Action} from "script/govern/Action.sol";
 ///
 ///     forge script script/govern/Keys.s.sol --rpc-url URL --sender GOVERNANCE --sig addGuardian ACCOUNT
 ///     ... --sig removeGuardian ACCOUNT
+///     ... --sig removeVolatility ACCOUNT
 ///     ... --sig addGovernance SUCCESSOR
 ///     forge script script/govern/Keys.s.sol --rpc-url URL --sender SUCCESSOR --sig removeGovernance OLD
 ///     ... --sig cancelScheduled CALLER TARGET CALLDATA  # from the event OperationScheduled
@@ -28,6 +29,15 @@ contract Keys is Action {
             revert BadInput("account", "is no guardian: there is nothing to do");
         }
         _act("remove-guardian", _one(_revoke(Roles.GUARDIAN, account, "remove the guardian ")));
+    }
+
+    /// @notice Who sets the volatility of margin pools: {Margin-empower} appoints another.
+    function removeVolatility(address account) external ready {
+        if (!_isMember(Roles.VOLATILITY, account)) {
+            revert BadInput("account", "sets no volatility: there is nothing to do");
+        }
+        string memory verb = "take the volatility of margin pools from ";
+        _act("remove-volatility", _one(_revoke(Roles.VOLATILITY, account, verb)));
     }
 
     /// @notice With the delay that the sender has.

@@ -14,6 +14,9 @@ contract Lanes is Action {
         (bool enabled,,) = vault.laneOf(lane);
         if (enabled) revert BadInput("lane", "is enabled already: there is nothing to do");
         _requireNoPower("lane", lane);
+        if (lane == vault.cold()) {
+            revert BadInput("lane", "is the cold address: a stolen keeper key would hold the reserves");
+        }
         _act(
             "enable-lane",
             address(vault),

@@ -81,7 +81,8 @@ contract Margin is Action {
     {
         _beacon(factory);
         address pool = factory.addressOf(underlying, collateral);
-        _requireNoPower("setter", setter);
+        // One account may set the volatility of several pools.
+        if (!_isMember(Roles.VOLATILITY, setter)) _requireNoPower("setter", setter);
         DeployMargin selectors = new DeployMargin();
         Call[] memory calls = new Call[](4);
         calls[0] = _role(pool, selectors.governanceSelectors(), Roles.GOVERNANCE, "set what governance sets");

@@ -16,7 +16,8 @@ import {Action} from "script/govern/Action.sol";
 
 /// @title Versions of the vault's code. Governance proposes and activates, guardians cancel and roll back.
 /// @notice The storage layout's hash is that of contracts/layout/Vault.txt, the gate that of the deployment. Run
-/// `propose` from the same commit both times, or it is another operation. See {Action} for modes and delays.
+/// `propose` from the commit that was reviewed, both times: it refuses code that this commit does not build. See {Action}
+/// for modes and delays.
 ///
 ///     SPILLWAY_MODE=send forge script script/govern/Upgrade.s.sol --rpc-url URL --private-key KEY --broadcast \
 ///       --sig build                                          # any account: deploys this commit's code
@@ -32,9 +33,8 @@ contract Upgrade is Action {
         vm.startBroadcast(_sender_());
         implementation = address(new Vault(address(new VaultExtension(address(new VaultTreasury())))));
         vm.stopBroadcast();
-        console2.log("implementation", implementation);
-        console2.log("extension     ", Vault(payable(implementation)).EXTENSION());
-        console2.log("codehash      ", vm.toString(implementation.codehash));
+        address extension = Vault(payable(implementation)).EXTENSION();
+        _tellParts(implementation, extension, VaultExtension(payable(extension)).TREASURY());
     }
 
     function propose(address implementation, uint64 number, bytes calldata data) external ready {
@@ -61,14 +61,12 @@ contract Upgrade is Action {
                 "number", string.concat("is not above ", _number(newest.number), ", the last one")
             );
         }
+        _requireReviewed(implementation);
         _rehearseActivation(implementation, data);
         bytes32 layoutHash = keccak256(bytes(vm.readFile("contracts/layout/Vault.txt")));
         bytes memory call = abi.encodeCall(
             VersionRegistry.propose,
             (address(vault), number, implementation, implementation.codehash, layoutHash, data, gate)
-        );
-        console2.log(
-            "codehash, to compare with the build that was reviewed:", vm.toString(implementation.codehash)
         );
         string memory meaning = string.concat(
             "propose version ", _number(number), ", ", vm.toString(implementation), ", codehash "
@@ -130,6 +128,56 @@ contract Upgrade is Action {
         console2.log("proposed is version", newest.number, newest.implementation);
         console2.log("  codehash", vm.toString(newest.codehash));
         console2.log("  may be activated from unix time", uint256(newest.since) + registry.DELAY());
+    }
+
+    /// @dev The hash that the registry keeps covers the address of the second part, not its code. So each part is built here
+    /// around the address of the next that it names: what is not equal to the last byte is other code.
+    function _requireReviewed(address implementation) private {
+        uint256 state = vm.snapshotState();
+        address extension = _named(implementation, "EXTENSION()");
+        if (extension.code.length == 0 || implementation.codehash != _vaultWith(extension).codehash) {
+            _otherCode("is not the Vault", implementation);
+        }
+        address treasury = _named(extension, "TREASURY()");
+        if (treasury.code.length == 0 || extension.codehash != _extensionWith(treasury).codehash) {
+            _otherCode("has another extension than the VaultExtension", extension);
+        }
+        if (treasury.codehash != address(new VaultTreasury()).codehash) {
+            _otherCode("has another treasury than the VaultTreasury", treasury);
+        }
+        vm.revertToState(state);
+        _tellParts(implementation, extension, treasury);
+    }
+
+    /// @dev Tests propose code of their own.
+    function _vaultWith(address extension) internal virtual returns (address) {
+        return address(new Vault(extension));
+    }
+
+    function _extensionWith(address treasury) internal virtual returns (address) {
+        return address(new VaultExtension(treasury));
+    }
+
+    /// @dev Zero when `part` names none.
+    function _named(address part, string memory getter) private view returns (address next) {
+        (bool ok, bytes memory said) = part.staticcall(abi.encodeWithSignature(getter));
+        if (ok && said.length == 32) next = address(uint160(uint256(bytes32(said))));
+    }
+
+    function _otherCode(string memory what, address at) private pure {
+        revert BadInput(
+            "implementation",
+            string.concat(what, " of this commit, at ", vm.toString(at), ": check out what was reviewed")
+        );
+    }
+
+    function _tellParts(address implementation, address extension, address treasury) private view {
+        address[3] memory parts = [implementation, extension, treasury];
+        string[3] memory names = ["implementation", "extension     ", "treasury      "];
+        for (uint256 i = 0; i < parts.length; ++i) {
+            console2.log(names[i], parts[i]);
+            console2.log("      codehash", vm.toString(parts[i].codehash));
+        }
     }
 
     /// @dev As {VersionRegistry-activate} would do it: a version that cannot be activated is not worth the delays.

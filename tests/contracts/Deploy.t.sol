@@ -195,9 +195,7 @@ contract DeployTest is Fixture {
         p = params();
         p.guardians = new address[](0);
         _refuses(script, p, "guardians", "is empty: nobody could pause");
-        p = params();
-        p.guardians[0] = GOVERNANCE;
-        _refuses(script, p, "guardians", "names governance: no account may hold two powers");
+        _refusesTwoPowers(script);
         p = params();
         p.assets[1].decimals = 6;
         _refuses(script, p, "TDAI", "the token says other decimals");
@@ -207,6 +205,66 @@ contract DeployTest is Fixture {
         p = params();
         p.assets[0].decimals = 6;
         _refuses(script, p, "ETH", "ETH has 18 decimals");
+    }
+
+    /// @dev Each pair of powers, at the last place of the later list.
+    function _refusesTwoPowers(Deploy script) private {
+        string memory problem = ": no account may hold two powers";
+        string[3] memory keys = ["guardians", "lanes", "approvers"];
+        string[3] memory words = ["names governance", "names a guardian", "names a lane"];
+        for (uint256 later = 0; later < 3; ++later) {
+            for (uint256 earlier = 0; earlier <= later; ++earlier) {
+                Deploy.Params memory p = _withApprovers();
+                address[][3] memory lists = [p.guardians, p.lanes, p.approvers];
+                address[3] memory holders = [GOVERNANCE, p.guardians[1], p.lanes[0]];
+                lists[later][1] = holders[earlier];
+                _refuses(script, p, keys[later], string.concat(words[earlier], problem));
+            }
+            Deploy.Params memory twice = _withApprovers();
+            address[][3] memory ofTwice = [twice.guardians, twice.lanes, twice.approvers];
+            ofTwice[later][1] = ofTwice[later][0];
+            _refuses(script, twice, keys[later], "names one twice");
+            ofTwice[later][1] = address(0);
+            _refuses(script, twice, keys[later], "names the zero address");
+        }
+        Deploy.Params memory cold = params();
+        cold.cold = OTHER_LANE;
+        _refuses(script, cold, "cold", "is a lane: a stolen keeper key would hold the reserves");
+        script.check(_withApprovers());
+    }
+
+    function _withApprovers() private returns (Deploy.Params memory p) {
+        p = params();
+        p.approvers = new address[](2);
+        (p.approvers[0], p.approvers[1]) = (makeAddr("approver"), makeAddr("other approver"));
+    }
+
+    /// @notice Every contract that script/Deploy.s.sol deploys has room below the 24,576 bytes of EIP-170. Margin pools are
+    /// built with other settings, where `make build-contracts` looks at their size.
+    function test_every_contract_has_room_below_the_size_limit() public {
+        string[13] memory names = [
+            "Vault",
+            "VaultExtension",
+            "VaultTreasury",
+            "VaultGate",
+            "VersionRegistry",
+            "Approvers",
+            "OracleGuard",
+            "OracleGuardExtension",
+            "SwapSplitter",
+            "UniswapV2Adapter",
+            "UniswapV3Adapter",
+            "StableSwapAdapter",
+            "BalancerAdapter"
+        ];
+        for (uint256 i = 0; i < names.length; ++i) {
+            string memory json = vm.readFile(string.concat("out/", names[i], ".sol/", names[i], ".json"));
+            // The test of mutants builds without the optimizer.
+            vm.skip(!vm.parseJsonBool(json, ".metadata.settings.optimizer.enabled"));
+            uint256 size = vm.parseJsonBytes(json, ".deployedBytecode.object").length;
+            assertGt(size, 1000, names[i]);
+            assertLe(size, 24_576 - 2000, names[i]);
+        }
     }
 
     function test_the_example_parameters_are_read_and_refused_until_filled_in() public {

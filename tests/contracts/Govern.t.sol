@@ -8,6 +8,8 @@ import {stdJson} from "forge-std/StdJson.sol";
 
 import {Approvers} from "contracts/Approvers.sol";
 import {Vault} from "contracts/Vault.sol";
+import {VaultExtension} from "contracts/VaultExtension.sol";
+import {VaultTreasury} from "contracts/VaultTreasury.sol";
 import {VersionRegistry} from "contracts/VersionRegistry.sol";
 import {IOracleGuard} from "contracts/interfaces/IOracleGuard.sol";
 import {IVault} from "contracts/interfaces/IVault.sol";
@@ -28,7 +30,20 @@ import {Veto} from "script/govern/Veto.s.sol";
 import {Fixture} from "tests/contracts/Fixture.sol";
 import {FixedGuard} from "tests/contracts/mocks/FixedGuard.sol";
 import {PlainToken} from "tests/contracts/mocks/Tokens.sol";
-import {VaultExtensionBroken, VaultExtensionV2} from "tests/contracts/mocks/VaultV2.sol";
+import {VaultExtensionBroken, VaultExtensionV2, VaultV2} from "tests/contracts/mocks/VaultV2.sol";
+
+/// @notice Takes one contract for what this commit builds as the vault's second part.
+contract UpgradeTo is Upgrade {
+    address private extension;
+
+    function review(Vault implementation) external {
+        extension = implementation.EXTENSION();
+    }
+
+    function _extensionWith(address) internal view override returns (address) {
+        return extension;
+    }
+}
 
 /// @notice The scripts under script/govern, against a deployment whose governance acts with a delay: what they produce
 /// is sent by the account that they name, and has the effect.
@@ -48,6 +63,7 @@ contract GovernTest is Fixture {
     Treasury private treasury = new Treasury();
     Veto private veto = new Veto();
     Upgrade private upgrade = new Upgrade();
+    UpgradeTo private upgradeTo = new UpgradeTo();
     Keys private keys = new Keys();
 
     function setUp() public {
@@ -465,6 +481,8 @@ contract GovernTest is Fixture {
             string.concat(vm.toString(GUARDIAN), " is GUARDIAN: no account may hold two powers")
         );
         _refuses(lanes, GOVERNANCE, abi.encodeCall(Lanes.enable, (address(0))), "lane", "is zero");
+        string memory problem = "is the cold address: a stolen keeper key would hold the reserves";
+        _refuses(lanes, GOVERNANCE, abi.encodeCall(Lanes.enable, (COLD)), "lane", problem);
     }
 
     function test_list_and_unlist_an_asset() public {
@@ -524,10 +542,16 @@ contract GovernTest is Fixture {
         return address(uint160(uint256(vm.load(address(vault), ERC1967Utils.IMPLEMENTATION_SLOT))));
     }
 
+    function _reviewed(address extension) private returns (address) {
+        Vault v = new Vault(extension);
+        upgradeTo.review(v);
+        return address(v);
+    }
+
     function test_upgrade_and_roll_back() public {
-        address second = address(new Vault(address(new VaultExtensionV2())));
+        address second = _reviewed(address(new VaultExtensionV2()));
         bytes memory migrate = abi.encodeCall(VaultExtensionV2.migrate, ());
-        _govern(upgrade, abi.encodeCall(Upgrade.propose, (second, 2, migrate)));
+        _govern(upgradeTo, abi.encodeCall(Upgrade.propose, (second, 2, migrate)));
         VersionRegistry.Version memory proposed = registry.history(address(vault))[1];
         assertEq(proposed.codehash, second.codehash);
         assertEq(proposed.layoutHash, keccak256(bytes(vm.readFile("contracts/layout/Vault.txt"))));
@@ -545,7 +569,7 @@ contract GovernTest is Fixture {
             "the version is final: governance must propose the one before again, under a higher number"
         );
         // After probation the way back is a proposal of the code that ran before.
-        _govern(upgrade, abi.encodeCall(Upgrade.propose, (second, 3, "")));
+        _govern(upgradeTo, abi.encodeCall(Upgrade.propose, (second, 3, "")));
         _guard(upgrade, abi.encodeCall(Upgrade.cancel, ()));
         upgrade.use(file, Action.Mode.Calldata, GOVERNANCE, "");
         upgrade.status();
@@ -562,7 +586,6 @@ contract GovernTest is Fixture {
     }
 
     function test_bad_upgrades_are_named() public {
-        address second = address(new Vault(address(new VaultExtensionV2())));
         string memory none = "none is proposed: see propose()";
         _refuses(upgrade, GUARDIAN, abi.encodeCall(Upgrade.cancel, ()), "version", none);
         _refuses(upgrade, GOVERNANCE, abi.encodeCall(Upgrade.activate, ("")), "version", none);
@@ -576,23 +599,62 @@ contract GovernTest is Fixture {
             "implementation",
             "is the vault's proxy: give the new code's own address, see build()"
         );
-        address broken = address(new Vault(address(new VaultExtensionBroken(0))));
+        address broken = _reviewed(address(new VaultExtensionBroken(0)));
         call = abi.encodeCall(Upgrade.propose, (broken, 2, abi.encodeCall(VaultExtensionBroken.migrate, ())));
         _refuses(
-            upgrade,
+            upgradeTo,
             GOVERNANCE,
             call,
             "implementation",
             "changes what the gate guards (see VaultGate): it could not be activated"
         );
+        address second = _reviewed(address(new VaultExtensionV2()));
         call = abi.encodeCall(Upgrade.propose, (second, 1, ""));
         _refuses(upgrade, GOVERNANCE, call, "number", "is not above 1, the last one");
-        _govern(upgrade, abi.encodeCall(Upgrade.propose, (second, 2, "")));
+        _govern(upgradeTo, abi.encodeCall(Upgrade.propose, (second, 2, "")));
         call = abi.encodeCall(Upgrade.propose, (second, 3, ""));
         string memory problem = "version 2 is proposed: a guardian must cancel it first";
         _refuses(upgrade, GOVERNANCE, call, "number", problem);
         call = abi.encodeCall(Upgrade.activate, ("else"));
         _refuses(upgrade, GOVERNANCE, call, "data", "is not the migration that was proposed");
+    }
+
+    function _refusesCode(address implementation_, string memory what, address at) private {
+        string memory problem = string.concat(what, " of this commit, at ", vm.toString(at));
+        _refuses(
+            upgrade,
+            GOVERNANCE,
+            abi.encodeCall(Upgrade.propose, (implementation_, 2, "")),
+            "implementation",
+            string.concat(problem, ": check out what was reviewed")
+        );
+    }
+
+    /// @notice The registry hashes the first part alone, which holds the address of the second, and that of the third: so the
+    /// script looks at all three.
+    function test_code_that_this_commit_does_not_build_is_not_proposed() public {
+        address guard = address(new FixedGuard());
+        _refusesCode(guard, "is not the Vault", guard);
+        address other = address(new VaultV2());
+        _refusesCode(other, "is not the Vault", other);
+        address extension = address(new VaultExtensionV2());
+        other = address(new Vault(extension));
+        assertEq(other.code.length, implementation.code.length, "the first part is ours");
+        _refusesCode(other, "has another extension than the VaultExtension", extension);
+        other = address(new Vault(guard));
+        _refusesCode(other, "has another extension than the VaultExtension", guard);
+        other = address(new Vault(address(new VaultExtension(guard))));
+        _refusesCode(other, "has another treasury than the VaultTreasury", guard);
+        // One byte of the third part.
+        address third = address(new VaultTreasury());
+        other = address(new Vault(address(new VaultExtension(third))));
+        bytes memory code = third.code;
+        code[code.length / 2] ^= 0x01;
+        vm.etch(third, code);
+        _refusesCode(other, "has another treasury than the VaultTreasury", third);
+        code[code.length / 2] ^= 0x01;
+        vm.etch(third, code);
+        _run(upgrade, GOVERNANCE, abi.encodeCall(Upgrade.propose, (other, 2, "")));
     }
 
     // --------------------------------------------------------------------------------------------- roles
@@ -612,6 +674,27 @@ contract GovernTest is Fixture {
         string memory problem = string.concat(vm.toString(LANE), " is an enabled lane");
         problem = string.concat(problem, ": no account may hold two powers");
         _refuses(keys, GOVERNANCE, abi.encodeCall(Keys.addGuardian, (LANE)), "account", problem);
+    }
+
+    function test_the_key_of_volatility_is_taken_away() public {
+        address setter = makeAddr("setter");
+        bytes memory call = abi.encodeCall(AccessManager.grantRole, (Roles.VOLATILITY, setter, 0));
+        vm.startPrank(GOVERNANCE);
+        manager.schedule(address(manager), call, 0);
+        vm.warp(block.timestamp + DELAY);
+        manager.execute(address(manager), call);
+        vm.stopPrank();
+        (bool member,) = manager.hasRole(Roles.VOLATILITY, setter);
+        assertTrue(member);
+        string memory problem = string.concat(vm.toString(setter), " is VOLATILITY");
+        problem = string.concat(problem, ": no account may hold two powers");
+        _refuses(keys, GOVERNANCE, abi.encodeCall(Keys.addGuardian, (setter)), "account", problem);
+
+        call = abi.encodeCall(Keys.removeVolatility, (setter));
+        _govern(keys, call);
+        (member,) = manager.hasRole(Roles.VOLATILITY, setter);
+        assertFalse(member);
+        _refuses(keys, GOVERNANCE, call, "account", "sets no volatility: there is nothing to do");
     }
 
     function test_governance_moves_to_a_successor_with_the_same_delay() public {

@@ -9,6 +9,7 @@ import {
     ITransparentUpgradeableProxy
 } from "@openzeppelin/contracts/proxy/transparent/TransparentUpgradeableProxy.sol";
 import {Initializable} from "@openzeppelin/contracts/proxy/utils/Initializable.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 import {Vault} from "contracts/Vault.sol";
 import {VaultExtension} from "contracts/VaultExtension.sol";
@@ -18,7 +19,7 @@ import {IVault} from "contracts/interfaces/IVault.sol";
 import {Assets} from "contracts/libraries/Assets.sol";
 import {Fixture} from "tests/contracts/Fixture.sol";
 import {Reverter} from "tests/contracts/mocks/Recipients.sol";
-import {Dead, VaultExtensionBroken, VaultExtensionV2} from "tests/contracts/mocks/VaultV2.sol";
+import {Dead, VaultExtensionBroken, VaultExtensionV2, VaultV2} from "tests/contracts/mocks/VaultV2.sol";
 
 /// @notice From version to version and back, with money inside.
 contract UpgradeTest is Fixture {
@@ -30,7 +31,7 @@ contract UpgradeTest is Fixture {
 
     function setUp() public {
         deployVault();
-        second = address(new Vault(address(new VaultExtensionV2())));
+        second = address(new VaultV2());
         reverter = address(new Reverter());
         IVault.AssetLimits memory limits = unbound();
         limits.capacity = 1000e18;
@@ -45,7 +46,7 @@ contract UpgradeTest is Fixture {
         pending = requestFrom(ALICE, address(dai), 40e18, ALICE);
         settleOne(Assets.NATIVE, reverter, 500e18);
         vm.prank(GUARDIAN);
-        vault.pause(IVault.Scope.Deposits, 1 days);
+        vault.pause(IVault.Scope.Deposits, MAX_PAUSE);
     }
 
     function _propose(address to, bytes memory data, IUpgradeGate gate_) private {
@@ -69,23 +70,66 @@ contract UpgradeTest is Fixture {
         return address(uint160(uint256(vm.load(address(vault), ERC1967Utils.IMPLEMENTATION_SLOT))));
     }
 
-    /// @dev Everything that is inside works: under any version.
+    function _v2() private view returns (VaultExtensionV2) {
+        return VaultExtensionV2(payable(address(vault)));
+    }
+
+    /// @dev Everything that is inside works, under any version. Leaves no trace.
     function _assertAllIsThere() private {
         assertEq(vault.balanceOf(address(dai), ALICE), 60e18);
         assertEq(vault.liabilitiesOf(address(dai)), 100e18);
         assertEq(vault.claimOf(Assets.NATIVE, reverter), 500e18);
         assertEq(vault.commitmentOf(pending.id), keccak256(abi.encode(pending)));
-        assertEq(vault.pausedUntil(IVault.Scope.Deposits), 1_800_000_000 + 1 days);
+        assertEq(vault.pausedUntil(IVault.Scope.Deposits), 1_800_000_000 + MAX_PAUSE);
         uint256 state = vm.snapshotState();
         vm.prank(LANE);
         vault.settleRequests(address(dai), 0, listOf(pending));
         assertEq(dai.balanceOf(ALICE), 40e18);
+        _assertClaimIsPaid();
+        settleOne(address(dai), ALICE, 1e18);
+        vm.revertToState(state);
+
+        state = vm.snapshotState();
+        _assertForcedAt(pending, Math.max(block.timestamp, uint256(pending.createdAt) + EXIT_DELAY));
+        vm.revertToState(state);
+    }
+
+    function _assertClaimIsPaid() private {
+        (uint256 had, uint256 owed) = (ALICE.balance, vault.liabilitiesOf(Assets.NATIVE));
         vm.prank(reverter);
         vault.claim(Assets.NATIVE, ALICE);
-        assertEq(ALICE.balance, 500e18);
-        settleOne(address(dai), ALICE, 1e18);
-        vm.warp(uint256(pending.createdAt) + EXIT_DELAY);
-        vm.revertToState(state);
+        assertEq(ALICE.balance, had + 500e18);
+        assertEq(vault.claimOf(Assets.NATIVE, reverter), 0);
+        assertEq(vault.liabilitiesOf(Assets.NATIVE), owed - 500e18);
+    }
+
+    /// @dev From then on Alice takes her request out herself, and not a second before.
+    function _assertForcedAt(IVault.Request memory r, uint256 readyAt) private {
+        if (block.timestamp < readyAt) {
+            vm.warp(readyAt - 1);
+            vm.expectRevert(abi.encodeWithSelector(IVault.ExitNotReached.selector, r.id, readyAt));
+            vm.prank(ALICE);
+            vault.forceExit(r);
+            vm.warp(readyAt);
+        }
+        (uint256 had, uint256 owed) = (dai.balanceOf(ALICE), vault.liabilitiesOf(address(dai)));
+        vm.prank(ALICE);
+        vault.forceExit(r);
+        assertEq(dai.balanceOf(ALICE), had + r.amount);
+        assertEq(vault.liabilitiesOf(address(dai)), owed - r.amount);
+        assertEq(vault.commitmentOf(r.id), 0);
+    }
+
+    /// @dev All that the gate compares, and what it does not look at: what is whose.
+    function _inside() private view returns (bytes memory) {
+        (bool enabled, uint64 next, bytes24 head) = vault.laneOf(LANE);
+        return abi.encode(
+            gate.state(address(vault)),
+            vault.balanceOf(address(dai), ALICE),
+            vault.claimOf(Assets.NATIVE, reverter),
+            vault.commitmentOf(pending.id),
+            abi.encode(enabled, next, head)
+        );
     }
 
     function test_up_and_back_with_everything_inside() public {
@@ -95,36 +139,84 @@ contract UpgradeTest is Fixture {
         _propose(second, migrate, gate);
         vm.warp(block.timestamp + 2 days);
         // Half a bucket again, at the moment of the upgrade.
-        vm.prank(LANE);
-        (, uint64 next, bytes24 head) = vault.laneOf(LANE);
-        vm.prank(LANE);
-        settle(address(dai), positionAt(next, head), 500e18, 0, one(LANE, 500e18));
-        bytes memory before = gate.state(address(vault));
+        settleOne(address(dai), LANE, 500e18);
+        bytes memory before = _inside();
         _activate(migrate);
         assertEq(_runs(), second);
-        assertEq(gate.state(address(vault)), before);
-        assertEq(VaultExtensionV2(payable(address(vault))).exitDelayOf(address(dai)), EXIT_DELAY);
+        assertEq(_inside(), before);
+        assertEq(_v2().exitDelayOf(address(dai)), EXIT_DELAY);
         assertEq(vault.limitState(address(dai), IVault.Limit.Asset).left, 500e18);
         _assertAllIsThere();
         vm.expectRevert(Initializable.InvalidInitialization.selector);
-        VaultExtensionV2(payable(address(vault))).migrate();
+        _v2().migrate();
 
         // Version 2 writes; the first must find it.
-        (, next, head) = vault.laneOf(LANE);
+        (, uint64 next,) = vault.laneOf(LANE);
         settleOne(address(dai), ALICE, 2e18);
+        left = vault.limitState(address(dai), IVault.Limit.Asset).left;
+        before = _inside();
         vm.prank(GUARDIAN);
         registry.rollback(address(vault));
         assertEq(_runs(), implementation);
+        assertEq(_inside(), before);
         (, uint64 after_,) = vault.laneOf(LANE);
         assertEq(after_, next + 1);
-        assertEq(dai.balanceOf(ALICE), 2e18);
-        vm.prank(LANE);
-        vault.settleRequests(address(dai), 0, listOf(pending));
-        assertEq(dai.balanceOf(ALICE), 42e18);
+        assertEq(vault.limitState(address(dai), IVault.Limit.Asset).left, left);
         vm.expectRevert();
-        VaultExtensionV2(payable(address(vault))).exitDelayOf(address(dai));
+        _v2().exitDelayOf(address(dai));
         vm.expectRevert(Initializable.InvalidInitialization.selector);
         VaultExtension(payable(address(vault))).initialize(ALICE, 1 days, 1 days, 1 days);
+        _assertAllIsUsed();
+    }
+
+    /// @dev The claim, the request, the pause, the lane, and the bucket to its last unit.
+    function _assertAllIsUsed() private {
+        _assertClaimIsPaid();
+        uint256 had = dai.balanceOf(ALICE);
+        vm.prank(LANE);
+        vault.settleRequests(address(dai), 0, listOf(pending));
+        assertEq(dai.balanceOf(ALICE), had + 40e18);
+        assertEq(vault.liabilitiesOf(address(dai)), 60e18);
+        vm.expectPartialRevert(IVault.IsPaused.selector);
+        vault.deposit(address(dai), 1, ALICE);
+
+        give(address(dai), address(vault), 1000e18);
+        uint96 left = uint96(vault.limitState(address(dai), IVault.Limit.Asset).left);
+        assertGt(left, 457e18);
+        (, uint64 next, bytes24 head) = vault.laneOf(LANE);
+        vm.prank(LANE);
+        (bool ok, bytes memory said) = address(vault)
+            .call(settlement(address(dai), positionAt(next, head), left + 1, 0, one(ALICE, left + 1)));
+        assertFalse(ok);
+        assertEq(bytes4(said), IVault.AboveLimit.selector);
+        settleOne(address(dai), ALICE, left);
+        assertEq(dai.balanceOf(ALICE), had + 40e18 + left);
+        assertEq(vault.limitState(address(dai), IVault.Limit.Asset).left, 0);
+    }
+
+    /// @notice Under version 2 the delay of the asset counts, as it was migrated and as it was set since; under version 1
+    /// the one of all assets, for requests that were made under version 2 too.
+    function test_each_version_forces_by_its_own_delay() public {
+        _upgrade();
+        _assertForcedAt(pending, block.timestamp);
+        IVault.Request memory r = requestFrom(ALICE, address(dai), 10e18, ALICE);
+        _assertForcedAt(r, block.timestamp + EXIT_DELAY);
+        vm.prank(GOVERNANCE);
+        _v2().setExitDelay(address(dai), 2 hours);
+        r = requestFrom(ALICE, address(dai), 11e18, ALICE);
+        _assertForcedAt(r, block.timestamp + 2 hours);
+
+        r = requestFrom(ALICE, address(dai), 12e18, ALICE);
+        vm.prank(GUARDIAN);
+        registry.rollback(address(vault));
+        _assertForcedAt(r, block.timestamp + EXIT_DELAY);
+        // And up again: what was set is there, and nothing is migrated twice.
+        _propose(second, "", gate);
+        vm.warp(block.timestamp + 2 days);
+        _activate("");
+        assertEq(_v2().exitDelayOf(address(dai)), 2 hours);
+        r = requestFrom(ALICE, address(dai), 13e18, ALICE);
+        _assertForcedAt(r, block.timestamp + 2 hours);
     }
 
     function test_history_says_what_ran_when() public {

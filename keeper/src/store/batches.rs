@@ -139,7 +139,7 @@ impl Unit {
     pub async fn dissolve_batch(&mut self, batch: &Batch, reason: Code) -> Result<(), StoreError> {
         let mut open = withdrawals::of_batch(self.connection(), batch.row).await?;
         open.retain(|w| w.state == WithdrawalState::Batched);
-        self.move_withdrawals(&open, WithdrawalState::Ready, Some(reason)).await?;
+        self.move_linked(&open, WithdrawalState::Ready, Some(reason), Link::OutOf(batch.row)).await?;
         self.move_batch(batch, BatchState::Dissolved, Some(reason.as_str())).await
     }
 
@@ -180,7 +180,8 @@ impl Unit {
         read(&sqlx::query(AssertSqlSafe(statement)).bind(row).fetch_one(self.connection()).await?)
     }
 
-    /// Takes withdrawals out of a batch that is not funded yet; the rest stays in it. An empty batch dissolves.
+    /// Takes withdrawals out of a batch that is not funded yet; the rest stays in it. An empty batch dissolves. Stale when it
+    /// is funded by now, or a withdrawal is in another: what has a number is paid by the chain alone.
     pub async fn take_out_of_batch(
         &mut self,
         batch: &Batch,
@@ -188,19 +189,23 @@ impl Unit {
         to: WithdrawalState,
         reason: Option<Code>,
     ) -> Result<(), StoreError> {
-        self.move_linked(out, to, reason, Link::Out).await?;
+        self.move_linked(out, to, reason, Link::OutOf(batch.row)).await?;
         let left = withdrawals::of_batch(self.connection(), batch.row).await?;
         if left.is_empty() {
             return self.move_batch(batch, BatchState::Dissolved, reason.map(Code::as_str)).await;
         }
         let total: Amount = left.iter().map(|w| w.amount).sum();
-        sqlx::query("UPDATE batches SET count = $1, total = $2 WHERE row_id = $3")
-            .bind(sql::int(left.len() as u64))
-            .bind(total.to_hex())
-            .bind(batch.row)
-            .execute(self.connection())
-            .await?;
-        Ok(())
+        let taken =
+            sqlx::query("UPDATE batches SET count = $1, total = $2 WHERE row_id = $3 AND lane IS NULL")
+                .bind(sql::int(left.len() as u64))
+                .bind(total.to_hex())
+                .bind(batch.row)
+                .execute(self.connection())
+                .await?;
+        match taken.rows_affected() {
+            1 => Ok(()),
+            _ => Err(StoreError::stale(format!("batch {}", batch.row))),
+        }
     }
 
     /// Not before `at` is the batch tried again, because of `reason`.

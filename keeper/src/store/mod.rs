@@ -61,7 +61,14 @@ use alloy::primitives::Address;
 use generation::GenerationFile;
 use leases::Tenure;
 use sqlx::{Any, AnyConnection, AnyPool, Connection, Transaction, any::AnyPoolOptions};
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::time::timeout;
 
 /// Why the store did not do it.
@@ -124,9 +131,18 @@ const LOGIN: &str = "28";
 /// busy, locked. And a server that takes no change now: a standby, or one that is set so.
 const PASSING: [&str; 6] = ["08", "53", "57P", "25006", "5", "6"];
 
+/// SQLite refused to write. A connection that it opened while the file could only be read stays so for good, so that the
+/// writer's is tried before it is used again.
+static READ_ONLY: AtomicBool = AtomicBool::new(false);
+/// SQLite: only to be read. The low eight bits of what it says.
+const READ_ONLY_CODE: u32 = 8;
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         let code = error.as_database_error().and_then(|e| e.code()).unwrap_or_default().into_owned();
+        if code.parse().is_ok_and(|code: u32| code & 0xff == READ_ONLY_CODE) {
+            READ_ONLY.store(true, Ordering::Relaxed);
+        }
         if DAMAGED.contains(&code.as_str()) {
             Self::Damaged(error)
         } else if DENIED.contains(&code.as_str())
@@ -341,7 +357,22 @@ async fn sqlite_pool(connections: u32, url: &str) -> Result<AnyPool, StoreError>
         .max_lifetime(None)
         // On a full disk SQLite takes a transaction back by itself, and sqlx waits for its end for ever: such a
         // connection is of no use any more.
-        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
+        .before_acquire(move |connection, _| {
+            Box::pin(async move {
+                if connection.is_in_transaction() {
+                    return Ok(false);
+                }
+                // The writer is one.
+                if connections == 1
+                    && READ_ONLY.swap(false, Ordering::Relaxed)
+                    && let Err(error) = set(connection, &["BEGIN IMMEDIATE", "ROLLBACK"]).await
+                {
+                    READ_ONLY.store(true, Ordering::Relaxed);
+                    return Err(error);
+                }
+                Ok(true)
+            })
+        })
         .after_connect(|connection, _| Box::pin(set(connection, &PRAGMAS)))
         .connect(url)
         .await?;

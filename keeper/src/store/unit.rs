@@ -182,12 +182,14 @@ impl Unit {
         // Set only where it changes: its index is left alone otherwise.
         let batch = match link {
             Link::Keep => "",
-            Link::Out => ", batch = NULL",
+            Link::Out | Link::OutOf(_) => ", batch = NULL",
             Link::Into(_) => ", batch = $6",
         };
+        // It may have left that batch meanwhile, and have a number in another.
+        let still = if let Link::OutOf(_) = link { " AND batch = $6" } else { "" };
         let statement = format!(
             "UPDATE withdrawals SET state = $1, reason = $2, updated_at = $3{batch} \
-             WHERE state = $4 AND {}",
+             WHERE state = $4{still} AND {}",
             sql::is_listed(self.engine, "row_id", "$5")
         );
         let mut query = sqlx::query(AssertSqlSafe(statement))
@@ -196,7 +198,7 @@ impl Unit {
             .bind(self.at)
             .bind(from.as_str())
             .bind(sql::list(self.engine, &rows));
-        if let Link::Into(batch) = link {
+        if let Link::Into(batch) | Link::OutOf(batch) = link {
             query = query.bind(batch);
         }
         if query.execute(&mut *self.tx).await?.rows_affected() != rows.len() as u64 {
@@ -376,6 +378,8 @@ pub(super) enum Link {
     Keep,
     Into(i64),
     Out,
+    /// Stale unless it is in that one.
+    OutOf(i64),
 }
 
 /// Whose transition it is: the column that names it.

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {Vault} from "contracts/Vault.sol";
 import {VersionRegistry} from "contracts/VersionRegistry.sol";
 import {IUpgradeGate} from "contracts/interfaces/IUpgradeGate.sol";
 import {IVault} from "contracts/interfaces/IVault.sol";
-import {VaultExtensionV2} from "tests/contracts/mocks/VaultV2.sol";
+import {VaultExtensionV2, VaultV2} from "tests/contracts/mocks/VaultV2.sol";
 import {Books} from "./Books.sol";
 
 /// @notice What guardians and governance may call.
@@ -19,7 +18,7 @@ abstract contract Rulers is Books {
     uint256 private constant UPGRADE_DELAY = 2 days;
     uint256 private constant PROBATION = 7 days;
 
-    address private immutable SECOND = address(new Vault(address(new VaultExtensionV2())));
+    address private immutable SECOND = address(new VaultV2());
     Proposal private proposal;
     address private before;
     uint256 private probationEnd;

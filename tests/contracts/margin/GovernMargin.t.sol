@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+
 import {IMarginPool} from "contracts/interfaces/IMarginPool.sol";
 import {IUpgradeGate} from "contracts/interfaces/IUpgradeGate.sol";
 import {Assets} from "contracts/libraries/Assets.sol";
@@ -8,6 +10,7 @@ import {MarginFactory} from "contracts/margin/MarginFactory.sol";
 import {MarginPool} from "contracts/margin/MarginPool.sol";
 import {Deploy} from "script/Deploy.s.sol";
 import {DeployMargin} from "script/DeployMargin.s.sol";
+import {Keys} from "script/govern/Keys.s.sol";
 import {Margin} from "script/govern/Margin.s.sol";
 import {ScriptRunner} from "tests/contracts/ScriptRunner.sol";
 import {PoolFixture} from "tests/contracts/margin/PoolFixture.sol";
@@ -39,6 +42,8 @@ contract GovernMarginTest is PoolFixture, ScriptRunner {
         runAs(GOVERNANCE, abi.encodeCall(Margin.empower, (d.factory, Assets.NATIVE, address(dai), setter)));
         vm.prank(setter);
         made.setVolatility(0.5e18);
+        // The same account may set that of another pool.
+        runAs(GOVERNANCE, abi.encodeCall(Margin.empower, (d.factory, Assets.NATIVE, address(dai), setter)));
         runAs(GUARDIAN, abi.encodeCall(Margin.pause, (made, 1 hours)));
         assertEq(made.pausedUntil(), block.timestamp + 1 hours);
         assertNames(
@@ -56,6 +61,20 @@ contract GovernMarginTest is PoolFixture, ScriptRunner {
             "setter",
             string.concat(vm.toString(GUARDIAN), " is GUARDIAN: no account may hold two powers")
         );
+    }
+
+    function test_the_key_of_volatility_is_taken_away() public {
+        address setter = makeAddr("setter");
+        (address eth, address usdc) = (pool.underlying(), pool.collateral());
+        runAs(GOVERNANCE, abi.encodeCall(Margin.empower, (margin.factory, eth, usdc, setter)));
+        uint64 now_ = 0.6e18;
+        vm.prank(setter);
+        pool.setVolatility(now_);
+        useScript(new Keys(), deploymentFile);
+        runAs(GOVERNANCE, abi.encodeCall(Keys.removeVolatility, (setter)));
+        vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, setter));
+        vm.prank(setter);
+        pool.setVolatility(now_);
     }
 
     function test_rules_guard_and_pauses() public {

@@ -47,6 +47,15 @@ contract MarginSettlementTest is PoolFixture {
         pool.fixPrice(expiry);
     }
 
+    function test_as_few_parts_as_suffice_settle() public {
+        for (uint256 i = 0; i < 20; ++i) {
+            _observe(i, 3300e18 + i * 1e18);
+        }
+        vm.warp(expiry);
+        pool.fixPrice(expiry);
+        assertEq(_priceOf(), 3309.5e18);
+    }
+
     function test_only_the_window_counts_and_once_per_part() public {
         vm.warp(expiry - 30 minutes - 1);
         vm.expectRevert(abi.encodeWithSelector(IMarginPool.NotObservable.selector, expiry));

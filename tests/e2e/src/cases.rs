@@ -5,7 +5,7 @@ use crate::{
     chain_audit::{Expected, Ledger},
     eventually,
     keeper::Setup,
-    orders::write_csv,
+    orders::{write_csv, write_csv_with_deadlines},
     world::World,
 };
 use alloy::{
@@ -13,7 +13,10 @@ use alloy::{
     providers::ext::AnvilApi,
 };
 use eyre::{WrapErr, ensure};
-use std::time::Duration;
+use std::{
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
 /// A world whose blocks are made by hand.
 pub async fn by_hand() -> eyre::Result<World> {
@@ -43,6 +46,18 @@ pub fn orders_of(world: &World, symbol: &str, name: &str, n: usize) -> Vec<Expec
 pub fn submit(world: &World, setup: &Setup, orders: &[Expected]) -> eyre::Result<()> {
     let file = setup.dir.join("orders.csv");
     write_csv(world, &file, orders)?;
+    hand_in(setup, &file)
+}
+
+/// Hands orders in that are to be paid within `time`.
+pub fn submit_until(world: &World, setup: &Setup, orders: &[Expected], time: Duration) -> eyre::Result<()> {
+    let (file, deadline) = (setup.dir.join("deadline.csv"), SystemTime::now() + time);
+    write_csv_with_deadlines(world, &file, orders.iter().map(|order| (order, Some(deadline))))?;
+    hand_in(setup, &file)
+}
+
+/// Hands a file of orders in.
+pub fn hand_in(setup: &Setup, file: &Path) -> eyre::Result<()> {
     let output = setup.run(&["submit", &file.to_string_lossy()])?;
     ensure!(output.status.success(), "submit: {}", String::from_utf8_lossy(&output.stderr));
     Ok(())

@@ -2,7 +2,7 @@
 
 use crate::{chain_audit::Expected, world::World};
 use spillway::domain::amount::Amount;
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::SystemTime};
 
 /// The header of a file of orders.
 pub const HEADER: &str = "idempotency_key,asset,recipient,amount";
@@ -27,6 +27,20 @@ pub fn csv_row(world: &World, order: &Expected) -> String {
 pub fn write_csv(world: &World, path: &Path, orders: &[Expected]) -> eyre::Result<()> {
     let rows = orders.iter().map(|order| csv_row(world, order));
     write_rows(path, rows)
+}
+
+/// Writes a file of orders, each with the moment by which it is to be paid, where it has one.
+pub fn write_csv_with_deadlines<'a>(
+    world: &World,
+    path: &Path,
+    orders: impl IntoIterator<Item = (&'a Expected, Option<SystemTime>)>,
+) -> eyre::Result<()> {
+    let mut text = format!("{HEADER},deadline\n");
+    for (order, deadline) in orders {
+        let deadline = deadline.map(|at| humantime::format_rfc3339_millis(at).to_string());
+        text += &format!("{},{}\n", csv_row(world, order), deadline.unwrap_or_default());
+    }
+    Ok(fs::write(path, text)?)
 }
 
 /// Writes a file of lines under the header.

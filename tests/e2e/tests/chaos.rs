@@ -1,6 +1,6 @@
 //! A seeded random schedule of everything that goes wrong at once: kills, restored backups, reorganisations, fee
 //! spikes, lost mempools, endpoints that are late, broken, lagging or lying. When it is over, each withdrawal was paid
-//! exactly once.
+//! exactly once, or released because its deadline passed, and none was both.
 //!
 //! `SPILLWAY_CHAOS_SEED=7` replays one seed, `SPILLWAY_CHAOS_SEEDS=200` runs 1 to 200. A seed fixes what is done and
 //! which faults are drawn; when the keeper meets them depends on the machine.
@@ -12,24 +12,26 @@ use alloy::{
     rpc::types::Filter,
     sol_types::SolEvent,
 };
-use eyre::{WrapErr, ensure};
+use eyre::{OptionExt, WrapErr, ensure};
 use futures::{StreamExt, stream};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+use serde_json::Value;
 use spillway::chain::abi::IVault;
 use spillway_e2e::{
     anvil::Options,
-    cases::books_hold,
+    cases::{books_hold, hand_in},
     chain_audit::{BrokenChain, Expected, Holdings, Ledger},
     eventually,
     keeper::{Database, Keeper, Setup},
-    orders::write_csv,
+    orders::write_csv_with_deadlines,
     proxy::{Fault, Proxy, Rule},
     world::World,
 };
 use std::{
+    collections::{BTreeSet, HashMap},
     fmt,
     path::Path,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 use tokio::time::sleep;
 
@@ -116,7 +118,7 @@ impl fmt::Display for Schedule {
 
 fn event(rng: &mut StdRng) -> Event {
     match rng.random_range(0..100) {
-        0..30 => Event::Orders(rng.random_range(1..=12)),
+        0..30 => Event::Orders(rng.random_range(1..=120)),
         30..36 => Event::Request,
         36..54 => Event::Faults((0..rng.random_range(1..=4)).map(|_| rule(rng)).collect()),
         54..64 => Event::Heal,
@@ -165,6 +167,8 @@ struct Run {
     setup: Setup,
     keeper: Keeper,
     orders: Vec<Expected>,
+    /// By when an order is to be paid, by its key, where that is said.
+    deadlines: HashMap<String, SystemTime>,
     requests: u64,
     backed_up: bool,
     /// The highest block that was ever final.
@@ -188,6 +192,7 @@ impl Run {
             setup,
             keeper,
             orders: Vec::new(),
+            deadlines: HashMap::new(),
             requests: 0,
             backed_up: false,
             last_final: 0,
@@ -212,6 +217,10 @@ impl Run {
             Event::Orders(n) => {
                 let from = self.orders.len();
                 let new: Vec<_> = (from..from + n).map(|i| order(&self.world, i)).collect();
+                for (i, order) in (from..).zip(&new) {
+                    let deadline = time_to_pay(i).map(|time| SystemTime::now() + time);
+                    self.deadlines.extend(deadline.map(|at| (order.key.clone(), at)));
+                }
                 self.submit(&new)?;
                 self.orders.extend(new);
             }
@@ -300,10 +309,29 @@ impl Run {
 
     fn submit(&self, orders: &[Expected]) -> eyre::Result<()> {
         let file = self.setup.dir.join("orders.csv");
-        write_csv(&self.world, &file, orders)?;
-        let output = self.setup.run(&["submit", &file.to_string_lossy()])?;
-        ensure!(output.status.success(), "submit: {}", String::from_utf8_lossy(&output.stderr));
-        Ok(())
+        let with_deadlines = orders.iter().map(|order| (order, self.deadlines.get(&order.key).copied()));
+        write_csv_with_deadlines(&self.world, &file, with_deadlines)?;
+        hand_in(&self.setup, &file)
+    }
+
+    /// The keys of what the books released. Nothing is released but for its deadline.
+    async fn released(&self) -> eyre::Result<BTreeSet<String>> {
+        let (mut released, mut cursor) = (BTreeSet::new(), String::new());
+        loop {
+            let url = self.setup.api(&format!("/v1/withdrawals?state=rejected&limit=500{cursor}"));
+            let page: Value = reqwest::get(url).await?.json().await?;
+            let withdrawals = page["withdrawals"].as_array().ok_or_eyre("the API lists no withdrawals")?;
+            for withdrawal in withdrawals {
+                let key = withdrawal["idempotency_key"].as_str().unwrap_or_default();
+                let overdue = withdrawal["reason"]["code"] == "deadline_passed";
+                ensure!(overdue && self.deadlines.contains_key(key), "rejected: {withdrawal}");
+                released.insert(key.to_owned());
+            }
+            match page["next_cursor"].as_i64() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return Ok(released),
+            }
+        }
     }
 
     /// Nothing goes wrong any more: the keeper settles everything, and the chain says how often.
@@ -315,6 +343,7 @@ impl Run {
         self.setup.settled(PATIENCE).await?;
         let requests = eventually("every request is paid", PATIENCE, || self.unpaid_requests()).await?;
         self.setup.settled(PATIENCE).await?;
+        let released = self.released().await?;
         self.keeper.stop_now()?;
 
         ensure!(
@@ -325,9 +354,14 @@ impl Run {
         let ledger = Ledger::read(&self.world).await?;
         let outcome = ledger.compare(&self.orders);
         ensure!(outcome.paid_twice.is_empty(), "paid twice: {:?}", outcome.paid_twice);
-        ensure!(outcome.missing.is_empty(), "lost: {:?}", outcome.missing);
+        let missing: BTreeSet<_> = outcome.missing.iter().cloned().collect();
+        let (lost, both) = (&missing - &released, &released - &missing);
+        ensure!(lost.is_empty(), "lost: {lost:?}");
+        ensure!(both.is_empty(), "released and paid: {both:?}");
         ensure!(outcome.wrong.is_empty(), "paid wrongly: {:?}", outcome.wrong);
-        let held = ledger.holdings(&self.world, &self.orders).await?;
+        let mut owed = self.orders.clone();
+        owed.iter_mut().filter(|o| released.contains(&o.key)).for_each(|o| o.amount = U256::ZERO);
+        let held = ledger.holdings(&self.world, &owed).await?;
         ensure!(held == Holdings::default(), "recipients do not hold what they were paid: {held:?}");
         // An endpoint that just healed may not answer at once.
         let mut refused = eyre::Report::msg("not asked");
@@ -340,9 +374,12 @@ impl Run {
         ensure!(verdict["ok"] == true, "chain and books differ: {verdict}");
         books_hold(&self.world, &self.setup)?;
         println!(
-            "{} paid, {} claims, {requests} requests, went back {} of {} times, {} calls to send",
+            "{} paid, {} claims, {} of {} with a deadline released, {requests} requests, went back {} of {} times, \
+             {} calls to send",
             outcome.paid,
             outcome.claims,
+            released.len(),
+            self.deadlines.len(),
             self.went_back,
             self.asked_back,
             self.proxy.calls("eth_sendRawTransaction")
@@ -382,6 +419,11 @@ fn order(world: &World, i: usize) -> Expected {
         _ => Address::from_slice(&keccak256(i.to_be_bytes())[..20]),
     };
     Expected { key: format!("order-{i}"), asset: asset.address, recipient, amount: U256::from(1_000_000 + i) }
+}
+
+/// In what time an order is to be paid: one in five, some sooner than can be done while things go wrong.
+fn time_to_pay(i: usize) -> Option<Duration> {
+    (i % 5 == 2).then(|| Duration::from_secs(4 + 5 * (i as u64 % 7)))
 }
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

@@ -11,6 +11,7 @@ use spillway_e2e::{
     world::World,
 };
 use std::{
+    io::Write,
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
@@ -47,6 +48,43 @@ async fn check(world: &World, setup: &Setup, orders: &[Expected]) -> eyre::Resul
     Ok(())
 }
 
+/// Says that the running test proved nothing here. Not by `eprintln`, which a test that passes keeps to itself.
+fn left_out(why: &str) {
+    let thread = std::thread::current();
+    let line = format!("\nLEFT OUT, AND NOT TESTED: {}: {why}\n", thread.name().unwrap_or_default());
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
+/// Files that take no more writes, not even by who has them open: as when their disk becomes read-only under a process.
+/// A disk in use cannot be remounted so by hand. Writable again when dropped.
+struct ReadOnly(Vec<PathBuf>);
+
+impl ReadOnly {
+    /// None where this user may not, or the file system does not know it.
+    fn make(mut files: Vec<PathBuf>) -> eyre::Result<Option<Self>> {
+        let probe = files.first().map(|file| file.with_file_name("probe"));
+        let mut opened = probe.as_ref().map(std::fs::File::create).transpose()?;
+        files.extend(probe);
+        let made = Self::change("+i", &files);
+        let read_only = Self(files);
+        if made && opened.as_mut().is_some_and(|file| file.write_all(b"more").is_err()) {
+            return Ok(Some(read_only));
+        }
+        left_out("files cannot be made read-only under who has them open");
+        Ok(None)
+    }
+
+    fn change(flag: &str, files: &[PathBuf]) -> bool {
+        Command::new("chattr").arg(flag).args(files).output().is_ok_and(|done| done.status.success())
+    }
+}
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        Self::change("-i", &self.0);
+    }
+}
+
 /// A small file system of its own, unmounted when dropped.
 struct SmallDisk(PathBuf);
 
@@ -56,7 +94,11 @@ impl SmallDisk {
         std::fs::create_dir_all(&at)?;
         let mount = ["-t", "tmpfs", "-o", &format!("size={size}"), "none"];
         let mounted = Command::new("mount").args(mount).arg(&at).output();
-        Ok(mounted.is_ok_and(|m| m.status.success()).then_some(Self(at)))
+        let mounted = mounted.is_ok_and(|m| m.status.success());
+        if !mounted {
+            left_out("this user may not mount a file system");
+        }
+        Ok(mounted.then_some(Self(at)))
     }
 
     fn remount(&self, options: &str) -> eyre::Result<bool> {
@@ -75,10 +117,7 @@ impl Drop for SmallDisk {
 async fn on_a_disk(size: &str) -> eyre::Result<Option<(World, Setup, SmallDisk)>> {
     let world = World::start(0.5).await?;
     let client = Setup::new(&world, Path::new(PROGRAM), 1, FAST)?;
-    let Some(disk) = SmallDisk::mount(world.dir.path().join("disk"), size)? else {
-        eprintln!("skipped: this user may not mount a file system");
-        return Ok(None);
-    };
+    let Some(disk) = SmallDisk::mount(world.dir.path().join("disk"), size)? else { return Ok(None) };
     let moved = format!("{}/spillway.db", disk.0.display());
     let setup = client.another("small", &[(format!("{}/spillway.db", client.dir.display()), moved)])?;
     Ok(Some((world, setup, disk)))
@@ -141,6 +180,46 @@ async fn a_read_only_file_is_named_and_nothing_is_half_done() -> eyre::Result<()
     setup.settled(Duration::from_secs(60)).await?;
     keeper.stop()?;
     check(&world, &setup, &[all, more].concat()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_becomes_read_only_under_a_running_keeper_is_waited_for() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    // Long enough for the disk to change before the second batch is made.
+    let setup = Setup::new(&world, Path::new(PROGRAM), 1, "[batch]\nwindow = \"4s\"\n")?;
+    let mut keeper = Keeper::start_ready(&setup).await?;
+    let first = orders(&world, 0, 20);
+    assert!(submit(&world, &setup, &first)?);
+    setup.settled(Duration::from_secs(60)).await?;
+
+    let waiting = orders(&world, 20, 20);
+    assert!(submit(&world, &setup, &waiting)?);
+    // Not the shared memory beside them, which is no more than that.
+    let files = ["spillway.db", "spillway.db-wal", "spillway.generation"];
+    let files = files.map(|name| setup.dir.join(name));
+    let Some(read_only) = ReadOnly::make(files.into())? else { return Ok(()) };
+    let logged = setup.logged().len();
+    let said = || setup.logged().get(logged..).unwrap_or_default().to_owned();
+    eventually("the keeper says that it cannot write", Duration::from_secs(60), || async {
+        let said = said();
+        Ok((said.contains("tried again") && said.contains("database: ")).then_some(()))
+    })
+    .await?;
+    let refused = orders(&world, 40, 20);
+    assert!(!submit(&world, &setup, &refused)?, "nothing is taken that cannot be kept");
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    assert!(!keeper.ended()?, "it waits");
+    let paid = Ledger::read(&world).await?.compare(&waiting);
+    assert_eq!(paid.missing.len(), 20, "nothing is sent that is not durable: {paid:?}");
+
+    drop(read_only);
+    eventually("the store takes orders again", Duration::from_secs(30), || async {
+        Ok(submit(&world, &setup, &refused)?.then_some(()))
+    })
+    .await?;
+    setup.settled(Duration::from_secs(90)).await?;
+    keeper.stop()?;
+    check(&world, &setup, &[first, waiting, refused].concat()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

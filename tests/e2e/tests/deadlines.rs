@@ -2,33 +2,15 @@
 
 use alloy::providers::ext::AnvilApi;
 use spillway_e2e::{
-    cases::{by_hand, check_paid, orders_of, submit, until_open},
-    chain_audit::{Expected, Ledger},
+    cases::{by_hand, check_paid, orders_of, submit, submit_until, until_open},
+    chain_audit::Ledger,
     eventually,
-    keeper::{Keeper, Setup},
-    orders::{HEADER, csv_row},
+    keeper::{Database, Keeper, Setup},
     world::World,
 };
-use std::{
-    path::Path,
-    time::{Duration, SystemTime},
-};
+use std::{path::Path, time::Duration};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
-
-/// Hands orders in that are to be paid within `time`.
-fn submit_until(world: &World, setup: &Setup, orders: &[Expected], time: Duration) -> eyre::Result<()> {
-    let deadline = humantime::format_rfc3339_millis(SystemTime::now() + time);
-    let mut text = format!("{HEADER},deadline\n");
-    for order in orders {
-        text += &format!("{},{deadline}\n", csv_row(world, order));
-    }
-    let file = setup.dir.join("deadline.csv");
-    std::fs::write(&file, text)?;
-    let output = setup.run(&["submit", &file.to_string_lossy()])?;
-    eyre::ensure!(output.status.success(), "submit: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(())
-}
 
 async fn rejected(setup: &Setup, n: u64, limit: Duration) -> eyre::Result<()> {
     eventually(&format!("{n} released"), limit, || async {
@@ -62,11 +44,10 @@ async fn without_a_number_it_is_released_at_once() -> eyre::Result<()> {
     check_paid(&world, &setup, &other, &late).await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn with_a_number_it_is_released_when_the_void_is_final_and_never_paid() -> eyre::Result<()> {
+async fn it_is_released_when_the_void_is_final(database: Database) -> eyre::Result<()> {
     let world = by_hand().await?;
     let more = "[batch]\nwindow = \"200ms\"\n[fees]\nbump_after = \"1h\"\n";
-    let setup = Setup::new(&world, Path::new(PROGRAM), 1, more)?;
+    let setup = Setup::over(database, &world, Path::new(PROGRAM), 1, more)?;
     let keeper = Keeper::start_ready(&setup).await?;
     let late = orders_of(&world, "TUSD", "late", 3);
     let other = orders_of(&world, "TUSD", "other", 3);
@@ -86,6 +67,19 @@ async fn with_a_number_it_is_released_when_the_void_is_final_and_never_paid() ->
     keeper.stop()?;
     assert_eq!(Ledger::read(&world).await?.voids, 1, "one number is enough");
     check_paid(&world, &setup, &other, &late).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_number_it_is_released_when_the_void_is_final_and_never_paid() -> eyre::Result<()> {
+    it_is_released_when_the_void_is_final(Database::Sqlite).await
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_number_it_is_released_when_the_void_is_final_from_postgres() -> eyre::Result<()> {
+    use spillway_e2e::postgres::Postgres;
+    it_is_released_when_the_void_is_final(Database::Postgres(std::sync::Arc::new(Postgres::start().await?)))
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]

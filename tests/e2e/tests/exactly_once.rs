@@ -72,20 +72,33 @@ async fn killed_at_random_instants(database: Database) -> eyre::Result<()> {
     check(&world, &setup, &all).await
 }
 
+/// How many attempts a start said that it sends again.
+fn found_at_the_start(log: &str) -> eyre::Result<u64> {
+    let report = log.lines().find(|line| line.contains("start: books at"));
+    let report = report.ok_or_else(|| eyre::eyre!("the start does not say what it found:\n{log}"))?;
+    let before = report.split_once(" attempts are sent again").map(|(before, _)| before);
+    let count = before.and_then(|before| before.rsplit(' ').next()).and_then(|count| count.parse().ok());
+    count.ok_or_else(|| eyre::eyre!("it names no count of attempts: {report}"))
+}
+
 async fn killed_at_each_named_step(database: Database) -> eyre::Result<()> {
     let world = World::start(0.5).await?;
     let setup = Setup::over(database, &world, Path::new(PROGRAM), 1, FAST)?;
-    let mut all = Vec::new();
+    let (mut all, mut unsent) = (Vec::new(), false);
     for (round, step) in spillway::crash::POINTS.iter().enumerate() {
         let more = orders(&world, round * 9, 9);
         submit(&world, &setup, &more)?;
         all.extend(more);
+        let logged = setup.logged().len();
         let mut keeper = Keeper::start_with_crash_at(&setup, step)?;
         spillway_e2e::eventually(&format!("death at {step}"), Duration::from_secs(30), || {
             let ended = keeper.ended();
             async move { Ok(ended?.then_some(())) }
         })
         .await?;
+        let found = found_at_the_start(&setup.logged()[logged..])?;
+        assert!(!unsent || found > 0, "an attempt was signed and not sent, the start found {found}");
+        unsent = *step == "attempt.committed";
     }
     let keeper = Keeper::start_ready(&setup).await?;
     setup.settled(Duration::from_secs(60)).await?;

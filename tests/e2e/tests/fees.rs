@@ -1,12 +1,15 @@
 //! Fees: a spike is outbid, what stays stuck is given up and signed again, what costs more than it is worth waits.
 
-use alloy::{primitives::U256, providers::ext::AnvilApi};
+use alloy::{
+    primitives::U256,
+    providers::{Provider, ext::AnvilApi},
+};
 use spillway_e2e::{
     cases::{by_hand, check_paid, open_batches, orders_of, submit, until_open},
-    chain_audit::Expected,
+    chain_audit::{Expected, Ledger},
     eventually,
-    keeper::{Keeper, Setup},
-    world::World,
+    keeper::{Database, Keeper, Setup},
+    world::{LANES, World},
 };
 use std::{path::Path, time::Duration};
 
@@ -73,11 +76,12 @@ async fn at_the_ceiling_it_waits_with_a_reason_and_without_churn() -> eyre::Resu
     check_paid(&world, &setup, &orders, &[]).await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn after_the_cap_the_nonce_is_cancelled_and_the_batch_paid_once_at_a_later_one() -> eyre::Result<()> {
+/// rrelayer #99: the cancel of one transaction stranded those behind it.
+async fn a_cancel_strands_nothing_behind_it(database: Database) -> eyre::Result<()> {
     let world = by_hand().await?;
+    let before = world.provider().get_transaction_count(LANES[0].0).await?;
     let more = "[batch]\nwindow = \"100ms\"\n[fees]\nbump_after = \"1s\"\nmax_bumps = 2\n";
-    let setup = Setup::new(&world, Path::new(PROGRAM), 1, more)?;
+    let setup = Setup::over(database, &world, Path::new(PROGRAM), 1, more)?;
     // Three batches in a row: what builds on the first goes back with it.
     let mut all = Vec::new();
     for symbol in ["TUSD", "TDAI", "ETH"] {
@@ -89,7 +93,26 @@ async fn after_the_cap_the_nonce_is_cancelled_and_the_batch_paid_once_at_a_later
     world.provider().anvil_set_interval_mining(1).await?;
     setup.settled(Duration::from_secs(90)).await?;
     keeper.stop()?;
+    let used = world.provider().get_transaction_count(LANES[0].0).await? - before;
+    let settlements = Ledger::read(&world).await?.batches;
+    assert!(
+        settlements >= 3 && used > settlements,
+        "{used} nonces for {settlements} batches: none was cancelled"
+    );
     check_paid(&world, &setup, &all, &[]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_the_cap_the_nonce_is_cancelled_and_the_batch_paid_once_at_a_later_one() -> eyre::Result<()> {
+    a_cancel_strands_nothing_behind_it(Database::Sqlite).await
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[tokio::test(flavor = "multi_thread")]
+async fn after_the_cap_the_nonce_is_cancelled_and_the_batch_paid_once_from_postgres() -> eyre::Result<()> {
+    use spillway_e2e::postgres::Postgres;
+    a_cancel_strands_nothing_behind_it(Database::Postgres(std::sync::Arc::new(Postgres::start().await?)))
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! Failures that other relayers had in the field, each as a test that this keeper does not have it.
 //!
 //! The issues are those of OpenZeppelin/openzeppelin-relayer, BoltzExchange/boltz-backend, alchemyplatform/rundler and
-//! joshstevens19/rrelayer.
+//! joshstevens19/rrelayer. The cancel that strands later transactions (rrelayer #99) is among the tests of `fees`.
 
 use alloy::{
     network::TransactionBuilder,
@@ -201,15 +201,15 @@ async fn underpriced_replacements_do_not_loop() -> eyre::Result<()> {
     let seconds = 10;
     sleep(Duration::from_secs(seconds)).await;
     let sends = scene.proxy.calls(SEND);
-    assert!(sends > 0, "it tried");
-    // From any fee to the ceiling there are fewer than forty steps of an eighth; then it waits between sends.
-    assert!(sends < 40 + 6 * seconds, "{sends} sends in {seconds} seconds");
+    eprintln!("{sends} sends in {seconds} seconds");
+    // Each waits twice as long as the one before: after 0, 1, 3 and 7 seconds. Without the wait the fee would climb to the
+    // ceiling at once, in some twenty steps of an eighth, and go on there.
+    assert!((2..=12).contains(&sends), "{sends} sends in {seconds} seconds");
     scene.proxy.heal();
     scene.end().await
 }
 
-/// rrelayer #99: the cancel of one transaction stranded those behind it. Here: what was sent first is lost by the node
-/// while later ones of the lane wait for its nonce.
+/// What was sent first is lost by the node, while later ones of the lane wait for its nonce.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_transaction_strands_nothing_behind_it() -> eyre::Result<()> {
     let mut scene = Scene::open("").await?;

@@ -10,7 +10,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use spillway_e2e::{
-    anvil::free_port,
+    anvil::{Options, free_port},
     cases::submit,
     chain_audit::{Expected, Ledger},
     eventually,
@@ -18,14 +18,15 @@ use spillway_e2e::{
     proxy::{Fault, Proxy, Rule},
     world::World,
 };
+use sqlx::{Connection, SqliteConnection};
 use std::{
     fs,
     path::Path,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 use tokio::time::sleep;
 
@@ -39,6 +40,8 @@ enum Act {
     Pass,
     /// The real node is asked this instead.
     Ask(Value),
+    /// What the real node says, with something changed.
+    Change(fn(&mut Value)),
     Say(Value),
     Fail(&'static str),
     Limit,
@@ -83,9 +86,10 @@ impl Node {
     /// The answer to one call, or what is said instead of any answer.
     async fn answer_one(&self, request: Value) -> Result<Value, Response> {
         let id = request["id"].clone();
-        let asked = match (self.behaviour)(&request) {
-            Act::Pass => request,
-            Act::Ask(other) => other,
+        let (asked, change): (Value, fn(&mut Value)) = match (self.behaviour)(&request) {
+            Act::Pass => (request, |_| {}),
+            Act::Ask(other) => (other, |_| {}),
+            Act::Change(change) => (request, change),
             Act::Say(result) => return Ok(json!({"jsonrpc": "2.0", "id": id, "result": result})),
             Act::Fail(message) => {
                 let error = json!({"code": -32000, "message": message});
@@ -98,7 +102,9 @@ impl Node {
             Act::Hang => return std::future::pending().await,
         };
         let real = async { self.http.post(&self.real).json(&asked).send().await?.json::<Value>().await };
-        real.await.map_err(|_| StatusCode::BAD_GATEWAY.into_response())
+        let mut answer = real.await.map_err(|_| StatusCode::BAD_GATEWAY.into_response())?;
+        answer.get_mut("result").into_iter().for_each(change);
+        Ok(answer)
     }
 }
 
@@ -454,52 +460,109 @@ async fn nonce_too_low_then_a_null_receipt_signs_no_second_payment() -> eyre::Re
     Ok(())
 }
 
-/// As before, with nobody to outvote the null: the payment is uncertain and held, until final blocks show it.
-#[tokio::test(flavor = "multi_thread")]
-async fn without_a_quorum_a_payment_is_held_and_not_signed_again() -> eyre::Result<()> {
-    let world = World::start(0.5).await?;
-    let asked = Arc::new(AtomicU64::new(0));
-    let null = Node::start(&world, {
-        let asked = asked.clone();
-        // The truth comes late.
-        move |r| match is(r, "eth_getTransactionReceipt") && asked.fetch_add(1, Ordering::Relaxed) < 8 {
-            true => Act::Say(Value::Null),
+/// Two nodes, of which one says something else of receipts, and nobody to outvote either: the payment is uncertain, shown so,
+/// and held until they agree.
+async fn is_uncertain_while_receipts_differ(differ: fn() -> Act) -> eyre::Result<()> {
+    // Final so late that no final block tells meanwhile.
+    let options = Options { block_time: Some(0.5), slots: Some(12), ..Options::default() };
+    let world = World::start_with(options).await?;
+    let differs = Arc::new(AtomicBool::new(true));
+    let odd = Node::start(&world, {
+        let differs = differs.clone();
+        move |r| match is(r, "eth_getTransactionReceipt") && differs.load(Ordering::Relaxed) {
+            true => differ(),
             false => Act::Pass,
         }
     });
-    let null = null.await?;
+    let odd = odd.await?;
     let good = Node::start(&world, |_| Act::Pass).await?;
-    let seen = pay(&world, &set_up(&world, &[&null.url, &good.url], "")?).await?;
-    assert!(seen.log.contains("reason=uncertain: no 2 endpoints"), "{}", seen.log);
+    let setup = set_up(&world, &[&odd.url, &good.url], "")?;
+    let all = orders(&world, 20);
+    submit(&world, &setup, &all)?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    for (command, code) in [("explain", "/cause/code"), ("status", "/reason/code")] {
+        eventually(&format!("`{command}` says that it is uncertain"), Duration::from_secs(20), || async {
+            let said = setup.json(&[command, "order-0"])?;
+            Ok((said.pointer(code) == Some(&json!("uncertain"))).then_some(()))
+        })
+        .await?;
+    }
+    assert_eq!(setup.count("batched")?, 20, "all are held where they are");
+
+    differs.store(false, Ordering::Relaxed);
+    setup.settled(LIMIT).await?;
+    keeper.stop()?;
+    let log = setup.logged();
+    assert!(log.contains("reason=uncertain: no 2 endpoints"), "{log}");
+    assert!(!log.contains("attempt died"), "nothing is signed a second time:\n{log}");
+    let outcome = Ledger::read(&world).await?.compare(&all);
+    assert_eq!((outcome.paid, outcome.paid_twice), (20, Vec::new()));
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn without_a_quorum_a_payment_is_held_and_not_signed_again() -> eyre::Result<()> {
+    is_uncertain_while_receipts_differ(|| Act::Say(Value::Null)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_success_that_another_node_calls_a_failure_is_held_and_not_signed_again() -> eyre::Result<()> {
+    is_uncertain_while_receipts_differ(|| {
+        Act::Change(|receipt| {
+            if receipt.is_object() {
+                (receipt["status"], receipt["logs"]) = (json!("0x0"), json!([]));
+            }
+        })
+    })
+    .await
+}
+
+/// When the oldest attempt was signed, in unix milliseconds.
+async fn first_signed(setup: &Setup) -> eyre::Result<u64> {
+    let url = format!("sqlite://{}", setup.dir.join("spillway.db").display());
+    let mut connection = SqliteConnection::connect(&url).await?;
+    let at: i64 =
+        sqlx::query_scalar("SELECT min(signed_at) FROM attempts").fetch_one(&mut connection).await?;
+    connection.close().await?;
+    Ok(at.try_into()?)
+}
+
+/// The time counts from the signature.
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_private_relay_does_not_include_goes_to_all() -> eyre::Result<()> {
+    const PRIVATE: Duration = Duration::from_secs(2);
     let world = World::start(0.5).await?;
-    let private = Arc::new(AtomicU64::new(0));
-    let relay = Node::start(&world, {
-        let private = private.clone();
-        move |_| {
-            private.fetch_add(1, Ordering::Relaxed);
-            Act::Say(json!(keccak256("taken, and never seen again")))
+    // When each was sent a transaction first.
+    let (to_relay, to_public) = (Arc::new(OnceLock::new()), Arc::new(OnceLock::new()));
+    let note = |first: &Arc<OnceLock<SystemTime>>| {
+        let first = first.clone();
+        move |r: &Value| {
+            if is(r, "eth_sendRawTransaction") {
+                first.get_or_init(SystemTime::now);
+            }
         }
+    };
+    let (noted, passed) = (note(&to_relay), note(&to_public));
+    let relay = Node::start(&world, move |r| {
+        noted(r);
+        Act::Say(json!(keccak256("taken, and never seen again")))
     });
     let relay = relay.await?;
-    let public = Node::start(&world, {
-        let private = private.clone();
-        move |r| {
-            if is(r, "eth_sendRawTransaction") {
-                assert!(private.load(Ordering::Relaxed) > 0, "the relay gets it first");
-            }
-            Act::Pass
-        }
+    let public = Node::start(&world, move |r| {
+        passed(r);
+        Act::Pass
     });
     let public = public.await?;
-    let chain = format!("private_relay = {:?}\nprivate_timeout = \"2s\"", relay.url);
-    let start = Instant::now();
-    pay(&world, &set_up(&world, &[&public.url], &chain)?).await?;
-    assert!(start.elapsed() > Duration::from_secs(2), "it had its time");
+    let chain = format!("private_relay = {:?}\nprivate_timeout = \"{}s\"", relay.url, PRIVATE.as_secs());
+    let setup = set_up(&world, &[&public.url], &chain)?;
+    pay(&world, &setup).await?;
+    let (Some(relay), Some(public)) = (to_relay.get(), to_public.get()) else {
+        eyre::bail!("sent to the relay {to_relay:?}, to the public endpoint {to_public:?}")
+    };
+    assert!(relay < public, "the relay has it first: {relay:?}, {public:?}");
+    let signed = SystemTime::UNIX_EPOCH + Duration::from_millis(first_signed(&setup).await?);
+    let private = public.duration_since(signed)?;
+    assert!(private >= PRIVATE, "the relay had it alone for {private:?}");
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use eyre::OptionExt;
 use serde_json::Value;
 use spillway::domain::webhook::{Secret, signatures};
 use spillway_e2e::{
-    cases::{check_paid, orders_of, submit},
+    cases::{check_paid, orders_of, submit, submit_until},
     chain_audit::Expected,
     eventually,
     keeper::{Database, Keeper, Setup},
@@ -213,6 +213,28 @@ async fn what_is_given_up_is_listed_and_can_be_replayed() -> eyre::Result<()> {
     keeper.stop()?;
     assert_eq!(setup.json(&["audit", "verify"])?["ok"], true);
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_is_overdue_is_told_as_rejected_with_its_code() -> eyre::Result<()> {
+    let endpoint = Endpoint::start(Mood::Hears).await?;
+    // The window keeps all of them from a batch.
+    let config = format!("[batch]\nwindow = \"10s\"\n{}", endpoint.entry("shop", ""));
+    let (world, setup) = start(Database::Sqlite, &config).await?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    let late = orders_of(&world, "TUSD", "late", 2);
+    submit_until(&world, &setup, &late, Duration::from_secs(1))?;
+    let heard = endpoint.hears(2).await?;
+    let rejected = |order: &Expected| (order.key.clone(), "withdrawal.rejected".to_owned());
+    assert_eq!(keys(&heard)?, late.iter().map(rejected).collect::<Vec<_>>());
+    for Heard { body, .. } in &heard {
+        assert_eq!(
+            (&body["data"]["to"], &body["data"]["code"]),
+            (&"rejected".into(), &"deadline_passed".into())
+        );
+    }
+    keeper.stop()?;
+    check_paid(&world, &setup, &[], &late).await
 }
 
 /// One that takes messages and never answers delays neither payments nor others.

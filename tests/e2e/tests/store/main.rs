@@ -1,8 +1,16 @@
 //! The store over both engines: every question and every change that it knows is run on each, so that SQL which only
 //! one of them understands is found here.
+//!
+//! - [`asked`]: what is asked beside the stages
+//! - [`compared`]: what is asked to compare it with the chain
+//! - [`migrate`]: the schema is made
 
 // All of this file is a test, its helpers too.
 #![allow(clippy::unwrap_used)]
+
+mod asked;
+mod compared;
+mod migrate;
 
 use alloy::primitives::{Address, B256, Bytes, U256, address};
 use spillway::{
@@ -16,7 +24,7 @@ use spillway::{
         ledger::Sides,
         reason::Code,
         tier::Tier,
-        withdrawal::{Door, Order, RequestTerms, WithdrawalState},
+        withdrawal::{Door, Order, RequestTerms, Withdrawal, WithdrawalState},
     },
     store::{
         Context, Engine, Store, StoreError, Unit,
@@ -421,10 +429,71 @@ async fn every_question_and_change(engine: Engine) -> eyre::Result<()> {
     fill(&store).await?;
     see_to_margin(&store).await?;
     swap_twice(&store).await?;
+    asked::all(&store).await?;
+    compared::with_the_chain(&store).await?;
+    compared::rebuilt(&store).await?;
     let checked = store.check(|_, _| {}).await?;
     assert!(checked.ok, "{checked:?}");
     assert!(checked.changes > 8);
     Ok(())
+}
+
+/// Who takes withdrawals out of a batch by what was read before it was funded comes too late: what is signed pays them.
+async fn a_batch_that_was_funded_meanwhile_loses_no_withdrawal(engine: Engine) -> eyre::Result<()> {
+    let place = Place::new(engine).await?;
+    let store = place.started("a").await?;
+    let mut change = unit(&store).await?;
+    change.accept_withdrawals(&[order("a", None), order("b", None)]).await?;
+    change.commit().await?;
+    let received = store.waiting(WithdrawalState::Received, 10).await?;
+    let mut change = unit(&store).await?;
+    change.move_withdrawals(&received, WithdrawalState::Ready, None).await?;
+    change.commit().await?;
+    let ready = store.ready(NATIVE, Door::Order, &ANY, 10).await?;
+    let mut change = unit(&store).await?;
+    let row = change.plan_batch(BatchKind::Orders, Tier::Instant, &ready).await?.unwrap();
+    let planned = change.batch(row).await?;
+    change.move_batch(&planned, BatchState::Priced, None).await?;
+    change.commit().await?;
+
+    let (priced, batched) = (store.batch(row).await?.unwrap(), store.withdrawals_of(row).await?);
+    let mut change = unit(&store).await?;
+    change.take_out_of_batch(&priced, &batched[..1], WithdrawalState::Ready, None).await?;
+    change.commit().await?;
+    let ready = store.ready(NATIVE, Door::Order, &ANY, 10).await?;
+    let mut change = unit(&store).await?;
+    let other = change.plan_batch(BatchKind::Orders, Tier::Instant, &ready).await?.unwrap();
+    let planned = change.batch(other).await?;
+    change.move_batch(&planned, BatchState::Priced, None).await?;
+    change.commit().await?;
+    fund(&store, other, 1).await?;
+    is_late(&store, &priced, &batched[..1], "it is in another batch, which has its numbers").await?;
+
+    let (priced, left) = (store.batch(row).await?.unwrap(), store.withdrawals_of(row).await?);
+    fund(&store, row, 2).await?;
+    is_late(&store, &priced, &left, "its batch has its numbers").await?;
+    assert_eq!(store.withdrawals_of(row).await?, left);
+    assert_eq!(store.withdrawals_of(other).await?.len(), 1);
+    Ok(())
+}
+
+async fn fund(store: &Store, batch: i64, number: u64) -> eyre::Result<()> {
+    let priced = store.batch(batch).await?.unwrap();
+    let mut change = unit(store).await?;
+    change.fund_batch(&priced, &content(number), &CALLDATA, None).await?;
+    Ok(change.commit().await?)
+}
+
+async fn is_late(store: &Store, batch: &Batch, out: &[Withdrawal], what: &str) -> eyre::Result<()> {
+    let mut change = unit(store).await?;
+    let why = Some(Code::DeadlinePassed);
+    let late = change.take_out_of_batch(batch, out, WithdrawalState::Ready, why).await;
+    assert!(late.as_ref().is_err_and(StoreError::is_stale), "{what}: {late:?}");
+    Ok(())
+}
+
+async fn migrate_says_from_where_to_where(engine: Engine) -> eyre::Result<()> {
+    migrate::it_says_from_where_to_where(engine).await
 }
 
 /// The same leases, whoever asks, and none is held twice.
@@ -696,6 +765,8 @@ macro_rules! over_both {
 
 over_both!(
     every_question_and_change,
+    a_batch_that_was_funded_meanwhile_loses_no_withdrawal,
+    migrate_says_from_where_to_where,
     a_lease_that_was_lost_commits_nothing,
     a_past_that_nobody_vouches_for_is_unknown,
     a_keeper_waits_for_the_word_of_one_that_sent,
