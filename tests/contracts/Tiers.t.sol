@@ -93,6 +93,22 @@ contract TiersTest is Fixture {
         vault.settleApproved(b, type(uint64).max, signed);
     }
 
+    // --------------------------------------------------------------------------------------------- approvers
+
+    /// @notice Who is not in a new set does not count any more, whichever place it had in the old one.
+    function test_a_new_set_replaces_all_of_the_old() public {
+        address[] memory next = new address[](1);
+        next[0] = makeAddr("the only one");
+        vm.prank(GOVERNANCE);
+        approvers.setApprovers(next, 1);
+        IVault.Batch memory b = _batch(ALICE, INSTANT + 1);
+        for (uint256 i = 0; i < signers.length; ++i) {
+            IVault.Approval[] memory signed = _sign(b, i, i + 1);
+            vm.expectRevert(abi.encodeWithSelector(IApprovers.NotAnApprover.selector, signers[i]));
+            _approved(b, signed);
+        }
+    }
+
     // --------------------------------------------------------------------------------------------- instant
 
     function test_the_keeper_alone_pays_up_to_the_instant_limit() public {

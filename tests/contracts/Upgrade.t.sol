@@ -489,6 +489,17 @@ contract UpgradeTest is Fixture {
         assertEq(keccak256(gate.state(address(vault))), before);
     }
 
+    function test_the_gate_reads_every_scope() public {
+        bytes32 before = keccak256(gate.state(address(vault)));
+        for (uint256 i = 0; i <= uint256(type(IVault.Scope).max); ++i) {
+            bytes memory question = abi.encodeCall(IVault.pausedUntil, (IVault.Scope(i)));
+            vm.mockCall(address(vault), question, abi.encode(block.timestamp + 1));
+            assertNotEq(keccak256(gate.state(address(vault))), before, vm.toString(i));
+            vm.clearMockedCalls();
+        }
+        assertEq(keccak256(gate.state(address(vault))), before);
+    }
+
     function test_the_delays_have_bounds() public {
         uint32[2][4] memory bad = [
             [uint32(1 hours) - 1, uint32(1 days)],

@@ -249,7 +249,8 @@ pub(super) async fn gas_of(
     if learns && let Some(expected) = line.gas.expected(batch.asset, batch.count) {
         let limit = with_margin(expected + BATCH_OVERHEAD, max_gas);
         match line.chain.simulate(lane, calldata, position, limit).await {
-            Err(ChainError::Refused(Refusal::TooMuchGas)) => {}
+            // Gas that ends behind the proxy is a revert without a word. The estimate tells the two apart.
+            Err(ChainError::Refused(Refusal::TooMuchGas | Refusal::Other(_))) => {}
             simulated => return simulated.map(|()| (expected.min(limit), limit)),
         }
     }

@@ -116,6 +116,28 @@ async fn after_the_cap_the_nonce_is_cancelled_and_the_batch_paid_once_from_postg
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_takes_far_more_gas_than_the_one_before_waits_for_nothing() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let setup = Setup::new(&world, Path::new(PROGRAM), 1, "[batch]\nwindow = \"300ms\"\n")?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    // Whoever has coin already costs a quarter of a new recipient.
+    let known = orders_of(&world, "ETH", "known", 9);
+    for order in &known {
+        world.provider().anvil_set_balance(order.recipient, U256::ONE).await?;
+    }
+    submit(&world, &setup, &known)?;
+    setup.settled(Duration::from_secs(30)).await?;
+    let new = orders_of(&world, "ETH", "new", 18);
+    submit(&world, &setup, &new)?;
+    // Within the minute for which an estimate is taken to hold.
+    setup.settled(Duration::from_secs(30)).await?;
+    keeper.stop()?;
+    let outcome = Ledger::read(&world).await?.compare(&new);
+    assert_eq!((outcome.paid, outcome.missing), (18, Vec::new()));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_costs_more_than_its_share_waits_for_a_cheaper_moment() -> eyre::Result<()> {
     let world = World::start(0.5).await?;
     let more = "[batch]\nwindow = \"100ms\"\n[fees]\nmax_share_bps = 10000\nhold = \"1h\"\n";
