@@ -2,16 +2,17 @@
 // notices. A mutant that no test kills needs a reason in script/mutation-survivors.json, or the run fails; it fails too when
 // less than 95 % of those that compile are killed.
 //
-//   node script/mutation.mjs [--list] [--only FILE_PART] [--sample N] [--workers N] [--survivors]
+//   node script/mutation.mjs [--list] [--only FILE_PART] [--sample N] [--workers N] [--survivors | --resume]
 //
-// With --survivors, those that survived the last run meet the tests again; the verdicts on the others stand.
+// With --survivors, those that survived the last run meet the tests again; the verdicts on the others stand. With --resume
+// a run that was interrupted goes on, if contracts and tests are still those that it judged.
 //
 // Compiling costs far more than testing, so all mutants are compiled once, each beside the original and behind
 // `block.prevrandao == its number`, which a run of the tests sets. What cannot be put so (constants, heads in assembly) is
 // compiled by itself.
 import { execFile, execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 
@@ -252,6 +253,17 @@ async function judgeAlone(dir, mutant) {
   }
 }
 
+/** One digest of all that the verdicts depend on. */
+function digestOf(paths) {
+  const hash = createHash("sha256");
+  const files = paths.flatMap((p) => statSync(join(ROOT, p)).isDirectory()
+    ? readdirSync(join(ROOT, p), { recursive: true }).map((f) => join(p, f)) : [p]);
+  for (const file of files.filter((f) => statSync(join(ROOT, f)).isFile()).sort()) {
+    hash.update(`${file}\0`).update(readFileSync(join(ROOT, file)));
+  }
+  return hash.digest("hex");
+}
+
 function option(name, fallback) {
   const at = process.argv.indexOf(`--${name}`);
   return at < 0 ? fallback : (process.argv[at + 1] ?? fallback);
@@ -276,13 +288,17 @@ if (process.argv.includes("--list")) {
 mkdirSync(WORK, { recursive: true });
 const REPORT = join(WORK, "report.json");
 const known = new Map((existsSync(KNOWN) ? JSON.parse(readFileSync(KNOWN, "utf8")) : []).map((k) => [k.mutant, k]));
+const tree = digestOf(["contracts", "tests/contracts", "foundry.toml", "package-lock.json"]);
 let results = [];
-if (process.argv.includes("--survivors")) {
+const [survivors, resume] = ["--survivors", "--resume"].map((name) => process.argv.includes(name));
+if (survivors || resume) {
+  const last = JSON.parse(readFileSync(REPORT, "utf8"));
+  if (resume && last.tree !== tree) throw new Error("contracts or tests changed since: begin anew, without --resume");
   const exactly = (m) => `${m.file}:${m.line} ${m.what} ${m.changed}`;
-  const before = new Map(JSON.parse(readFileSync(REPORT, "utf8")).map((r) => [exactly(r), r.verdict]));
-  const verdict = (m) => before.get(exactly(m));
-  results = mutants.filter((m) => ["killed", "unviable"].includes(verdict(m))).map((m) => ({ ...m, verdict: verdict(m) }));
-  mutants = mutants.filter((m) => verdict(m) === "survived");
+  const before = new Map(last.results.map((r) => [exactly(r), r.verdict]));
+  const stands = (m) => before.has(exactly(m)) && !(survivors && before.get(exactly(m)) === "survived");
+  results = mutants.filter(stands).map((m) => ({ ...m, verdict: before.get(exactly(m)) }));
+  mutants = mutants.filter((m) => (survivors ? before.get(exactly(m)) === "survived" : !stands(m)));
 }
 const [started, total] = [Date.now(), mutants.length];
 let judged = 0;
@@ -293,7 +309,7 @@ function record(m, verdict) {
     const left = ((Date.now() - started) / judged) * (total - judged);
     console.error(`${judged} of ${total}, ${Math.ceil(left / 60_000)} minutes to go`);
   }
-  writeFileSync(REPORT, JSON.stringify(results, null, 1));
+  writeFileSync(REPORT, JSON.stringify({ tree, results }, null, 1));
 }
 const { dir: switchedDir, held, unviable } = await prepareSwitched();
 const apart = mutants.filter((m) => !held.has(m.number) && !unviable.has(m.number));

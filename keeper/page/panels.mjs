@@ -150,6 +150,7 @@ export function pauses({ pauses: rows }, now) {
       " ",
       t("paused_until", { when: when(one.until, now) }),
       h("span", { class: "muted" }, ` (${clock(one.until)})`),
+      one.by && [" ", t("paused_by"), " ", h("code", { title: one.by }, short(one.by))],
     );
   panel("pauses", "pauses", null, rows.length ? h("ul", {}, rows.map(row)) : muted(t("pauses_none")));
 }
@@ -198,6 +199,7 @@ export function limits({ assets, usd }, now) {
 export function lanes({ lanes: rows }, now) {
   const state = (one) => {
     if (one.fenced_since) return h("span", { class: "warn" }, t("lane_fenced", { when: when(one.fenced_since, now) }));
+    if (one.enabled === false) return h("span", { class: "bad" }, t("lane_disabled"));
     if (one.gas_needed) return h("span", { class: "bad" }, t("lane_poor", { n: one.gas_needed }));
     return h("span", { class: "ok" }, t("lane_well"));
   };

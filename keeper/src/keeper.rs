@@ -283,7 +283,7 @@ async fn wait_for_chain(
             Ok(Err(wrong)) => bail!(wrong),
             Err(error) => {
                 tracing::warn!(%error, "the chain does not answer at chain.rpc_urls; intake is open, payments wait");
-                let now = Readiness::not_yet(&format!("chain: {error}"));
+                let now = not_ready(&error);
                 readiness.send_replace(now.with_endpoints(line.chain.endpoints()));
             }
         }
@@ -359,6 +359,15 @@ async fn run_stage<F, Fut>(
     }
 }
 
+/// With whose fault it is in front.
+fn not_ready(error: &StageError) -> Readiness {
+    let of = match error {
+        StageError::Store(_) => "database",
+        StageError::Chain(_) | StageError::Sign { .. } => "chain",
+    };
+    Readiness::not_yet(&format!("{of}: {error}"))
+}
+
 /// Follows the chain: fences, confirms, finalizes and reconciles with each new block that is told or polled.
 async fn watch_chain(
     line: Arc<Line>,
@@ -384,7 +393,7 @@ async fn watch_chain(
             Err(error) if error.is_stale() => None,
             Err(error) => {
                 tracing::warn!(%error, "following the chain failed; tried again");
-                Some(Readiness::not_yet(&format!("chain: {error}")))
+                Some(not_ready(&error))
             }
         };
         if let Some(now) = now {

@@ -3,7 +3,7 @@
 use super::{ApiState, problem::Problem};
 use crate::{
     clock::now_ms,
-    domain::{batch::BatchState, reason::Code},
+    domain::{batch::BatchState, reason::Code, tier::Tier},
     margin::figures::Figures,
 };
 use axum::{extract::State, http::header, response::IntoResponse};
@@ -25,6 +25,18 @@ pub async fn read(State(state): State<ApiState>) -> Result<impl IntoResponse, Pr
     margin(&state, &mut text).await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text.text))
 }
+
+/// What is said of the estimates, with what it is about.
+const HIT_RATIOS: [(&str, &str); 2] = [
+    (
+        "spillway_estimate_p50_hit_ratio",
+        "share of the withdrawals paid last that took no longer than the p50 of those before: 0.5 is right",
+    ),
+    (
+        "spillway_estimate_p90_hit_ratio",
+        "share of the withdrawals paid last that took no longer than the p90 of those before: 0.9 is right",
+    ),
+];
 
 async fn withdrawals(state: &ApiState, text: &mut Text) -> Result<(), Problem> {
     let waiting = state.store.waiting_counts().await?;
@@ -52,21 +64,26 @@ async fn withdrawals(state: &ApiState, text: &mut Text) -> Result<(), Problem> {
         "summary",
         "from receipt to final, of the last 500 paid, by quantile",
     );
+    let mut known = Vec::new();
     for asset in assets.iter() {
-        if let Some((p50, p90)) = state.reader.durations(asset.address).await?.for_age(-1) {
+        for tier in Tier::ALL {
+            known.push((&asset.symbol, tier, state.reader.durations(asset.address, tier).await?));
+        }
+    }
+    for (asset, tier, durations) in &known {
+        if let Some((p50, p90)) = durations.for_age(-1) {
             for (quantile, ms) in [("0.5", p50), ("0.9", p90)] {
-                text.sample(&[("asset", &asset.symbol), ("quantile", &quantile)], thousandths(ms));
+                text.sample(&[("asset", asset), ("tier", tier), ("quantile", &quantile)], thousandths(ms));
             }
         }
     }
-    text.family(
-        "spillway_estimate_p90_hit_ratio",
-        "gauge",
-        "share of the withdrawals paid last that took no longer than the p90 of those before: 0.9 is right",
-    );
-    for asset in assets.iter() {
-        if let Some(hits) = state.reader.durations(asset.address).await?.hits_per_mille() {
-            text.sample(&[("asset", &asset.symbol)], thousandths(hits));
+    for (name, help) in HIT_RATIOS {
+        text.family(name, "gauge", help);
+        for (asset, tier, durations) in &known {
+            if let Some((p50, p90)) = durations.hits_per_mille() {
+                let hits = if name == HIT_RATIOS[0].0 { p50 } else { p90 };
+                text.sample(&[("asset", asset), ("tier", tier)], thousandths(hits));
+            }
         }
     }
     Ok(())

@@ -9,6 +9,7 @@
 //! - [`oracle`]: what is thought of prices
 //! - [`swaps`], [`margin`]: how the float is refilled, and how margin pools do
 //! - [`overview`]: the whole line at a glance
+//! - `pausers`: who paused what, for [`vault`]
 //! - [`status`], [`page`]: one withdrawal for whoever has its link, and the web page
 //! - [`health`], [`metrics`]: alive, ready with causes, and figures
 //! - [`reader`], [`view`]: a withdrawal as readers see it, in JSON here and in the command line
@@ -29,6 +30,7 @@ pub mod openapi;
 pub mod oracle;
 pub mod overview;
 pub mod page;
+mod pausers;
 pub mod problem;
 pub mod reader;
 pub mod reviews;
@@ -49,6 +51,7 @@ use crate::{
 use axum::{Router, middleware, serve::ListenerExt};
 use feed::Feed;
 use keys::Keys;
+use pausers::Pausers;
 use reader::{Reader, Terms};
 use std::sync::Arc;
 use tokio::{
@@ -71,6 +74,7 @@ pub struct ApiState {
     chain: Chain,
     vault: Arc<vault::Kept>,
     overview: Arc<overview::Kept>,
+    pausers: Pausers,
     reader: Reader,
     fees: FeesConfig,
     events: Feed,
@@ -111,6 +115,7 @@ impl From<Parts<'_>> for ApiState {
         Self {
             vault: Arc::default(),
             overview: Arc::default(),
+            pausers: Pausers::default(),
             reader: Reader::new(store.clone(), deployment.assets.clone(), terms),
             keys: Keys::new(store.clone(), config.token.clone(), config.require_key),
             fees: fees.clone(),

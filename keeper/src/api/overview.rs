@@ -7,26 +7,31 @@ use super::{
     view::{self, AssetView, FeeView, ReasonView},
 };
 use crate::{
-    chain::EndpointHealth,
+    chain::{ChainError, EndpointHealth},
     clock::now_ms,
     domain::{
         batch::{Batch, BatchState},
+        tier::Tier,
         withdrawal::{Withdrawal, WithdrawalState},
     },
+    store::lanes::Lane,
 };
 use alloy::primitives::{Address, B256};
 use axum::{Json, extract::State};
+use futures::future::try_join_all;
 use serde::Serialize;
 use std::{
     collections::HashMap,
     time::{Duration, Instant},
 };
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::timeout};
 use utoipa::ToSchema;
 
 /// Of the stuck ones, so many of the oldest are listed.
 const STUCK: usize = 50;
 const HOURS: i64 = 24;
+/// What is asked of the chain beside the store may take so long: the rest is told without it.
+const CHAIN: Duration = Duration::from_millis(500);
 /// So long the store is not asked again, however many look.
 const FRESH: Duration = Duration::from_secs(1);
 
@@ -85,6 +90,8 @@ pub struct StuckView {
 pub struct LaneView {
     #[schema(value_type = String)]
     address: Address,
+    /// Whether the vault takes settlements from it; none when the chain does not answer.
+    enabled: Option<bool>,
     /// Of its next transaction.
     nonce: u64,
     /// The sequence number of its next payout.
@@ -212,7 +219,7 @@ async fn stuck(state: &ApiState, batches: &[Batch]) -> Result<Vec<StuckView>, Pr
     }
     let mut longest = HashMap::new();
     for asset in state.deployment.assets.iter() {
-        let p90 = state.reader.durations(asset.address).await?.for_age(-1).map(|(_, p90)| p90);
+        let p90 = state.reader.durations(asset.address, Tier::Instant).await?.for_age(-1).map(|(_, p90)| p90);
         longest.insert(asset.address, p90);
     }
     let now = now_ms();
@@ -247,10 +254,13 @@ fn stuck_one(state: &ApiState, withdrawal: Withdrawal, batch: Option<&Batch>) ->
 async fn lanes(state: &ApiState, batches: &[Batch]) -> Result<Vec<LaneView>, Problem> {
     let of =
         |lane: Address| batches.iter().filter(move |b| b.content.as_ref().is_some_and(|c| c.lane == lane));
-    let lanes = state.store.lanes().await?.into_iter();
+    let lanes = state.store.lanes().await?;
+    let enabled = timeout(CHAIN, enabled(state, &lanes)).await.ok().flatten().unwrap_or_default();
     Ok(lanes
+        .into_iter()
         .map(|lane| LaneView {
             address: lane.address,
+            enabled: enabled.get(&lane.address).copied(),
             nonce: lane.nonce,
             next: lane.position.next,
             fenced_since: lane.fencing_since.map(view::time),
@@ -258,6 +268,16 @@ async fn lanes(state: &ApiState, batches: &[Batch]) -> Result<Vec<LaneView>, Pro
             in_flight: of(lane.address).count(),
         })
         .collect())
+}
+
+/// Which of the lanes the vault takes settlements from; none when the chain does not say.
+async fn enabled(state: &ApiState, lanes: &[Lane]) -> Option<HashMap<Address, bool>> {
+    let tip = state.chain.tip().await.ok()?.number;
+    let ask = |lane: &Lane| {
+        let lane = lane.address;
+        async move { Ok::<_, ChainError>((lane, state.chain.lane(lane, tip).await?.enabled)) }
+    };
+    Some(try_join_all(lanes.iter().map(ask)).await.ok()?.into_iter().collect())
 }
 
 async fn fees(state: &ApiState) -> Result<Vec<AssetFeeView>, Problem> {

@@ -7,9 +7,10 @@ use crate::{
     domain::{
         asset::Assets,
         batch::{Batch, BatchState},
-        forecast::Durations,
+        forecast::{Durations, percentile},
         reason::{Code, Next},
         status_token::StatusSecret,
+        tier::Tier,
         withdrawal::{Withdrawal, WithdrawalState},
     },
     explain,
@@ -46,7 +47,7 @@ impl Terms {
     }
 }
 
-type Known = HashMap<Address, (Instant, Arc<Durations>)>;
+type Known = HashMap<(Address, Tier), (Instant, Arc<Durations>)>;
 
 /// Reads withdrawals. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -72,27 +73,30 @@ impl Reader {
         self.secret.get_or_try_init(|| self.store.status_secret()).await.copied()
     }
 
-    /// How long withdrawals of an asset took lately.
-    pub async fn durations(&self, asset: Address) -> Result<Arc<Durations>, StoreError> {
+    /// How long withdrawals of an asset and tier took lately.
+    pub async fn durations(&self, asset: Address, tier: Tier) -> Result<Arc<Durations>, StoreError> {
         let mut known = self.durations.lock().await;
-        if let Some((_, durations)) = known.get(&asset).filter(|(at, _)| at.elapsed() < DURATIONS) {
+        let key = (asset, tier);
+        if let Some((_, durations)) = known.get(&key).filter(|(at, _)| at.elapsed() < DURATIONS) {
             return Ok(durations.clone());
         }
-        let durations = Arc::new(Durations::new(self.store.durations(asset).await?));
-        known.insert(asset, (Instant::now(), durations.clone()));
+        let durations = Arc::new(Durations::new(self.store.durations(asset, tier).await?));
+        known.insert(key, (Instant::now(), durations.clone()));
         Ok(durations)
     }
 
-    /// When a withdrawal that was received at `received_at` will be paid.
+    /// When a withdrawal that was received at `received_at`, and that nothing lets pass before `from`, will be paid.
     pub async fn estimate(
         &self,
         asset: Address,
+        tier: Tier,
         received_at: i64,
+        from: Option<i64>,
     ) -> Result<Option<EstimateView>, StoreError> {
-        let durations = self.durations(asset).await?;
-        Ok(durations.for_age(now_ms() - received_at).map(|(p50, p90)| EstimateView {
-            p50: view::time(received_at + p50),
-            p90: view::time(received_at + p90),
+        let durations = self.durations(asset, tier).await?;
+        Ok(durations.expected(now_ms(), received_at, from).map(|(p50, p90)| EstimateView {
+            p50: view::time(p50),
+            p90: view::time(p90),
             based_on: durations.count(),
         }))
     }
@@ -109,11 +113,15 @@ impl Reader {
             Some(kept) if !is_final => Some(view::fee(&kept, waits_for)),
             _ => None,
         };
+        let next = self.next(&withdrawal, batch.as_ref()).await?;
+        let from = next.filter(|(_, next)| next.is_earliest()).map(|(at, _)| at);
         let estimate = match is_final {
             true => None,
-            false => self.estimate(withdrawal.asset, withdrawal.received_at).await?,
+            false => {
+                let tier = tier(&withdrawal, batch.as_ref());
+                self.estimate(withdrawal.asset, tier, withdrawal.received_at, from).await?
+            }
         };
-        let next = self.next(&withdrawal, batch.as_ref()).await?;
         let history = self.store.history(&withdrawal).await?;
         let token = self.status_secret().await?.token(&withdrawal.id);
         let transaction = self.store.payout_of(&withdrawal).await?;
@@ -122,7 +130,7 @@ impl Reader {
         let asset = view::asset(&self.assets, withdrawal.asset);
         Ok(WithdrawalView {
             reason: self.reason_of(&withdrawal, batch.as_ref()).await?,
-            next,
+            next: next.map(|(at, next)| NextView::new(at, next)),
             estimate,
             links: explain::links(&withdrawal, batch.as_ref(), &history),
             status_page: view::status_page(&token),
@@ -163,7 +171,7 @@ impl Reader {
         &self,
         withdrawal: &Withdrawal,
         batch: Option<&Batch>,
-    ) -> Result<Option<NextView>, StoreError> {
+    ) -> Result<Option<(i64, Next)>, StoreError> {
         let now = now_ms();
         let since = withdrawal.received_at;
         let (at, next) = match (withdrawal.state, batch) {
@@ -176,7 +184,7 @@ impl Reader {
                 let of = self.store.announcements(std::slice::from_ref(withdrawal)).await?;
                 match of.last() {
                     Some(last) => (view::from_seconds(last.payable_from), Next::Payable),
-                    None => return Ok(None),
+                    None => (now, Next::IsAnnounced),
                 }
             }
             (WithdrawalState::Ready, _) => (since + self.terms.window, Next::BatchCloses),
@@ -186,7 +194,7 @@ impl Reader {
             },
             _ => return Ok(None),
         };
-        Ok(Some(NextView::new(at.max(now), next)))
+        Ok(Some((at.max(now), next)))
     }
 
     async fn next_of(&self, batch: &Batch) -> Result<Option<(i64, Next)>, StoreError> {
@@ -201,12 +209,33 @@ impl Reader {
         if batch.retry_at > now_ms() {
             return Ok(Some((batch.retry_at, Next::TriedAgain)));
         }
-        if batch.state != BatchState::Broadcast {
-            return Ok(None);
+        match batch.state {
+            BatchState::Planned | BatchState::Priced | BatchState::Funded | BatchState::Signed => {
+                Ok(Some((now_ms(), Next::IsSigned)))
+            }
+            BatchState::Broadcast => {
+                let attempts = self.store.attempts(batch.row).await?;
+                let newest = attempts.last().map(|a| a.signed_at + self.terms.bump_after);
+                Ok(newest.map(|at| (at, Next::FeeRises)))
+            }
+            BatchState::Mined => {
+                let mut took = self.store.times_to_final().await?;
+                took.sort_unstable();
+                let half = percentile(&took, 50);
+                let mined = self.store.mined_at(batch.row).await?;
+                Ok(mined.zip(half).map(|(at, took)| (at + took, Next::BecomesFinal)))
+            }
+            BatchState::Final | BatchState::Dissolved => Ok(None),
         }
-        let attempts = self.store.attempts(batch.row).await?;
-        let newest = attempts.last().map(|a| a.signed_at + self.terms.bump_after);
-        Ok(newest.map(|at| (at, Next::FeeRises)))
+    }
+}
+
+/// The tier in which it is paid, as far as it is known: what waits in none yet is taken for the first.
+fn tier(withdrawal: &Withdrawal, batch: Option<&Batch>) -> Tier {
+    match (batch, withdrawal.reason) {
+        (Some(batch), _) => batch.tier,
+        (None, Some(Code::AwaitsAnnouncement)) => Tier::Delayed,
+        (None, _) => Tier::Instant,
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
         tier::{Tier, Tiers},
     },
 };
+use alloy::primitives::Address;
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
@@ -60,6 +61,9 @@ pub struct PauseView {
     /// `everything`, `deposits`, `orders`, `requests`, `swaps`, or an asset's symbol.
     scope: String,
     until: String,
+    /// Who paused it: a guardian or governance, or the vault itself where a limit tripped. None while it is looked for.
+    #[schema(value_type = Option<String>)]
+    by: Option<Address>,
 }
 
 /// What may leave. Decimal, in whole tokens or USD.
@@ -103,7 +107,13 @@ pub async fn read(State(state): State<ApiState>) -> Result<Json<VaultView>, Prob
     Ok(Json(VaultView {
         block: vault.block.number,
         at: seconds(now),
-        pauses: pauses.map(|(scope, until)| PauseView { scope, until: seconds(until) }).collect(),
+        pauses: pauses
+            .map(|(scope, until)| {
+                let asset = state.deployment.assets.find(&scope).map(|asset| asset.address);
+                let by = state.pausers.of(&state.chain, (&scope, until), asset, vault.block);
+                PauseView { scope, until: seconds(until), by }
+            })
+            .collect(),
         usd: (!vault.usd.capacity.is_zero()).then(|| bucket(vault.usd, 18, now)),
         assets: assets.iter().map(|(asset, of)| of_asset(asset, of, now)).collect(),
     }))
@@ -206,15 +216,17 @@ pub async fn estimate(
     let fits_at = state.chain.fits_at(address, amount, tier == Tier::Instant, vault.block).await?;
     let payable_from = vault.block.timestamp + vault.announce_delay;
     let now = now_ms();
+    let payable = (tier == Tier::Delayed).then_some(payable_from);
+    let from = payable.max(fits_at).map(|at| view::from_seconds(at));
     Ok(Json(QuoteView {
         asset: AssetView::from(asset),
         amount: amount.to_decimal(asset.decimals),
         tier: tier.as_str(),
-        payable_from: (tier == Tier::Delayed).then(|| seconds(payable_from)),
+        payable_from: payable.map(seconds),
         float_covers: amount <= of.float,
         fits_at: fits_at.map(|at| seconds(at.max(vault.block.timestamp))),
         fee: state.store.estimate(address).await?.map(|kept| view::fee(&kept, None)),
         next: NextView::new(now + state.reader.terms().window, Next::BatchCloses),
-        estimate: state.reader.estimate(address, now).await?,
+        estimate: state.reader.estimate(address, tier, now, from).await?,
     }))
 }

@@ -20,6 +20,7 @@ mod fees;
 pub mod governance;
 pub mod many;
 pub mod margin;
+mod pausers;
 mod pool;
 pub mod refusal;
 pub mod signer;

@@ -22,22 +22,24 @@ pub struct Swapped {
     pub received: Amount,
 }
 
-/// What may be sold of an asset.
+/// The marks of an asset's float, and what may be sold of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SwapRoom {
     /// Units that must stay in the float.
     pub min_float: Amount,
+    /// Units above which the float is surplus, which is swept to cold.
+    pub high_water: Amount,
     /// Units that may be sold now.
     pub left: Amount,
 }
 
 impl Chain {
-    /// What the vault lets be sold of an asset.
+    /// The marks of an asset's float, and what the vault lets be sold of it.
     pub async fn swap_room(&self, asset: Address, block: Block) -> Result<SwapRoom, ChainError> {
         let (vault, at) = (IVault::new(self.vault, self.provider.clone()), BlockId::number(block.number));
-        let min_float = Amount(vault.treasuryOf(asset).block(at).call().await?.minFloat);
+        let marks = vault.treasuryOf(asset).block(at).call().await?;
         let left = Amount(vault.swapLimitState(asset).block(at).call().await?.left);
-        Ok(SwapRoom { min_float, left })
+        Ok(SwapRoom { min_float: Amount(marks.minFloat), high_water: Amount(marks.highWater), left })
     }
 
     /// What the vault would do with a swap on the pending state, or why it refuses it.

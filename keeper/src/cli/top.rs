@@ -117,7 +117,7 @@ mod tests {
                     "set_aside": { "cause": "it lags", "for_ms": 5 } }],
             }),
             vault: Some(json!({
-                "block": 4711, "pauses": [{ "scope": "orders", "until": "2030-01-01T00:10:00Z" }], "usd": null,
+                "block": 4711, "pauses": [{ "scope": "orders", "until": "2030-01-01T00:10:00Z", "by": null }], "usd": null,
                 "assets": [{ "asset": { "symbol": "TUSD" }, "float": "1000", "bucket": bucket, "instant": bucket }],
             })),
             trouble: None,

@@ -106,6 +106,7 @@ const EXPECTED: &[(&str, &str)] = &[
         "{ private_key_env = \"NAME\" }, or { keystore = \"FILE\", password_file = \"FILE\" }, of a lane of the vault that is not in [[lanes]]",
     ),
     ("swap.sources", "symbols of the deployment's assets, such as [\"TDAI\", \"ETH\"]"),
+    ("swap.horizon", "a time such as \"1h\", from 0s to 1day"),
     ("swap.max_impact_bps", "ten-thousandths from 1 to 5000"),
     ("swap.slice_interval", "a time such as \"1m\", from 0s to 1day"),
     ("swap.connectors", "up to 8 addresses of tokens"),
@@ -319,6 +320,7 @@ fn check_swap(config: &Config, found: &mut Findings) {
         check_signer("swap.signer", signer, found);
     }
     found.unless((1..=5_000).contains(&swap.max_impact_bps), "swap.max_impact_bps", swap.max_impact_bps);
+    found.time(swap.horizon, Duration::ZERO, Duration::from_secs(86_400), "swap.horizon");
     found.time(swap.slice_interval, Duration::ZERO, Duration::from_secs(86_400), "swap.slice_interval");
     for (i, pool) in swap.pools.iter().enumerate() {
         let mut tokens = pool.tokens.clone();

@@ -18,6 +18,10 @@ pub struct SwapConfig {
     pub signer: Option<LaneConfig>,
     /// Symbols of the assets of which surplus may be sold, the first first.
     pub sources: Vec<String>,
+    /// How far ahead the float is bought: what orders will ask for within this time, by what they asked for in the last
+    /// one and at this time of yesterday. Zero buys what is due alone.
+    #[serde(with = "humantime_serde")]
+    pub horizon: Duration,
     /// A swap that would move the price further, in ten-thousandths, is cut into slices.
     pub max_impact_bps: u32,
     /// The time between slices.
@@ -33,6 +37,7 @@ impl Default for SwapConfig {
             slippage_bps: 50,
             signer: None,
             sources: Vec::new(),
+            horizon: Duration::from_secs(3_600),
             max_impact_bps: 200,
             slice_interval: Duration::from_secs(60),
         }

@@ -6,12 +6,12 @@ pub fn percentile(sorted: &[i64], percent: usize) -> Option<i64> {
     sorted.get(rank - 1).copied()
 }
 
-/// How long withdrawals of an asset take from receipt until they are final, in milliseconds.
+/// How long withdrawals of an asset and tier take from receipt until they are final, in milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Durations {
     sorted: Vec<i64>,
-    /// How many of a thousand of the newer half took no longer than the older half's p90 said.
-    hits_per_mille: Option<u64>,
+    /// How many of a thousand of the newer half took no longer than the older half's p50 and p90 said.
+    hits_per_mille: Option<(u64, u64)>,
 }
 
 /// Fewer say nothing.
@@ -23,10 +23,12 @@ impl Durations {
         let (newer, older) = newest_first.split_at(newest_first.len() / 2);
         let mut before = older.to_vec();
         before.sort_unstable();
-        let hits_per_mille = percentile(&before, 90).filter(|_| newer.len() >= ENOUGH).map(|p90| {
-            let hits = newer.iter().filter(|ms| **ms <= p90).count();
-            (hits * 1_000 / newer.len()) as u64
-        });
+        let within = |percent| {
+            let said = percentile(&before, percent).filter(|_| newer.len() >= ENOUGH)?;
+            let hits = newer.iter().filter(|ms| **ms <= said).count();
+            Some((hits * 1_000 / newer.len()) as u64)
+        };
+        let hits_per_mille = within(50).zip(within(90));
         let mut sorted = newest_first;
         sorted.sort_unstable();
         Self { sorted, hits_per_mille }
@@ -36,9 +38,19 @@ impl Durations {
         self.sorted.len()
     }
 
-    /// The estimate held against what came: see [`Durations::hits_per_mille`]'s field. 900 is what p90 promises.
-    pub fn hits_per_mille(&self) -> Option<u64> {
+    /// The estimate held against what came: see [`Durations::hits_per_mille`]'s field. 500 and 900 are what is promised.
+    pub fn hits_per_mille(&self) -> Option<(u64, u64)> {
         self.hits_per_mille
+    }
+
+    /// When, of a withdrawal that was received at `since`, half and nine in ten of such are done, in unix milliseconds. What
+    /// may not go on before `from` takes from there on as long as one that is handed in then.
+    pub fn expected(&self, now: i64, since: i64, from: Option<i64>) -> Option<(i64, i64)> {
+        let (start, age) = match from.filter(|from| *from > now) {
+            Some(from) => (from, 0),
+            None => (since, now - since),
+        };
+        self.for_age(age).map(|(p50, p90)| (start + p50, start + p90))
     }
 
     /// The p50 and p90 of those that took longer than `age`: what a withdrawal of that age takes in all. None when too few
@@ -76,10 +88,22 @@ mod tests {
     }
 
     #[test]
+    fn what_may_not_go_on_yet_takes_its_time_from_then_on() {
+        let durations = Durations::new((1..=100).rev().collect());
+        assert_eq!(durations.expected(1_000, 1_000, None), Some((1_050, 1_090)));
+        assert_eq!(durations.expected(1_090, 1_000, None), Some((1_095, 1_099)));
+        assert_eq!(durations.expected(1_090, 1_000, Some(5_000)), Some((5_050, 5_090)));
+        assert_eq!(durations.expected(6_000, 5_990, Some(5_000)), Some((6_045, 6_085)), "it may since");
+        assert_eq!(durations.expected(1_200, 1_000, None), None, "none took so long");
+    }
+
+    #[test]
     fn the_estimate_is_held_against_what_came() {
-        assert_eq!(Durations::new(vec![5; 100]).hits_per_mille(), Some(1_000));
+        assert_eq!(Durations::new(vec![5; 100]).hits_per_mille(), Some((1_000, 1_000)));
         let slower = [vec![50; 10], vec![5; 10]].concat();
-        assert_eq!(Durations::new(slower).hits_per_mille(), Some(0));
+        assert_eq!(Durations::new(slower).hits_per_mille(), Some((0, 0)));
+        let half: Vec<i64> = [1, 9].repeat(10);
+        assert_eq!(Durations::new(half).hits_per_mille(), Some((500, 1_000)));
         assert_eq!(Durations::new(vec![5; 12]).hits_per_mille(), None, "too few");
     }
 }

@@ -285,11 +285,14 @@ pub enum Next {
     FeeRises,
     OfferedAgain,
     Payable,
+    IsAnnounced,
+    IsSigned,
+    BecomesFinal,
 }
 
 impl Next {
     #[cfg(test)]
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 12] = [
         Self::IsChecked,
         Self::PaidOrReleased,
         Self::IsRejected,
@@ -299,7 +302,15 @@ impl Next {
         Self::FeeRises,
         Self::OfferedAgain,
         Self::Payable,
+        Self::IsAnnounced,
+        Self::IsSigned,
+        Self::BecomesFinal,
     ];
+
+    /// Whether nothing can be paid before the moment.
+    pub fn is_earliest(self) -> bool {
+        matches!(self, Self::VaultLetsPass | Self::TriedAgain | Self::OfferedAgain | Self::Payable)
+    }
 
     /// The end of a sentence that begins with the moment.
     pub fn words(self, language: Language) -> &'static str {
@@ -325,6 +336,11 @@ impl Next {
             ),
             Self::Payable => {
                 ("it is payable, unless a guardian vetoes it before", "若守护者未否决，届时即可支付")
+            }
+            Self::IsAnnounced => ("it is announced on chain", "在链上公告"),
+            Self::IsSigned => ("its batch is signed and sent", "所在批次签名并发送"),
+            Self::BecomesFinal => {
+                ("its block is final, as the last ones were", "若与近期相同，区块将最终确认")
             }
         };
         match language {

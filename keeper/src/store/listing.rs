@@ -5,7 +5,10 @@ use super::{
     sql::{self, Columns},
     withdrawals::{COLUMNS, read},
 };
-use crate::domain::withdrawal::{Door, Withdrawal, WithdrawalState};
+use crate::domain::{
+    tier::Tier,
+    withdrawal::{Door, Withdrawal, WithdrawalState},
+};
 use alloy::primitives::Address;
 use sqlx::{AssertSqlSafe, any::AnyRow};
 
@@ -14,6 +17,8 @@ const SCAN: i64 = 100_000;
 /// How many of the newest rows are looked at for those that were paid, and how many of those are enough.
 const RECENT_ROWS: i64 = 20_000;
 const RECENT_PAID: i64 = 500;
+/// The same of batches.
+const RECENT_BATCHES: i64 = 100;
 
 /// Which withdrawals are wanted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -88,20 +93,44 @@ impl Store {
         Ok(Page { withdrawals, next: (reached > 1).then_some(reached) })
     }
 
-    /// How many milliseconds the last withdrawals of an asset took from receipt until they were final, newest first. What
-    /// was only found to be paid is no measure.
-    pub async fn durations(&self, asset: Address) -> Result<Vec<i64>, StoreError> {
+    /// How many milliseconds the last withdrawals of an asset in a tier took from receipt until they were final, newest
+    /// first. What was only found to be paid is no measure.
+    pub async fn durations(&self, asset: Address, tier: Tier) -> Result<Vec<i64>, StoreError> {
         let rows = sqlx::query(
-            "SELECT updated_at - received_at AS ms FROM withdrawals \
-             WHERE row_id > (SELECT coalesce(max(row_id), 0) FROM withdrawals) - $1 \
-             AND state = 'paid' AND reason IS NULL AND asset = $2 ORDER BY row_id DESC LIMIT $3",
+            "SELECT w.updated_at - w.received_at AS ms FROM withdrawals w JOIN batches b ON b.row_id = w.batch \
+             WHERE w.row_id > (SELECT coalesce(max(row_id), 0) FROM withdrawals) - $1 \
+             AND w.state = 'paid' AND w.reason IS NULL AND w.asset = $2 AND b.tier = $3 \
+             ORDER BY w.row_id DESC LIMIT $4",
         )
         .bind(RECENT_ROWS)
         .bind(sql::address(asset))
+        .bind(tier.as_str())
         .bind(RECENT_PAID)
         .fetch_all(&self.reader)
         .await?;
         rows.iter().map(|row| row.int("ms")).collect()
+    }
+
+    /// How many milliseconds the last batches took from their block until it was final, newest first.
+    pub async fn times_to_final(&self) -> Result<Vec<i64>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT max(f.at) - max(m.at) AS ms FROM transitions f JOIN transitions m ON m.batch = f.batch \
+             WHERE f.batch > (SELECT coalesce(max(row_id), 0) FROM batches) - $1 \
+             AND f.to_state = 'final' AND m.to_state = 'mined' GROUP BY f.batch ORDER BY f.batch DESC",
+        )
+        .bind(RECENT_BATCHES)
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter().map(|row| row.int("ms")).collect()
+    }
+
+    /// When a batch came into its block, in unix milliseconds.
+    pub async fn mined_at(&self, batch: i64) -> Result<Option<i64>, StoreError> {
+        sqlx::query("SELECT max(at) AS at FROM transitions WHERE batch = $1 AND to_state = 'mined'")
+            .bind(batch)
+            .fetch_one(&self.reader)
+            .await?
+            .int_opt("at")
     }
 
     /// How many withdrawals are at each state that waits.

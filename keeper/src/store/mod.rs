@@ -27,6 +27,7 @@ pub mod batches;
 pub mod cancel;
 pub mod changes;
 pub mod compare;
+pub mod demand;
 pub mod duties;
 pub mod estimates;
 pub mod facts;

@@ -8,9 +8,11 @@
 //! - [`quote`](mod@quote): the routes of a swap, to the unit
 //! - [`price`]: what gas costs in an asset
 //! - [`order`]: the same as the vault is told it
+//! - [`forecast`]: how much orders will ask for soon
 //! - [`refill`]: what is bought, how much of it, and from what
 //! - [`run`]: the loop
 
+mod forecast;
 pub mod order;
 pub mod pools;
 pub mod price;

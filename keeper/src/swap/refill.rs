@@ -8,7 +8,8 @@ use super::{
     run::{Keeper, SwapError},
 };
 use crate::{
-    chain::Block,
+    chain::{Block, swap::SwapRoom},
+    clock::now_ms,
     domain::{
         amount::Amount,
         asset::Asset,
@@ -28,8 +29,7 @@ const BPS: u64 = 10_000;
 const HALVINGS: usize = 8;
 
 impl Keeper {
-    /// What is missing of an asset: what held orders need beside what the float has left, and what the vault's mark says
-    /// must stay. Zero while nothing waits for it and the mark is kept.
+    /// What is to be bought of an asset; zero while its float is enough.
     pub(super) async fn missing(
         &self,
         asset: &Asset,
@@ -39,7 +39,8 @@ impl Keeper {
         let due: Amount = due(asset, held).map(|w| w.amount).sum();
         let room = self.chain.swap_room(asset.address, tip).await?;
         let available = fund::available(&self.store, &self.chain, asset.address, tip).await?;
-        Ok((due + room.min_float).saturating_sub(available))
+        let expected = self.forecast.expected(asset.address, now_ms());
+        Ok(to_buy(available, due, room, expected))
     }
 
     /// The orders that wait for the float.
@@ -184,7 +185,8 @@ impl Keeper {
         }))
     }
 
-    /// What may be sold of an asset: neither what its own withdrawals and mark need, nor what open swaps sell already.
+    /// What may be sold of an asset: neither what its own withdrawals and mark need or are expected to, nor what open swaps
+    /// sell already.
     async fn surplus(
         &self,
         asset: &Asset,
@@ -194,11 +196,25 @@ impl Keeper {
     ) -> Result<Amount, SwapError> {
         let room = self.chain.swap_room(asset.address, tip).await?;
         let due: Amount = due(asset, held).map(|w| w.amount).sum();
+        let expected = self.forecast.expected(asset.address, now_ms());
+        let kept = Amount((due + room.min_float).0.saturating_add(expected.0));
         let selling: Amount =
             open.iter().filter(|s| s.plan.sell == asset.address).map(|s| s.plan.amount).sum();
         let available = fund::available(&self.store, &self.chain, asset.address, tip).await?;
-        Ok(available.saturating_sub(due + room.min_float + selling).min(room.left))
+        Ok(available.saturating_sub(kept).saturating_sub(selling).min(room.left))
     }
+}
+
+/// What is to be bought: nothing while what is due and the mark are covered, and half of what is expected too (low
+/// water); otherwise so much that all of it is (high water), but no surplus that would be swept again.
+fn to_buy(available: Amount, due: Amount, room: SwapRoom, expected: Amount) -> Amount {
+    let least = due + room.min_float;
+    let with = |more: U256| Amount(least.0.saturating_add(more));
+    if available >= with(expected.0 / U256::from(2)) {
+        return Amount::ZERO;
+    }
+    let swept_above = if room.high_water.is_zero() { Amount(U256::MAX) } else { due + room.high_water };
+    with(expected.0).min(swept_above.max(least)).saturating_sub(available)
 }
 
 /// The held orders that wait for an asset.
@@ -208,4 +224,39 @@ fn due<'a>(asset: &Asset, held: &'a [Withdrawal]) -> impl Iterator<Item = &'a Wi
         let short = matches!(w.reason, Some(Code::FloatInsufficient | Code::RefillFailed));
         w.asset == address && w.door == Door::Order && short
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn amount(units: u64) -> Amount {
+        Amount(U256::from(units))
+    }
+
+    fn bought(available: u64, due: u64, expected: u64, (min_float, high_water): (u64, u64)) -> u64 {
+        let room =
+            SwapRoom { min_float: amount(min_float), high_water: amount(high_water), left: Amount::ZERO };
+        to_buy(amount(available), amount(due), room, amount(expected)).0.to()
+    }
+
+    #[test]
+    fn what_is_due_and_the_mark_are_bought_to_the_unit_where_nothing_is_expected() {
+        assert_eq!(bought(100, 70, 0, (30, 0)), 0);
+        assert_eq!(bought(99, 70, 0, (30, 0)), 1);
+    }
+
+    #[test]
+    fn below_half_of_what_is_expected_all_of_it_is_bought() {
+        assert_eq!(bought(50, 0, 100, (0, 0)), 0, "low water");
+        assert_eq!(bought(49, 0, 100, (0, 0)), 51, "up to high water");
+        assert_eq!(bought(149, 70, 100, (30, 0)), 51);
+    }
+
+    #[test]
+    fn nothing_is_bought_that_would_be_swept_but_what_is_due_is() {
+        assert_eq!(bought(49, 0, 100, (0, 80)), 31);
+        assert_eq!(bought(49, 0, 100, (0, 40)), 0, "the float is above it already");
+        assert_eq!(bought(0, 70, u64::MAX, (30, 10)), 100, "a mark above high water counts");
+    }
 }

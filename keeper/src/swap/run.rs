@@ -3,7 +3,7 @@
 //! A swap is durable before it is signed, and what is signed before it is sent; a restart goes on with both and plans
 //! nothing anew. One swap per asset that is bought is open at a time.
 
-use super::pools::Reader;
+use super::{forecast::Forecast, pools::Reader};
 use crate::{
     chain::{Block, Chain, ChainError, signer::Signers},
     clock::now_ms,
@@ -55,6 +55,7 @@ pub struct Keeper {
     pub(super) store: Store,
     pub(super) purse: Purse,
     pub(super) reader: Reader,
+    pub(super) forecast: Forecast,
     assets: Assets,
     poll_interval: Duration,
     /// From when on an asset is looked at again, in unix milliseconds.
@@ -74,6 +75,7 @@ impl Keeper {
             config: config.swap.clone(),
             guard: Guard::new(&config.oracle, &deployment.assets)?,
             reader: Reader::new(&config.swap),
+            forecast: Forecast::new(config.swap.horizon),
             assets: deployment.assets.clone(),
             poll_interval: config.chain.poll_interval,
             retry_at: HashMap::new(),
@@ -152,6 +154,7 @@ impl Keeper {
 
     /// Buys what is missing, asset by asset. One that cannot be had holds up no other.
     async fn refill(&mut self, tip: Block) -> Result<(), SwapError> {
+        self.forecast.read(&self.store, now_ms()).await?;
         let held = self.held().await?;
         let assets: Vec<Asset> = self.assets.iter().cloned().collect();
         for asset in assets {

@@ -273,13 +273,13 @@ impl Market {
         self.add("uniswap_v3", pool, tokens.to_vec());
     }
 
-    /// The keys of `[swap]` that name the pools.
+    /// The keys of `[swap]` that name the pools; what is due is bought alone.
     pub fn config(&self) -> String {
         let signer = match self.guard {
             Some(_) => "signer = { private_key_env = \"SWAP_KEY\" }\nsources = [\"TUSD\", \"ETH\"]\n",
             None => "",
         };
-        let mut text = format!("[swap]\nconnectors = [\"{}\"]\n{signer}", self.weth);
+        let mut text = format!("[swap]\nhorizon = \"0s\"\nconnectors = [\"{}\"]\n{signer}", self.weth);
         self.pools.iter().for_each(|pool| text += &pool.config());
         text
     }

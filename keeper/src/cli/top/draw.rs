@@ -71,7 +71,8 @@ fn vault(frame: &mut Frame<'_>, area: Rect, seen: &Seen) {
         return frame.render_widget(nothing, area);
     };
     let pauses = rows(vault, "pauses").iter().map(|pause| {
-        let ends = format!("ends in {}", away(seen, &text(pause, "until")));
+        let by = pause["by"].as_str().map(|by| format!(", by {by}")).unwrap_or_default();
+        let ends = format!("ends in {}{by}", away(seen, &text(pause, "until")));
         Row::new([text(pause, "scope"), "paused".to_owned(), ends]).style(Style::new().fg(Color::Red))
     });
     let usd = vault["usd"].is_object().then(|| bucket("USD", &vault["usd"])).into_iter();
@@ -122,6 +123,7 @@ fn lanes(frame: &mut Frame<'_>, area: Rect, seen: &Seen) {
     let lines = rows(&seen.overview, "lanes").iter().map(|lane| {
         let state = match (lane["fenced_since"].as_str(), lane["gas_needed"].as_str()) {
             (Some(since), _) => format!("fenced for {}", away(seen, since)),
+            _ if lane["enabled"] == false => "disabled on chain".to_owned(),
             (None, Some(wei)) => format!("needs {wei} for gas"),
             (None, None) => "pays".to_owned(),
         };
