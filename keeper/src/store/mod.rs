@@ -129,7 +129,9 @@ const DENIED: [&str; 2] = ["3D000", "42501"];
 const LOGIN: &str = "28";
 /// PostgreSQL: the classes of connections, of resources, and of an operator's intervention (it starts, it stops). SQLite:
 /// busy, locked. And a server that takes no change now: a standby, or one that is set so.
-const PASSING: [&str; 6] = ["08", "53", "57P", "25006", "5", "6"];
+const PASSING: [&str; 7] = ["08", "53", "57P", "25006", LOCK_NOT_AVAILABLE, "5", "6"];
+/// PostgreSQL: a lock was waited for longer than [`LOCK_TIMEOUT`].
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// SQLite refused to write. A connection that it opened while the file could only be read stays so for good, so that the
 /// writer's is tried before it is used again.
@@ -186,13 +188,13 @@ impl StoreError {
         }
     }
 
-    /// Somebody else changed the rows first, or the database asks to repeat (a deadlock, a serialization conflict):
-    /// nothing was stored, and the step is simply done again.
+    /// Somebody else changed the rows first, or the database asks to repeat (a deadlock, a serialization conflict, a lock
+    /// that another holds for too long): nothing was stored, and the step is simply done again.
     pub fn is_stale(&self) -> bool {
         match self {
             Self::Stale { .. } | Self::LeaseLost { .. } => true,
             Self::Database(sqlx::Error::Database(e)) => {
-                e.code().is_some_and(|code| ["40001", "40P01"].contains(&code.as_ref()))
+                e.code().is_some_and(|code| ["40001", "40P01", LOCK_NOT_AVAILABLE].contains(&code.as_ref()))
             }
             _ => false,
         }
@@ -382,8 +384,11 @@ async fn sqlite_pool(connections: u32, url: &str) -> Result<AnyPool, StoreError>
 /// A session of a keeper that was paused or cut off inside a transaction holds locks that all others need: the server
 /// ends it after so long. No change here waits for anything but the database.
 const IDLE_IN_TRANSACTION: &str = "SET idle_in_transaction_session_timeout = '5s'";
+/// Changes queue for [`Store::unit`]'s lock. Without a limit each of a paused keeper's would come to its turn, and stand idle
+/// there in turn. A row's lock takes two waits, in the queue and for its holder: both are over before that.
+const LOCK_TIMEOUT: &str = "SET lock_timeout = '2s'";
 const STATEMENT_TIMEOUT: &str = "SET statement_timeout = '60s'";
-const SETTINGS: [&str; 2] = [IDLE_IN_TRANSACTION, STATEMENT_TIMEOUT];
+const SETTINGS: [&str; 3] = [IDLE_IN_TRANSACTION, LOCK_TIMEOUT, STATEMENT_TIMEOUT];
 
 /// A connection that broke is replaced by the next that is asked for.
 async fn postgres_pool(url: &str) -> Result<AnyPool, StoreError> {

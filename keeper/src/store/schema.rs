@@ -56,12 +56,12 @@ impl Store {
         }
         let mut connection = self.writer.acquire().await?;
         if self.engine == Engine::Postgres {
-            // Building an index may take its time.
-            sqlx::query("SET statement_timeout = 0").execute(&mut *connection).await?;
+            // Building an index may take its time, and the others wait for it.
+            super::set(&mut connection, &["SET statement_timeout = 0", "SET lock_timeout = 0"]).await?;
         }
         self.engine.migrations().run_to(version, &mut *connection).await?;
         if self.engine == Engine::Postgres {
-            sqlx::query(super::STATEMENT_TIMEOUT).execute(&mut *connection).await?;
+            super::set(&mut connection, &super::SETTINGS).await?;
         }
         Ok(())
     }

@@ -142,9 +142,9 @@ async fn pages(store: &Store) -> eyre::Result<()> {
     let counts: Vec<_> = counts.iter().map(|w| (w.state, w.withdrawals, w.since.is_some())).collect();
     assert_eq!(counts, [(Received, 1, true), (Held, 1, true), (Ready, 1, true), (Batched, 0, false)]);
     assert_eq!(store.waiting_for_approvers().await?, (0, None));
-    let durations = store.durations(NATIVE).await?;
+    let durations = store.durations(NATIVE, Tier::Instant).await?;
     assert!(durations.len() == 2 && durations.iter().all(|ms| *ms >= 0), "{durations:?}");
-    assert!(store.durations(LANE).await?.is_empty());
+    assert!(store.durations(LANE, Tier::Instant).await?.is_empty());
     Ok(())
 }
 

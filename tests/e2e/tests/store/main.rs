@@ -39,14 +39,19 @@ use spillway::{
         withdrawals::{Accepted, NewWithdrawal},
     },
 };
-use spillway_e2e::postgres::Postgres;
-use std::{ops::RangeInclusive, time::Duration};
+use spillway_e2e::{eventually, postgres::Postgres};
+use std::{
+    ops::RangeInclusive,
+    time::{Duration, Instant},
+};
 use tempfile::TempDir;
 
 const LANE: Address = address!("70997970C51812dc3A010C7d01b50e0d17dc79C8");
 const OTHER_LANE: Address = address!("3C44CdDdB6a900fa2b585dd299e03d12FA4293BC");
 const ANY: RangeInclusive<Amount> = Amount::ZERO..=Amount(U256::MAX);
 const LEASE: Duration = Duration::from_millis(1_500);
+/// After so long the server ends a transaction of a keeper that does not go on.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// A database and a folder for keepers' files, gone with the test.
 struct Place {
@@ -739,6 +744,28 @@ async fn what_was_tampered_with_is_named(engine: Engine) -> eyre::Result<()> {
         assert!(checked.ok, "{checked:?}");
     }
     sqlx::raw_sql(sqlx::AssertSqlSafe(on)).execute(&mut connection).await?;
+    Ok(())
+}
+
+/// Changes queue behind each other in the database. Those of a keeper that was paused end together, not each in its turn.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_keeper_with_changes_in_a_queue_holds_the_others_up_only_once() -> eyre::Result<()> {
+    let place = Place::new(Engine::Postgres).await?;
+    let (paused, other) = (place.keeper("a").await?, place.keeper("b").await?);
+    // Begun, and never again looked at, as in a process that was stopped.
+    let mut queue: Vec<_> = (0..4).map(|_| Box::pin(unit(&paused))).collect();
+    let first = queue.remove(0).await?;
+    for begun in &mut queue {
+        assert!(tokio::time::timeout(Duration::from_millis(300), begun).await.is_err(), "it waits its turn");
+    }
+    let start = Instant::now();
+    let took = eventually("the other's change", Duration::from_secs(30), || async {
+        Ok(unit(&other).await.ok().map(|_| start.elapsed()))
+    })
+    .await?;
+    assert!(took < 2 * IDLE, "{took:?}");
+    drop((first, queue));
     Ok(())
 }
 
