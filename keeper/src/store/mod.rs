@@ -188,6 +188,11 @@ impl StoreError {
         }
     }
 
+    fn is_lock_timeout(&self) -> bool {
+        let Self::Database(sqlx::Error::Database(e)) = self else { return false };
+        e.code().is_some_and(|code| code == LOCK_NOT_AVAILABLE)
+    }
+
     /// Somebody else changed the rows first, or the database asks to repeat (a deadlock, a serialization conflict, a lock
     /// that another holds for too long): nothing was stored, and the step is simply done again.
     pub fn is_stale(&self) -> bool {
@@ -201,6 +206,8 @@ impl StoreError {
     }
 }
 
+/// How long a change waits for its turn, as on SQLite.
+const QUEUE_PATIENCE: Duration = SQLITE_PATIENCE;
 /// How long a statement waits for a connection.
 const SQLITE_PATIENCE: Duration = Duration::from_secs(30);
 const POSTGRES_PATIENCE: Duration = Duration::from_secs(5);

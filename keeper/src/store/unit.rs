@@ -4,7 +4,7 @@
 //! write lock, on PostgreSQL by the lock on the head's row.
 
 use super::{
-    Engine, Store, StoreError,
+    Engine, QUEUE_PATIENCE, Store, StoreError,
     leases::Tenure,
     sql::{self, Columns},
 };
@@ -20,8 +20,8 @@ use crate::{
     },
 };
 use alloy::primitives::{Address, B256};
-use sqlx::{Any, AssertSqlSafe, Transaction};
-use std::sync::Arc;
+use sqlx::{Any, AssertSqlSafe, Transaction, any::AnyRow};
+use std::{sync::Arc, time::Instant};
 
 /// Who makes a change, and what it is.
 #[derive(Clone, Debug)]
@@ -59,14 +59,14 @@ pub struct Unit {
 impl Store {
     /// Opens a change.
     pub async fn unit(&self, context: Context) -> Result<Unit, StoreError> {
-        let mut tx = match self.engine {
-            // Takes the write lock now: a lock taken later could find that its snapshot is old.
-            Engine::Sqlite => self.writer.begin_with("BEGIN IMMEDIATE").await?,
-            Engine::Postgres => self.writer.begin().await?,
+        let start = Instant::now();
+        let (tx, head) = loop {
+            match self.begin().await {
+                // The server sent it away from the queue. It asks again, which one that was paused does not.
+                Err(error) if error.is_lock_timeout() && start.elapsed() < QUEUE_PATIENCE => {}
+                begun => break begun?,
+            }
         };
-        let head = sqlx::query("UPDATE audit_head SET seq = seq + 1 WHERE id = 1 RETURNING seq, hash")
-            .fetch_one(&mut *tx)
-            .await?;
         Ok(Unit {
             engine: self.engine,
             seq: head.int("seq")?,
@@ -79,6 +79,19 @@ impl Store {
             tenure: self.tenure.clone(),
             proven: Vec::new(),
         })
+    }
+
+    /// A transaction that has the audit chain's head, and so is the only one that changes anything.
+    async fn begin(&self) -> Result<(Transaction<'static, Any>, AnyRow), StoreError> {
+        let mut tx = match self.engine {
+            // Takes the write lock now: a lock taken later could find that its snapshot is old.
+            Engine::Sqlite => self.writer.begin_with("BEGIN IMMEDIATE").await?,
+            Engine::Postgres => self.writer.begin().await?,
+        };
+        let head = sqlx::query("UPDATE audit_head SET seq = seq + 1 WHERE id = 1 RETURNING seq, hash")
+            .fetch_one(&mut *tx)
+            .await?;
+        Ok((tx, head))
     }
 
     /// The hash of the newest committed change.
