@@ -40,6 +40,8 @@ pub enum Refusal {
     LaneMismatch { next: u64, head: Head },
     #[error("too_much_gas: the batch needs more gas than a transaction may use")]
     TooMuchGas,
+    #[error("refused: the pools would give {received} units, and the vault takes no less than {required}")]
+    ReceivedTooLittle { received: Amount, required: Amount },
     #[error("refused: {0}")]
     Other(String),
 }
@@ -70,6 +72,9 @@ impl Refusal {
             IVaultErrors::LaneMismatch(e) => Self::LaneMismatch { next: e.next, head: e.head },
             IVaultErrors::InsufficientGas(_) => Self::TooMuchGas,
             IVaultErrors::Vetoed(_) => Self::Vetoed,
+            IVaultErrors::ReceivedTooLittle(e) => {
+                Self::ReceivedTooLittle { received: Amount(e.received), required: Amount(e.required) }
+            }
             lapsed @ (IVaultErrors::ApprovalExpired(_) | IVaultErrors::NotAnnounced(_)) => {
                 Self::Lapsed(format!("{lapsed:?}"))
             }
@@ -77,9 +82,9 @@ impl Refusal {
         }
     }
 
-    /// Whether a part of the batch may pass where the whole does not.
+    /// Whether a part of the batch or swap may pass where the whole does not.
     pub fn is_smaller_better(&self) -> bool {
-        matches!(self, Self::TooMuchGas | Self::AboveLimit { .. })
+        matches!(self, Self::TooMuchGas | Self::AboveLimit { .. } | Self::ReceivedTooLittle { .. })
     }
 
     /// Whether the batch can never be settled as it is: its numbers must be given up.

@@ -8,7 +8,7 @@ use super::{
     run::{Keeper, SwapError},
 };
 use crate::{
-    chain::{Block, swap::SwapRoom},
+    chain::{Block, refusal::Refusal, swap::SwapRoom},
     clock::now_ms,
     domain::{
         amount::Amount,
@@ -25,8 +25,10 @@ use router::Amount as Given;
 /// Withdrawals that are looked at.
 const PAGE: usize = 1_000;
 const BPS: u64 = 10_000;
-/// A swap is halved so often, to move the price less.
-const HALVINGS: usize = 8;
+/// A swap is halved so often, to move the price less: the whole surplus may be a million times what the pools bear.
+const HALVINGS: usize = 40;
+/// And so often when the vault finds its price too low. Then not the size is the cause.
+const REFUSALS: usize = 4;
 
 impl Keeper {
     /// What is to be bought of an asset; zero while its float is enough.
@@ -108,17 +110,20 @@ impl Keeper {
             Ok(found) => found,
             Err(why) => return Ok(Err(why.to_string())),
         };
-        let mut is_slice = false;
+        let (mut is_slice, mut refusals) = (false, 0);
         for _ in 0..HALVINGS {
             if !self.moves_too_much(&found, &routes) {
-                break;
+                match self.promised(sell, buy, pools, &found, is_slice, tip).await? {
+                    Err(refusal) if refusal.is_smaller_better() && refusals < REFUSALS => refusals += 1,
+                    said => return Ok(said.map_err(|refusal| refusal.to_string())),
+                }
             }
             match routes(Given::In(found.amount_in / U256::from(2))) {
                 Ok(half) => (found, is_slice) = (half, true),
-                Err(_) => break,
+                Err(why) => return Ok(Err(why.to_string())),
             }
         }
-        self.promised(sell, buy, pools, &found, is_slice, tip).await
+        Ok(Err("the least that could be sold moves the price too far".to_owned()))
     }
 
     /// Whether the last of it would be sold too far below the first.
@@ -144,7 +149,7 @@ impl Keeper {
         found: &Routes,
         is_slice: bool,
         tip: Block,
-    ) -> Result<Result<NewSwap, String>, SwapError> {
+    ) -> Result<Result<NewSwap, Refusal>, SwapError> {
         let terms = Terms {
             sell: sell.address,
             buy: buy.address,
@@ -152,14 +157,14 @@ impl Keeper {
             deadline: tip.timestamp + LIFE,
         };
         let Some(order) = order(pools, found, terms) else {
-            return Ok(Err("a pool has no adapter".to_owned()));
+            return Ok(Err(Refusal::Other("a pool has no adapter".to_owned())));
         };
         let (amount, least) = (Amount(order.amount), Amount(order.minReceived));
         let calldata = crate::chain::abi::IVault::swapCall { o: order }.abi_encode().into();
         match self.chain.simulate_swap(self.purse.account, &calldata).await? {
-            Err(refusal) => return Ok(Err(refusal.to_string())),
+            Err(refusal) => return Ok(Err(refusal)),
             Ok(said) if said.received < least => {
-                return Ok(Err("some of its legs would fail now".to_owned()));
+                return Ok(Err(Refusal::Other("some of its legs would fail now".to_owned())));
             }
             Ok(_) => {}
         }

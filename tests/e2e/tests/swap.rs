@@ -240,6 +240,18 @@ async fn what_the_vault_lacks_is_bought_in_parts_and_a_refill_that_fails_delays_
     keeper.stop()?;
     let swaps = market.swaps(&world).await?;
     assert_eq!((swaps.len(), swaps[1].0.sell), (2, NATIVE), "{swaps:?}");
+    // No order waits, but as much as in the last hour is expected.
+    let text = std::fs::read_to_string(&setup.config)?;
+    std::fs::write(&setup.config, text.replace("horizon = \"0s\"", "horizon = \"1h\""))?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    let ahead = eventually("the float is filled ahead of orders", LIMIT, || async {
+        Ok(market.swaps(&world).await?.into_iter().skip(2).find(|(swap, _)| swap.buy == wave[0].asset))
+    })
+    .await
+    .map_err(|e| e.wrap_err(setup.log_tail()))?;
+    assert_eq!(ahead.0.sell, NATIVE, "TUSD will be asked for too");
+    until_booked(&setup).await?;
+    keeper.stop()?;
     let others = orders_of(&world, "TUSD", "other", 10);
     check_paid(&world, &setup, &[wave, others, second].concat(), &[]).await?;
     books_hold(&world, &setup)

@@ -41,6 +41,7 @@ pub(super) async fn all(store: &Store) -> eyre::Result<()> {
     cancel_of_a_nonce(store).await?;
     statement(store).await?;
     told_to_endpoints(store).await?;
+    demand(store).await?;
     sent_as_traces(store).await
 }
 
@@ -108,6 +109,26 @@ async fn taken_back(store: &Store) -> eyre::Result<()> {
     assert!(matches!(&paid, Cancelled::TooLate(w) if w.state == WithdrawalState::Paid), "{paid:?}");
     let request = store.cancel(&WithdrawalId::from_key("r")).await?;
     assert!(matches!(&request, Cancelled::OnChain(w) if w.state == WithdrawalState::Ready), "{request:?}");
+    Ok(())
+}
+
+async fn demand(store: &Store) -> eyre::Result<()> {
+    let asked = store.demand_after(0, 100).await?;
+    let mut listed = store.list(&Filter { door: Some(Door::Order), ..Filter::default() }, None, 100).await?.withdrawals;
+    listed.retain(|w| !matches!(w.state, WithdrawalState::Rejected | WithdrawalState::Cancelled));
+    listed.reverse();
+    let listed: Vec<_> = listed.iter().map(|w| (w.asset, w.amount, w.received_at)).collect();
+    assert!(listed.len() > 3);
+    assert_eq!(asked.iter().map(|d| (d.asset, d.amount, d.received_at)).collect::<Vec<_>>(), listed);
+    assert_eq!(store.demand_after(0, 2).await?, asked[..2]);
+    assert_eq!(store.demand_after(asked[1].row, 100).await?, asked[2..]);
+    // Every time of receipt, one millisecond before the first, and one behind the last.
+    let (first, last) = (asked[0].received_at, asked[asked.len() - 1].received_at);
+    for at in asked.iter().map(|d| d.received_at).chain([first - 1, last + 1]) {
+        let behind = store.demand_after(store.last_row_before(at).await?, 100).await?;
+        let expected: Vec<_> = asked.iter().filter(|d| d.received_at >= at).copied().collect();
+        assert_eq!(behind, expected, "from {at} on");
+    }
     Ok(())
 }
 
