@@ -284,12 +284,23 @@ export function books({ books: of }, now) {
   const stopped = of.stopped.map((one) =>
     h("div", { class: "bad" }, `${one.symbol}: ${one.reason} (${when(one.since, now)})`),
   );
+  const { audit } = of;
+  const anchored = audit.anchored && {
+    change: grouped(String(audit.anchored.change)),
+    block: grouped(String(audit.anchored.block)),
+    n: grouped(String(audit.unanchored)),
+  };
+  const onChain = t(audit.ok ? (anchored ? "audit_anchored" : "audit_unanchored") : "audit_broken", anchored ?? {});
   const rows = [
     ["books_block", of.block === null ? "–" : grouped(String(of.block))],
     ["reconciled", verdict],
     ["unmatched", h("span", { class: of.unmatched ? "bad" : "" }, String(of.unmatched))],
     ["stopped", stopped.length ? stopped : t("none")],
-    ["audit_head", h("code", { title: of.audit_head }, short(of.audit_head))],
+    [
+      "audit",
+      [t("audit_changes", { n: grouped(String(audit.changes)) }), " ", h("code", { title: audit.head }, short(audit.head))],
+    ],
+    ["audit_on_chain", h("span", { class: audit.ok ? "" : "bad" }, onChain)],
   ];
   panel(
     "books",
@@ -298,7 +309,7 @@ export function books({ books: of }, now) {
     h(
       "dl",
       { class: "facts" },
-      rows.flatMap(([name, value]) => [h("dt", {}, t(name)), h("dd", {}, value)]),
+      rows.flatMap(([name, value]) => [h("dt", {}, t(name)), h("dd", { "data-fact": name }, value)]),
     ),
   );
 }

@@ -60,6 +60,9 @@ function facts() {
   return rows.flatMap(([name, value]) => [h("dt", {}, t(name)), h("dd", { "data-fact": name }, value)]);
 }
 
+/** What a person wrote who refused it. */
+const words = (detail) => h("span", { class: "words" }, h("strong", {}, t("reviewer_said")), " ", h("q", {}, detail));
+
 function advice() {
   const ended = shown.is_final || shown.state === "held" ? shown.state : "moving";
   return t(`advice_${ended}`, { asset: `${shown.asset.symbol} (${shown.asset.address})` });
@@ -82,7 +85,8 @@ function show() {
   fill(at("state"), state);
   at("reason").className = `note ${tone(shown.state)}`;
   const reason = shown.reason ? said(shown.reason, "message") : t("as_usual");
-  fill(at("reason"), reason);
+  const detail = shown.reason?.detail;
+  fill(at("reason"), h("span", {}, reason), detail && words(detail));
   fill(at("left"), left());
   fill(at("steps"), steps(shown));
   fill(at("advice"), advice());
@@ -90,7 +94,7 @@ function show() {
   const time = clock(new Date(lookedAt).toISOString());
   fill(at("looked"), trouble ? t("offline") : t(shown.is_final ? "ended" : "updated", { time }));
   // Read aloud when it changes, not at each look.
-  const aloud = `${state}. ${reason}`;
+  const aloud = [`${state}. ${reason}`, detail && `${t("reviewer_said")} ${detail}`].filter(Boolean).join(" ");
   if (at("said").textContent !== aloud) at("said").textContent = aloud;
   at("content").ariaBusy = "false";
 }

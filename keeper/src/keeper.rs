@@ -1,10 +1,11 @@
 //! The running keeper: start-up checks, the stages as tasks, and an orderly end.
 //!
-//! [`process`] holds its signals, and how it goes on under another configuration; [`alone`] what a person starts beside it
-//! or without it.
+//! [`process`] holds its signals, and how it goes on under another configuration; [`readiness`] says why nothing is paid;
+//! [`alone`] is what a person starts beside it or without it.
 
 mod alone;
 mod process;
+mod readiness;
 
 use crate::{
     api::{self, ApiState, Readiness},
@@ -42,6 +43,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use alone::{Compared, Recovered, Scope, reconcile_once, recover, write_off};
 pub use process::run;
+use readiness::not_ready;
 
 /// A stage looks at its rows at least so often, whether or not it was woken.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -283,8 +285,7 @@ async fn wait_for_chain(
             Ok(Err(wrong)) => bail!(wrong),
             Err(error) => {
                 tracing::warn!(%error, "the chain does not answer at chain.rpc_urls; intake is open, payments wait");
-                let now = not_ready(&error);
-                readiness.send_replace(now.with_endpoints(line.chain.endpoints()));
+                readiness.send_replace(not_ready(&line.store, &line.chain, Some(&error)).await);
             }
         }
         rest(AFTER_FAILURE, stop).await;
@@ -359,15 +360,6 @@ async fn run_stage<F, Fut>(
     }
 }
 
-/// With whose fault it is in front.
-fn not_ready(error: &StageError) -> Readiness {
-    let of = match error {
-        StageError::Store(_) => "database",
-        StageError::Chain(_) | StageError::Sign { .. } => "chain",
-    };
-    Readiness::not_yet(&format!("{of}: {error}"))
-}
-
 /// Follows the chain: fences, confirms, finalizes and reconciles with each new block that is told or polled.
 async fn watch_chain(
     line: Arc<Line>,
@@ -382,22 +374,20 @@ async fn watch_chain(
     while !stop.is_cancelled() {
         let followed = follow(&line, &pulse, &mut balances, &mut compared, &mut seen);
         let Some(followed) = bounded("chain", STEP, followed).await else {
-            let now = Readiness::not_yet("following the chain does not come to an end; see the log");
-            let now = now.with_endpoints(line.chain.endpoints());
+            let now = not_ready(&line.store, &line.chain, None).await;
             readiness.send_if_modified(|before| before.set(now));
             rest(AFTER_FAILURE, &stop).await;
             continue;
         };
         let now = match followed {
-            Ok(()) => Some(Readiness::ready()),
+            Ok(()) => Some(Readiness::ready().with_endpoints(line.chain.endpoints())),
             Err(error) if error.is_stale() => None,
             Err(error) => {
                 tracing::warn!(%error, "following the chain failed; tried again");
-                Some(not_ready(&error))
+                Some(not_ready(&line.store, &line.chain, Some(&error)).await)
             }
         };
         if let Some(now) = now {
-            let now = now.with_endpoints(line.chain.endpoints());
             readiness.send_if_modified(|before| before.set(now));
         }
         tokio::select! {

@@ -7,6 +7,7 @@ use super::{
     view::{self, AssetView, FeeView, ReasonView},
 };
 use crate::{
+    books::audit::anchors,
     chain::{ChainError, EndpointHealth},
     clock::now_ms,
     domain::{
@@ -133,9 +134,32 @@ pub struct BooksView {
     unmatched: u64,
     /// Assets that are not settled, because money left the vault for no reason that the books know.
     stopped: Vec<StoppedView>,
-    /// The newest hash of the audit chain.
+    audit: AuditView,
+}
+
+/// The audit chain, and how much of it the blockchain confirms.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AuditView {
+    /// So many changes it has.
+    changes: u64,
+    /// The hash of the newest one.
     #[schema(value_type = String)]
-    audit_head: B256,
+    head: B256,
+    /// The newest change whose hash is on chain: up to it nothing can be written anew unseen. None before the first settlement
+    /// in a final block.
+    anchored: Option<AnchoredView>,
+    /// Changes after that one; the next settlement takes their hash on chain.
+    unanchored: u64,
+    /// Whether the last settlements carry hashes that the audit chain has; `spillway audit verify` checks all of both.
+    ok: bool,
+}
+
+/// A change whose hash a settlement carries.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct AnchoredView {
+    change: u64,
+    /// Of the settlement.
+    block: u64,
 }
 
 /// What a comparison of chain and books found.
@@ -328,6 +352,20 @@ async fn books(state: &ApiState) -> Result<BooksView, Problem> {
                 reason: pause.reason,
             })
             .collect(),
-        audit_head: state.store.audit_head().await?,
+        audit: audit(state).await?,
+    })
+}
+
+async fn audit(state: &ApiState) -> Result<AuditView, Problem> {
+    let last = anchors::last(&state.store).await?;
+    let changes = state.store.newest_audit().await?;
+    let number = |change: i64| u64::try_from(change).unwrap_or(0);
+    Ok(AuditView {
+        changes: number(changes),
+        // Of that very change, whatever was added meanwhile.
+        head: state.store.change_hash(changes).await?.unwrap_or_default(),
+        anchored: last.newest.map(|(change, block)| AnchoredView { change: number(change), block }),
+        unanchored: number(changes - last.newest.map_or(0, |(change, _)| change)),
+        ok: last.ok,
     })
 }

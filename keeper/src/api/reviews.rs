@@ -108,7 +108,7 @@ pub struct RejectionBody {
     /// Ids of withdrawals of the review; all of it when left out.
     #[schema(required = false, nullable = false, min_items = 1)]
     withdrawals: Option<Vec<String>>,
-    /// In words, for whoever handed it in: 1 to 500 characters.
+    /// In words, for whoever handed it in and whoever has the link to its status page: 1 to 500 characters.
     #[schema(min_length = 1, max_length = 500)]
     reason: String,
 }

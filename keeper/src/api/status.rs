@@ -57,8 +57,11 @@ impl From<WithdrawalView> for StatusView {
             id: view.id,
             state: view.state,
             is_final: view.is_final,
-            // The detail may name what only concerns the operator.
-            reason: view.reason.map(|reason| ReasonView { detail: None, ..reason }),
+            // What a reviewer wrote is meant to be read here; any other detail may name what only concerns the operator.
+            reason: view.reason.map(|reason| ReasonView {
+                detail: reason.detail.filter(|_| reason.code.is_by_a_person()),
+                ..reason
+            }),
             next: view.next,
             estimate: view.estimate,
             asset: view.asset,

@@ -22,22 +22,28 @@ use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 use utoipa::{IntoParams, ToSchema};
 
-/// So long the chain is not asked again.
-const FRESH: Duration = Duration::from_secs(1);
+/// So long the chain is not asked again whether it has a newer block: a pause is to be seen within two seconds of its own.
+const FRESH: Duration = Duration::from_millis(500);
 
 /// The last state that was read.
 #[derive(Debug, Default)]
 pub struct Kept(tokio::sync::Mutex<Option<(Instant, VaultState)>>);
 
 impl ApiState {
-    /// The vault's state, at most [`FRESH`] old.
+    /// The vault's state at the block that was the newest at most [`FRESH`] ago. It is read once for each block.
     pub(super) async fn vault(&self) -> Result<VaultState, Problem> {
         let mut kept = self.vault.0.lock().await;
         if let Some((_, state)) = kept.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
             return Ok(state.clone());
         }
-        let assets: Vec<_> = self.deployment.assets.iter().map(|a| a.address).collect();
-        let state = self.chain.vault_state(self.chain.tip().await?, &assets).await?;
+        let tip = self.chain.tip().await?;
+        let state = match kept.as_ref().filter(|(_, state)| state.block == tip) {
+            Some((_, state)) => state.clone(),
+            None => {
+                let assets: Vec<_> = self.deployment.assets.iter().map(|a| a.address).collect();
+                self.chain.vault_state(tip, &assets).await?
+            }
+        };
         *kept = Some((Instant::now(), state.clone()));
         Ok(state)
     }

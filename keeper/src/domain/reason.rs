@@ -207,8 +207,8 @@ catalogue! {
     }
     /// A reviewer refused it.
     RejectedInReview "rejected_in_review" {
-        "A reviewer refused it. Nothing was paid and nothing will be; the reason is given with it.",
-        "审核人已拒绝。没有付款，以后也不会付款；原因已注明。"
+        "A reviewer refused it, for the reason given with it. Nothing was paid and nothing will be: mend what the reason names, or ask the operator, then submit again with a new idempotency key.",
+        "审核人已拒绝，原因已注明。没有付款，以后也不会付款：请按原因处理或联系运营方，之后使用新的幂等键重新提交。"
     }
     /// It is announced on chain, or about to be.
     AwaitsAnnouncement "awaits_announcement" {

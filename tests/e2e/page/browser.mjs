@@ -54,6 +54,17 @@ export async function withBrowser(use) {
   }
 }
 
+/** Looks again and again until it is so; fails as the last look did. */
+export async function until(look) {
+  for (const end = Date.now() + LIMIT; ; await new Promise((resolve) => setTimeout(resolve, 200))) {
+    try {
+      return await look();
+    } catch (error) {
+      if (Date.now() > end) throw error;
+    }
+  }
+}
+
 export const address = (path) => new URL(path, SPILLWAY_URL).href;
 
 export async function screenshot(page, name) {

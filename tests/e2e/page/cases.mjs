@@ -11,6 +11,7 @@ import {
   screenshot,
   signIn,
   tell,
+  until,
   watchShifts,
   withBrowser,
   withWallet,
@@ -61,6 +62,26 @@ const cases = {
       if (what === "held") assert.match(await page.locator("#left").textContent(), /下一步/);
       await page.getByRole("button", { name: "English" }).click();
       if (what === "held") await page.locator("#left", { hasText: "Next, in" }).waitFor();
+    }
+  },
+
+  /** One that a reviewer refused says so in both languages, with what the reviewer wrote and what next. */
+  async refused(page, [link, expected]) {
+    const { message, message_zh: messageZh, detail } = JSON.parse(expected);
+    await page.goto(address(link));
+    for (const [language, locale, state, said, heading, next] of [
+      ["English", "en", "Rejected", message, "The reviewer's reason:", /^Nothing was paid\..* handed in again\.$/],
+      ["中文", "zh-Hans", "已拒绝", messageZh, "审核人的说明：", /^没有付款。.*重新提交。$/],
+    ]) {
+      await page.getByRole("button", { name: language }).click();
+      await page.locator("#state", { hasText: state }).waitFor();
+      assert.equal(await page.locator("#reason").textContent(), `${said}${heading} ${detail}`);
+      assert.match(said, language === "English" ? /submit again/ : /重新提交/, "the sentence has the next step");
+      assert.match(await page.locator("#advice").textContent(), next);
+      assert.equal(await page.locator("#said").textContent(), `${state}. ${said} ${heading} ${detail}`, "it is said aloud");
+      await fits(page);
+      await contrasts(page);
+      await screenshot(page, `status-refused-${locale}`);
     }
   },
 
@@ -122,6 +143,78 @@ const cases = {
     assert.match(await page.locator("#said").textContent(), /orders/, "it is said aloud");
     await screenshot(page, "operator-paused");
     await page.locator("#pauses", { hasText: "Nothing is paused" }).waitFor();
+  },
+
+  /** Lanes, endpoints, fees, prices, what was settled, books and audit are shown as keeper and chain have them. */
+  async panels(page, [given]) {
+    const { host, lane, nonce, block, change, key } = JSON.parse(given);
+    const headers = { Authorization: `Bearer ${key}` };
+    const ask = async (path) => (await fetch(address(path), { headers })).json();
+    const texts = (selector) => page.locator(selector).allTextContents();
+    const number = (text) => Number(text.replaceAll(",", ""));
+    const numberIn = (text, pattern) => number(pattern.exec(text)?.[1] ?? "");
+    await signIn(page, key);
+
+    await until(async () => {
+      const title = (await page.locator("#lanes code").getAttribute("title")).toLowerCase();
+      assert.equal(title, lane.toLowerCase());
+      assert.deepEqual((await texts("#lanes tbody td")).slice(1), ["pays", String(nonce), "0"]);
+    });
+
+    await until(async () => {
+      const { endpoints } = await ask("/v1/overview");
+      const [name, state, latency, errors, behind] = await texts("#endpoints tbody td");
+      assert.deepEqual([name, state, behind], [host, "asked", "0"]);
+      assert.match(latency, /^\d+ ms$/);
+      const [failed, asked] = errors.split(" / ").map(number);
+      assert(asked > 10 && asked <= endpoints[0].requests, `${errors} of ${endpoints[0].requests}`);
+      assert(failed <= endpoints[0].errors && failed < asked, errors);
+    });
+
+    await until(async () => {
+      const { fees } = await ask("/v1/overview");
+      const shown = fees.map(({ asset, fee }) => {
+        assert(fee.gas > 21_000 && Number(fee.cost) > 0, JSON.stringify(fee));
+        const gwei = Math.floor(Number(fee.base_fee) / 1e6) / 1e3;
+        return [asset.symbol, fee.cost, fee.gas.toLocaleString("en-US"), String(gwei)];
+      });
+      assert(["ETH", "TUSD"].every((paid) => shown.some(([symbol]) => symbol === paid)), `${shown}`);
+      assert.deepEqual(await texts("#fees tbody td"), shown.flat());
+    });
+
+    const price = page.locator("#prices .group");
+    await price.locator(".badge", { hasText: "degraded" }).waitFor();
+    const { assets: judged } = await ask("/v1/oracle");
+    assert.deepEqual([judged.length, judged[0].symbol, judged[0].opinion.verdict], [1, "TUSD", "degraded"]);
+    const { allows } = judged[0];
+    assert(allows.includes("swap") && !allows.includes("margin"), `two of three sources are enough to swap: ${allows}`);
+    assert((await price.textContent()).startsWith(`TUSD degraded allows ${allows.join(", ")} · `));
+    assert.deepEqual(await price.locator("li").allTextContents(), judged[0].opinion.because);
+    assert(judged[0].opinion.because.some((why) => why.includes("outlier")), "the one that is five percent off");
+
+    assert.match((await texts("#settled p")).join(), /^42 payouts: (30 TUSD, 12 ETH|12 ETH, 30 TUSD)$/);
+    assert.equal(await page.locator("#settled svg rect.fill").count(), 24, "a column for each hour");
+
+    await until(async () => {
+      const { books } = await ask("/v1/overview");
+      const fact = (name) => page.locator(`#books [data-fact=${name}]`).textContent();
+      const booked = number(await fact("books_block"));
+      assert(booked >= block && booked <= books.block, `${block}, ${booked}, ${books.block}`);
+      const agreed = numberIn(await fact("reconciled"), /^agree, block ([\d,]+), /);
+      assert(agreed >= block && agreed <= books.reconciliation.block, `${agreed}`);
+      assert.deepEqual([await fact("unmatched"), await fact("stopped")], ["0", "none"]);
+      // The chain itself was asked for this one, by another program.
+      assert.deepEqual({ ...books.audit.anchored, ok: books.audit.ok }, { change, block, ok: true });
+      assert.equal(books.audit.unanchored, books.audit.changes - change);
+      assert(books.audit.unanchored > 0, "what was held since is on no chain");
+      const onChain = await fact("audit_on_chain");
+      assert.equal(numberIn(onChain, /^up to change ([\d,]+), /), change);
+      assert.equal(numberIn(onChain, /, block ([\d,]+); /), block);
+      const newer = numberIn(onChain, /; ([\d,]+) newer ones go with the next settlement$/);
+      assert(newer > 0 && newer <= books.audit.unanchored, onChain);
+      assert.equal(numberIn(await fact("audit"), /^([\d,]+) changes, newest hash 0x/), change + newer);
+    });
+    await screenshot(page, "operator-panels");
   },
 
   /** A reviewer refuses one withdrawal of a review, with a reason; the rest is offered again. */

@@ -4,6 +4,7 @@
 //! - [`anvil`]: a local chain per test
 //! - [`world`]: the contracts, test assets and money on it
 //! - [`keeper`]: the keeper as a process that can be killed
+//! - [`feeds`]: price feeds beside the vault
 //! - [`link`]: a connection that can be cut
 //! - [`orders`]: files of orders
 //! - [`pool`]: a margin pool beside the vault
@@ -18,6 +19,7 @@ pub mod anvil;
 pub mod bench;
 pub mod cases;
 pub mod chain_audit;
+pub mod feeds;
 pub mod keeper;
 pub mod link;
 pub mod market;

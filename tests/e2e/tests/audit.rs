@@ -135,9 +135,14 @@ async fn a_past_that_a_restore_lost_is_told_apart(database: Database) -> eyre::R
     setup.restore().await?;
     let keeper = Keeper::start_ready(&setup).await?;
     pay(&world, &setup, "third").await?;
+    let overview: Value = reqwest::get(setup.api("/v1/overview")).await?.json().await?;
     keeper.stop()?;
     let said = setup.json(&["audit", "verify"])?;
     assert_eq!(said["ok"], true, "{said}");
+    // What the operators' page shows, from the store alone, is what the chain says.
+    let audit = &overview["books"]["audit"];
+    let anchored = (&audit["ok"], &audit["anchored"]["change"]);
+    assert_eq!(anchored, (&true.into(), &said["chain"]["up_to_change"]), "{audit}");
     assert!(said["chain"]["forgotten"].as_u64().unwrap() >= 1, "{said}");
     Ok(())
 }

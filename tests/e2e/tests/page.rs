@@ -2,10 +2,12 @@
 //! keeper and chain is done here.
 
 use alloy::{
-    primitives::{U256, address},
-    providers::ext::AnvilApi,
+    eips::BlockNumberOrTag,
+    primitives::{TxHash, U256, address},
+    providers::{Provider, ext::AnvilApi},
+    rpc::types::Filter,
     signers::SignerSync,
-    sol_types::SolCall,
+    sol_types::{SolCall, SolEvent},
 };
 use eyre::{OptionExt, WrapErr, ensure};
 use protocols::units;
@@ -15,11 +17,12 @@ use spillway_e2e::{
     cases::{by_hand, orders_of, submit, until_open},
     chain_audit::Expected,
     eventually,
+    feeds::Feeds,
     keeper::{Keeper, Setup},
     market::Market,
     pool::Pool,
     root, scratch, tiers,
-    world::{GUARDIAN, World, amount_of_ether, send},
+    world::{GUARDIAN, LANES, World, amount_of_ether, send},
 };
 use std::{
     env,
@@ -30,7 +33,7 @@ use std::{
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
     process::{Child, ChildStdout, Command},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
@@ -181,7 +184,7 @@ async fn one_that_waits_and_one_that_failed_say_why_and_what_next_in_both_langua
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: make test-all"]
-async fn a_pause_is_seen_within_two_seconds_of_the_keeper_seeing_it() -> eyre::Result<()> {
+async fn a_pause_is_seen_within_two_seconds_of_its_block() -> eyre::Result<()> {
     let world = World::start(0.5).await?;
     let site = Site::start(&world, "[batch]\nwindow = \"100ms\"\n").await?;
     Case::start(&site, "sign_in", &[&site.read])?.passes().await?;
@@ -193,27 +196,23 @@ async fn a_pause_is_seen_within_two_seconds_of_the_keeper_seeing_it() -> eyre::R
     world.provider().anvil_set_balance(GUARDIAN, amount_of_ether(10)).await?;
     let input = IVault::pauseCall { scope: Scope::Orders, duration: 20 }.abi_encode();
     let sent = send(world.provider(), GUARDIAN, world.vault(), U256::ZERO, input.into()).await?;
-    ensure!(sent.get_receipt().await?.status(), "the vault refused the pause");
-    let on_chain = now_ms();
-    let paused = async {
-        eventually("the keeper sees the pause", Duration::from_secs(20), || async {
-            Ok((site.read("/v1/vault").await?["pauses"][0]["scope"] == "orders").then(now_ms))
-        })
-        .await
-    };
-    let (keeper, page) = tokio::join!(paused, case.line());
-    let (keeper, page) = (keeper?, page?.parse::<i64>()?);
-    println!("page_pause_seen_ms={} page_pause_seen_from_block_ms={}", page - keeper, page - on_chain);
-    assert!(page - keeper <= 2_000, "{} ms after the keeper", page - keeper);
+    let block = first_seen(&world, *sent.tx_hash()).await?;
+    let took = case.line().await?.parse::<i64>()? - block;
+    println!("page_pause_seen_from_block_ms={took}");
+    assert!((0..=2_000).contains(&took), "{took} ms from the block to the page");
     case.passes().await?;
     site.keeper.stop()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: make test-all"]
-async fn by_keyboard_on_a_phone_dark_and_light() -> eyre::Result<()> {
+async fn what_keeper_and_chain_know_by_keyboard_on_a_phone_dark_and_light() -> eyre::Result<()> {
     let world = World::start(0.5).await?;
-    let site = Site::start(&world, "[batch]\nwindow = \"500ms\"\nmax_payouts = 10\n").await?;
+    let mut feeds = Feeds::deploy(&world).await?;
+    // Five percent above the others: left out, and told.
+    feeds.report(0, 105_000_000).await?;
+    let batch = "[batch]\nwindow = \"500ms\"\nmax_payouts = 10\n";
+    let site = Site::start(&world, &format!("{batch}{}", feeds.section())).await?;
     let paid = [orders_of(&world, "TUSD", "paid", 30), orders_of(&world, "ETH", "coin", 12)].concat();
     submit(&world, &site.setup, &paid)?;
     site.setup.settled(Duration::from_secs(60)).await?;
@@ -222,6 +221,7 @@ async fn by_keyboard_on_a_phone_dark_and_light() -> eyre::Result<()> {
     site.until(&held, "float_insufficient").await?;
     site.until(&more, "float_insufficient").await?;
     let id = text(&held, "id")?;
+    Case::start(&site, "panels", &[&facts(&world, &site).await?.to_string()])?.passes().await?;
     Case::start(&site, "keyboard", &[&site.read, id])?.passes().await?;
     Case::start(&site, "looks", &[&site.read, id, text(&more, "status_page")?])?.passes().await?;
     site.keeper.stop()
@@ -245,6 +245,8 @@ async fn two_operators_review_what_is_large() -> eyre::Result<()> {
     Case::start(&site, "reject", &given)?.passes().await?;
     let view = site.until(&bad, "rejected_in_review").await?;
     assert_eq!(view["reason"]["detail"], "the recipient is not ours", "{view}");
+    let given = [text(&bad, "status_page")?, &view["reason"].to_string()];
+    Case::start(&site, "refused", &given)?.passes().await?;
 
     let review = tiers::review(&site.setup, &alice, 1).await?;
     let signature = elsewhere.sign_hash_sync(&text(&review, "digest")?.parse()?)?.as_bytes();
@@ -292,6 +294,43 @@ async fn a_margin_pool_is_shown_with_what_shocks_would_do() -> eyre::Result<()> 
     let site = Site::start(&world, &config).await?;
     Case::start(&site, "margin", &[&site.read, &writer.to_string()])?.passes().await?;
     site.keeper.stop()
+}
+
+/// When a transaction that must succeed came into its block: the last look at which it was in none, in unix milliseconds.
+async fn first_seen(world: &World, transaction: TxHash) -> eyre::Result<i64> {
+    let mut before = now_ms();
+    let mined = async {
+        loop {
+            let look = now_ms();
+            if let Some(receipt) = world.provider().get_transaction_receipt(transaction).await? {
+                ensure!(receipt.status(), "the vault refused it");
+                return Ok(before);
+            }
+            before = look;
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(LIMIT, mined).await.wrap_err("it comes into no block")?
+}
+
+/// What chain, market and audit say, for the page's panels to be held against.
+async fn facts(world: &World, site: &Site) -> eyre::Result<Value> {
+    let settled = Filter::new()
+        .address(world.vault())
+        .event_signature(IVault::Settled::SIGNATURE_HASH)
+        .from_block(BlockNumberOrTag::Earliest);
+    let logs = world.provider().get_logs(&settled).await?;
+    let lane = LANES[0].0;
+    let verified = site.setup.json(&["audit", "verify"])?;
+    ensure!(verified["ok"] == true, "{verified}");
+    Ok(json!({
+        "host": world.anvil.url().trim_start_matches("http://"),
+        "lane": lane,
+        "nonce": world.provider().get_transaction_count(lane).await?,
+        "block": logs.iter().filter_map(|log| log.block_number).max(),
+        "change": verified["chain"]["up_to_change"],
+        "key": site.read,
+    }))
 }
 
 fn now_ms() -> i64 {

@@ -139,6 +139,10 @@ async fn two_approve_and_one_is_rejected(database: Database) -> eyre::Result<()>
     let view = setup.json(&["status", "big-1"])?;
     assert_eq!((&view["state"], &view["reason"]["code"]), (&"rejected".into(), &"rejected_in_review".into()));
     assert_eq!(view["reason"]["detail"], "not ours", "{view}");
+    // Whoever waits for it is told as much.
+    let token = view["status_page"].as_str().ok_or_eyre("no page")?.trim_start_matches("/w/");
+    let shown: Value = reqwest::get(setup.api(&format!("/v1/status/{token}"))).await?.json().await?;
+    assert_eq!(shown["reason"], view["reason"], "{shown}");
     let said = approve(&setup, &alice, &review, (&first, &first)).await?;
     assert_eq!(said, (409, "review_closed".to_owned()));
 

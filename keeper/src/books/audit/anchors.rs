@@ -2,10 +2,13 @@
 //! calldata, where nobody can change it afterwards.
 
 use super::change::{Broken, Change};
-use crate::chain::{
-    Chain, ChainError,
-    abi::IVault::IVaultEvents,
-    calldata::{self, Settled},
+use crate::{
+    chain::{
+        Chain, ChainError,
+        abi::IVault::IVaultEvents,
+        calldata::{self, Settled},
+    },
+    store::{Store, StoreError},
 };
 use alloy::primitives::{Address, B256};
 use serde::Serialize;
@@ -163,3 +166,31 @@ fn move_on(
     *seen = first + count;
     Ok(())
 }
+
+/// So many of the newest settlements are looked at for what the chain holds by now.
+const LAST: i64 = 4;
+
+/// What the newest settlements in final blocks confirm of a store's audit chain, as far as the store tells by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Last {
+    /// The newest change whose hash one of them carries, and that settlement's block; none before the first.
+    pub newest: Option<(i64, u64)>,
+    /// Whether each of them carries a hash that the audit chain has where it must be.
+    pub ok: bool,
+}
+
+/// Looks at the store alone, and at little of it: [`read`] and [`Heads`] check all against the chain.
+pub async fn last(store: &Store) -> Result<Last, StoreError> {
+    let mut last = Last { newest: None, ok: true };
+    for settlement in store.last_settlements(LAST).await? {
+        let Some(head) = calldata::audit_head(&settlement.calldata) else { continue };
+        match store.change_before(settlement.funded, head).await? {
+            Some(change) => last.newest = last.newest.max(Some((change, settlement.block))),
+            None => last.ok = false,
+        }
+    }
+    Ok(last)
+}
+
+#[cfg(test)]
+mod tests;

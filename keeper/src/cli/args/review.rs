@@ -124,7 +124,7 @@ pub struct RejectArgs {
     /// A withdrawal to reject, by its id; may be repeated. All of the review, without
     #[arg(long = "withdrawal", value_name = "ID")]
     pub withdrawals: Vec<String>,
-    /// Why, in words, for whoever handed it in
+    /// Why, in words, for whoever handed it in and whoever has the link to its status page
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
     #[command(flatten)]
