@@ -2,6 +2,7 @@ mod access;
 mod events;
 mod lists;
 mod page;
+mod reviews;
 
 use super::*;
 use crate::{
@@ -305,7 +306,7 @@ async fn a_bulk_is_stored_whole_or_not_at_all() {
     );
     assert_eq!(api.stored().await, 3);
     let empty = api.bulk(&[], false).await;
-    assert_eq!(empty.code(), "wrong_row_count");
+    assert_eq!((empty.code(), &empty.body["field"]), ("wrong_row_count", &"withdrawals".into()));
 }
 
 #[tokio::test]
