@@ -376,6 +376,12 @@ async fn a_caller_names_the_trace() {
     assert_eq!(api.send(request.unwrap()).await.body["trace_id"], trace);
     let own = api.submit("b", order("1")).await;
     assert_eq!(own.body["trace_id"].as_str().unwrap().len(), 32);
+    // A repeat, whatever its trace, leaves the first caller's.
+    api.submit("a", order("1")).await;
+    for (key, parent) in [("a", Some("b7ad6b7169203331")), ("b", None)] {
+        let stored = api.store.withdrawal(&WithdrawalId::from_key(key)).await.unwrap().unwrap();
+        assert_eq!(api.store.trace_parent(&stored).await.unwrap().as_deref(), parent, "{key}");
+    }
 }
 
 #[tokio::test]

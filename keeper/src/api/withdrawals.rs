@@ -98,7 +98,13 @@ pub async fn submit(
     let order = body.into_order(Some(key)).and_then(|raw| check(&raw, &state.deployment));
     let order = order.map_err(Problem::invalid)?;
     let secret = state.reader.status_secret().await?;
-    let new = NewWithdrawal { order, trace_id: trace.id, request: None, submitter: caller.0 };
+    let new = NewWithdrawal {
+        order,
+        trace_id: trace.id,
+        trace_parent: trace.parent,
+        request: None,
+        submitter: caller.0,
+    };
     let answer = state.intake.submit(vec![new], Rule::EachAlone).await?.into_iter().next();
 
     match answer {
@@ -277,8 +283,9 @@ pub async fn submit_bulk(
 
 /// All rows of a caller's trace share it; otherwise each gets its own.
 fn new_withdrawal(order: Order, trace: &Trace, caller: &Caller) -> NewWithdrawal {
-    let trace_id = if trace.from_caller { trace.id.clone() } else { trace::new_id() };
-    NewWithdrawal { order, trace_id, request: None, submitter: caller.0.clone() }
+    let trace_id = if trace.parent.is_some() { trace.id.clone() } else { trace::new_id() };
+    let trace_parent = trace.parent.clone();
+    NewWithdrawal { order, trace_id, trace_parent, request: None, submitter: caller.0.clone() }
 }
 
 fn row_errors<'a>(rows: impl Iterator<Item = Option<&'a Vec<FieldError>>>) -> Vec<RowError> {
