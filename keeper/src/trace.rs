@@ -5,9 +5,16 @@ pub fn new_id() -> String {
     format!("{:032x}", rand::random::<u128>().max(1))
 }
 
-/// The trace id of a `traceparent` header, `00-<trace id>-<parent id>-<flags>`. None when it is ill-formed: such a
-/// header counts as absent.
-pub fn from_traceparent(header: &str) -> Option<String> {
+/// The trace that a caller goes on in, and the caller's span in it: 32 and 16 hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parent {
+    pub trace_id: String,
+    pub span_id: String,
+}
+
+/// What a `traceparent` header says, `00-<trace id>-<parent id>-<flags>`. None when it is ill-formed: such a header counts
+/// as absent.
+pub fn from_traceparent(header: &str) -> Option<Parent> {
     let mut parts = header.trim().split('-');
     let (version, id, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let hex = |s: &str, n: usize| {
@@ -17,7 +24,8 @@ pub fn from_traceparent(header: &str) -> Option<String> {
     let well_formed = hex(version, 2) && version != "ff" && hex(id, 32) && hex(parent, 16) && hex(flags, 2);
     // Version 00 ends here; later ones may add to it.
     let ends = version != "00" || parts.next().is_none();
-    (well_formed && ends && !zero(id) && !zero(parent)).then(|| id.to_owned())
+    (well_formed && ends && !zero(id) && !zero(parent))
+        .then(|| Parent { trace_id: id.to_owned(), span_id: parent.to_owned() })
 }
 
 #[cfg(test)]
@@ -25,10 +33,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_the_callers_id_when_it_is_well_formed() {
+    fn takes_the_callers_ids_when_it_is_well_formed() {
         let id = "0af7651916cd43dd8448eb211c80319c";
-        assert_eq!(from_traceparent(&format!("00-{id}-b7ad6b7169203331-01")).as_deref(), Some(id));
-        assert_eq!(from_traceparent(&format!("01-{id}-b7ad6b7169203331-01-more")).as_deref(), Some(id));
+        let parent = Some(Parent { trace_id: id.to_owned(), span_id: "b7ad6b7169203331".to_owned() });
+        assert_eq!(from_traceparent(&format!("00-{id}-b7ad6b7169203331-01")), parent);
+        assert_eq!(from_traceparent(&format!("01-{id}-b7ad6b7169203331-01-more")), parent);
         for bad in [
             String::new(),
             format!("ff-{id}-b7ad6b7169203331-01"),

@@ -1,6 +1,9 @@
 //! Reading bodies: within the limit, of the right type, and every member judged.
 
-use super::{ApiState, problem::Problem};
+use super::{
+    ApiState,
+    problem::{Problem, unread},
+};
 use crate::stages::intake::{FieldError, RawOrder};
 use axum::{
     body::to_bytes,
@@ -40,9 +43,20 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for JsonBody<T> {
         let text = std::str::from_utf8(&bytes).map_err(|e| {
             bad_json(format!("the body is no UTF-8 text: byte {} is wrong", e.valid_up_to() + 1))
         })?;
-        serde_json::from_str(text)
-            .map(Self)
-            .map_err(|e| bad_json(format!("the body is not as expected: {e}")))
+        serde_json::from_str(text).map(Self).map_err(|e| not_as_expected::<T>(text, &e))
+    }
+}
+
+/// Text that is JSON, but says something else, is read once more for the member at which it does.
+fn not_as_expected<T: DeserializeOwned>(text: &str, error: &serde_json::Error) -> Problem {
+    let problem = bad_json(format!("the body is not as expected: {error}"));
+    if !error.is_data() {
+        return problem;
+    }
+    let again = serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_str(text));
+    match again.err().as_ref().and_then(unread) {
+        Some(member) => problem.of(member),
+        None => problem,
     }
 }
 
@@ -157,7 +171,7 @@ impl Members {
         }
         errors.extend(wanted.iter().filter(|(field, _)| *field != OPTIONAL).map(|(field, _)| {
             FieldError::new(
-                field,
+                *field,
                 "missing_field",
                 format!("the field {field} is missing; add it as a string"),
             )

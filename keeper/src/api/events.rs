@@ -6,7 +6,7 @@
 use super::{
     ApiState,
     feed::{PAGE, Page, Seat},
-    list::Params,
+    params::Params,
     problem::Problem,
     view,
     withdrawals::parse_id,
@@ -82,7 +82,7 @@ pub async fn read(
     headers: HeaderMap,
     Params(watched): Params<Watched>,
 ) -> Result<impl IntoResponse, Problem> {
-    let of = watched.withdrawal.as_deref().map(parse_id).transpose()?;
+    let of = watched.withdrawal.as_deref().map(|id| parse_id(id, "withdrawal")).transpose()?;
     let after = last_seen(&headers)?;
     let feed = state.events.clone();
     // Listening begins before the store is asked, so that no change falls between.
@@ -113,9 +113,9 @@ pub async fn read(
 fn last_seen(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
     let Some(value) = headers.get("last-event-id") else { return Ok(None) };
     let number = value.to_str().ok().and_then(|text| text.trim().parse().ok()).filter(|n: &i64| *n >= 0);
-    number
-        .map(Some)
-        .ok_or_else(|| Problem::bad_parameter("Last-Event-ID is no id of an event: a number from 0 on"))
+    number.map(Some).ok_or_else(|| {
+        Problem::bad_parameter("Last-Event-ID is no id of an event: a number from 0 on").of("Last-Event-ID")
+    })
 }
 
 struct Watcher {

@@ -18,8 +18,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub struct Trace {
     pub id: String,
-    /// Whether the caller named it.
-    pub from_caller: bool,
+    /// The caller's span in it; none when it is new.
+    pub parent: Option<String>,
 }
 
 /// Paths whose end opens a status page.
@@ -52,8 +52,10 @@ pub async fn log(mut request: Request, next: Next) -> Response {
 
 fn trace_of(headers: &HeaderMap) -> Trace {
     let named = headers.get("traceparent").and_then(|v| v.to_str().ok()).and_then(trace::from_traceparent);
-    let from_caller = named.is_some();
-    Trace { id: named.unwrap_or_else(trace::new_id), from_caller }
+    match named {
+        Some(trace::Parent { trace_id, span_id }) => Trace { id: trace_id, parent: Some(span_id) },
+        None => Trace { id: trace::new_id(), parent: None },
+    }
 }
 
 /// Nobody waits for ever, and no slow caller holds a handler for ever.

@@ -2,6 +2,7 @@
 
 use super::{
     ApiState,
+    params::{Params, Segment},
     problem::Problem,
     view::{self, AssetView, ReasonView, WithdrawalView},
     withdrawals::{no_withdrawal, parse_id},
@@ -11,28 +12,10 @@ use crate::{
     store::{cancel::Cancelled, listing::Filter},
 };
 use alloy::primitives::Address;
-use axum::{
-    Json,
-    extract::{FromRequestParts, Path, Query, State, rejection::QueryRejection},
-    http::{StatusCode, request::Parts},
-};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use axum::{Json, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
 use std::time::UNIX_EPOCH;
 use utoipa::{IntoParams, ToSchema};
-
-/// The parameters of an address, or the problem with them.
-#[derive(Clone, Copy, Debug)]
-pub struct Params<T>(pub T);
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let read = Query::from_request_parts(parts, state).await;
-        let Query(read) = read.map_err(|e: QueryRejection| Problem::bad_parameter(e.body_text()))?;
-        Ok(Self(read))
-    }
-}
 
 /// Which withdrawals are wanted; all are narrowed by each that is given.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -102,10 +85,12 @@ pub async fn list(
 ) -> Result<Json<ListView>, Problem> {
     let limit = wanted.limit.unwrap_or(LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(Problem::bad_parameter(format!("limit is {limit}; it may be 1 to {MAX_LIMIT}")));
+        let detail = format!("limit is {limit}; it may be 1 to {MAX_LIMIT}");
+        return Err(Problem::bad_parameter(detail).of("limit"));
     }
     if wanted.cursor.is_some_and(|cursor| cursor < 1) {
-        return Err(Problem::bad_parameter("cursor is below 1; send the next_cursor of the page before"));
+        let detail = "cursor is below 1; send the next_cursor of the page before";
+        return Err(Problem::bad_parameter(detail).of("cursor"));
     }
     let filter = filter(&state, &wanted)?;
     let page = state.store.list(&filter, wanted.cursor, limit).await?;
@@ -121,6 +106,7 @@ fn filter(state: &ApiState, wanted: &Wanted) -> Result<Filter, Problem> {
     let recipient = match wanted.recipient.as_deref() {
         Some(text) => Some(text.parse().map_err(|_| {
             Problem::bad_parameter("recipient is no address: 0x and 40 hexadecimal digits are expected")
+                .of("recipient")
         })?),
         None => None,
     };
@@ -139,16 +125,18 @@ pub(super) fn asset(state: &ApiState, name: &str) -> Result<Address, Problem> {
     let known = &state.deployment.assets;
     known.find(name).map(|asset| asset.address).ok_or_else(|| {
         Problem::bad_parameter(format!("asset is none of the vault's; it has {}", known.symbols()))
+            .of("asset")
     })
 }
 
-fn moment(name: &str, text: Option<&str>) -> Result<Option<i64>, Problem> {
+fn moment(name: &'static str, text: Option<&str>) -> Result<Option<i64>, Problem> {
     let Some(text) = text else { return Ok(None) };
     let since = humantime::parse_rfc3339(text).ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
     since.and_then(|since| i64::try_from(since.as_millis()).ok()).map(Some).ok_or_else(|| {
         Problem::bad_parameter(format!(
             "{name} is no moment in UTC; write RFC 3339, such as 2030-01-31T12:00:00Z"
         ))
+        .of(name)
     })
 }
 
@@ -177,9 +165,9 @@ fn listed(state: &ApiState, withdrawal: Withdrawal) -> ListedView {
 )]
 pub async fn cancel(
     State(state): State<ApiState>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Json<WithdrawalView>, Problem> {
-    let id = parse_id(&id)?;
+    let id = parse_id(&id, "id")?;
     let cancelled = loop {
         match state.store.cancel(&id).await {
             // It moved meanwhile: it is looked at again.

@@ -15,7 +15,7 @@
 //! - [`reader`], [`view`]: a withdrawal as readers see it, in JSON here and in the command line
 //! - [`openapi`]: the description of all this, made from the handlers
 //! - [`keys`], [`guard`]: who may do what, and what stands before each handler
-//! - [`problem`], [`body`]: errors, and reading bodies within limits
+//! - [`problem`], [`body`], [`params`]: errors, and reading bodies and addresses within limits
 
 pub mod body;
 pub mod events;
@@ -30,6 +30,7 @@ pub mod openapi;
 pub mod oracle;
 pub mod overview;
 pub mod page;
+pub mod params;
 mod pausers;
 pub mod problem;
 pub mod reader;

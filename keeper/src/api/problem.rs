@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use std::{any::Any, time::Duration};
+use std::{any::Any, borrow::Cow, fmt::Display, time::Duration};
 
 /// An answer that is no success.
 #[derive(Clone, Debug)]
@@ -74,6 +74,12 @@ impl Problem {
 
     fn retry_after(self, seconds: u64) -> Self {
         Self { retry_after: Some(seconds), ..self }
+    }
+
+    /// What is wrong is this field: a member of the body, a parameter of the address, or a header.
+    pub fn of(self, field: impl Into<Cow<'static, str>>) -> Self {
+        let error = FieldError::new(field, self.code, self.detail.clone());
+        Self { errors: vec![RowError { row: None, error }], ..self }
     }
 
     /// One withdrawal that is none: the document speaks of its first error, and lists all.
@@ -170,7 +176,7 @@ impl Problem {
             "bad_parameter",
             "A parameter of the address cannot be read",
             detail,
-            "Correct the parameter that `detail` names; /v1/openapi.json says what each may be.",
+            "Correct the parameter that `field` names; /v1/openapi.json says what each may be.",
         )
     }
 
@@ -181,6 +187,21 @@ impl Problem {
     pub fn code(&self) -> &'static str {
         self.code
     }
+}
+
+/// Characters that are repeated of a name that a caller made up.
+const MAX_NAME: usize = 80;
+
+/// The member that was not understood. Of one that is missing or there twice, which has no place, serde's words have the name.
+pub(super) fn unread<E: Display>(error: &serde_path_to_error::Error<E>) -> Option<String> {
+    let name = if error.path().iter().len() > 0 {
+        error.path().to_string()
+    } else {
+        let said = error.inner().to_string();
+        let of = |start| said.strip_prefix(start).and_then(|rest: &str| rest.split_once('`'));
+        of("missing field `").or_else(|| of("duplicate field `"))?.0.to_owned()
+    };
+    Some(name.chars().take(MAX_NAME).collect())
 }
 
 const NOTHING_STORED: &str =
@@ -260,7 +281,7 @@ impl IntoResponse for Problem {
             detail: &self.detail,
             next_step: self.next_step,
             row: first.and_then(|e| e.row),
-            field: first.map(|e| e.error.field),
+            field: first.map(|e| &*e.error.field),
             errors: &self.errors,
         };
         let body = serde_json::to_vec(&document).unwrap_or_default();

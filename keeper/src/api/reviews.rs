@@ -4,6 +4,7 @@ use super::{
     ApiState,
     body::JsonBody,
     keys::Caller,
+    params::Segment,
     problem::Problem,
     view::{self, AssetView},
 };
@@ -17,11 +18,7 @@ use crate::{
     store::reviews::{Approved, Objection, Refused},
 };
 use alloy::primitives::{Address, B256, Bytes};
-use axum::{
-    Extension, Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -135,10 +132,7 @@ pub async fn list(State(state): State<ApiState>) -> Result<Json<ReviewsView>, Pr
     params(("id" = String, Path, description = "The number of the review.")),
     responses((status = 200, body = ReviewView))
 )]
-pub async fn read(
-    State(state): State<ApiState>,
-    Path(id): Path<String>,
-) -> Result<Json<ReviewView>, Problem> {
+pub async fn read(State(state): State<ApiState>, Segment(id): Segment) -> Result<Json<ReviewView>, Problem> {
     let review = state.known(&id).await?;
     Ok(Json(state.show(&review).await?))
 }
@@ -152,7 +146,7 @@ pub async fn read(
 pub async fn approve(
     State(state): State<ApiState>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     JsonBody(body): JsonBody<ApprovalBody>,
 ) -> Result<(StatusCode, Json<ReviewView>), Problem> {
     let review = state.known(&id).await?;
@@ -165,14 +159,18 @@ pub async fn approve(
         return Err(own_withdrawal(name));
     }
     let approver: Address = body.approver.parse().map_err(|_| {
-        wrong("bad_approver", "approver is no address: 0x and 40 hexadecimal digits are expected")
+        wrong("approver", "bad_approver", "approver is no address: 0x and 40 hexadecimal digits are expected")
     })?;
     let signature: Bytes = body.signature.parse().map_err(|_| {
-        wrong("bad_signature", "signature is not hexadecimal: 0x and pairs of digits are expected")
+        wrong(
+            "signature",
+            "bad_signature",
+            "signature is not hexadecimal: 0x and pairs of digits are expected",
+        )
     })?;
     if signature.is_empty() || signature.len() > MAX_SIGNATURE {
         let detail = format!("signature has {} bytes; 1 to {MAX_SIGNATURE} are expected", signature.len());
-        return Err(wrong("bad_signature", detail));
+        return Err(wrong("signature", "bad_signature", detail));
     }
     let signature = canonical(signature);
     let tip = state.chain.tip().await?;
@@ -182,11 +180,11 @@ pub async fn approve(
     let approvers = state.chain.approvers(tip.number).await?;
     if !approvers.members.contains(&approver) || approver == review.lane {
         let detail = format!("{approver} is none of the {} approvers on chain", approvers.members.len());
-        return Err(wrong("not_an_approver", detail));
+        return Err(wrong("approver", "not_an_approver", detail));
     }
     if !state.chain.has_signed(approver, review.digest, &signature, tip.number).await? {
         let detail = format!("the signature is not {approver}'s for review {}", review.row);
-        return Err(wrong("bad_signature", detail));
+        return Err(wrong("signature", "bad_signature", detail));
     }
     let approval = Approval { approver, signature, brought_by: caller.0, at: 0 };
     match state.store.approve(&review, &approval).await? {
@@ -215,7 +213,7 @@ pub async fn approve(
 pub async fn reject(
     State(state): State<ApiState>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     JsonBody(body): JsonBody<RejectionBody>,
 ) -> Result<Json<RejectedView>, Problem> {
     let review = state.known(&id).await?;
@@ -223,18 +221,23 @@ pub async fn reject(
     let length = reason.chars().count();
     if !(1..=MAX_REASON).contains(&length) || reason.chars().any(char::is_control) {
         let detail = format!("reason has {length} characters; 1 to {MAX_REASON} on one line are expected");
-        return Err(wrong("bad_reason", detail));
+        return Err(wrong("reason", "bad_reason", detail));
     }
     let named = body.withdrawals.map(|ids| {
         let parse = |id: &String| {
-            WithdrawalId::parse(id)
-                .ok_or_else(|| wrong("not_in_review", format!("{id:.80} is no id of a withdrawal")))
+            WithdrawalId::parse(id).ok_or_else(|| {
+                wrong("withdrawals", "not_in_review", format!("{id:.80} is no id of a withdrawal"))
+            })
         };
         ids.iter().map(parse).collect::<Result<Vec<_>, _>>()
     });
     let named = named.transpose()?;
     if named.as_ref().is_some_and(Vec::is_empty) {
-        return Err(wrong("not_in_review", "withdrawals names none; leave it out to reject all"));
+        return Err(wrong(
+            "withdrawals",
+            "not_in_review",
+            "withdrawals names none; leave it out to reject all",
+        ));
     }
     let why = Objection { reason, by: caller.0.as_deref() };
     let refused = loop {
@@ -250,9 +253,11 @@ pub async fn reject(
             Ok(Json(RejectedView { rejected: withdrawals.iter().map(|w| w.id.to_string()).collect() }))
         }
         Refused::Closed(now) => Err(closed(now)),
-        Refused::NotInReview(id) => {
-            Err(wrong("not_in_review", format!("{id} is no withdrawal of review {}", review.row)))
-        }
+        Refused::NotInReview(id) => Err(wrong(
+            "withdrawals",
+            "not_in_review",
+            format!("{id} is no withdrawal of review {}", review.row),
+        )),
         Refused::Fenced => Err(not_now()),
     }
 }
@@ -265,6 +270,7 @@ impl ApiState {
         };
         found.ok_or_else(|| {
             Problem::not_found("there is no such review", "/v1/reviews lists what waits for approvers.")
+                .of("id")
         })
     }
 
@@ -308,7 +314,7 @@ impl ApiState {
     }
 }
 
-fn wrong(code: &'static str, detail: impl Into<String>) -> Problem {
+fn wrong(field: &'static str, code: &'static str, detail: impl Into<String>) -> Problem {
     Problem::new(
         StatusCode::UNPROCESSABLE_ENTITY,
         code,
@@ -316,6 +322,7 @@ fn wrong(code: &'static str, detail: impl Into<String>) -> Problem {
         detail,
         "Correct it and send it again; nothing was stored.",
     )
+    .of(field)
 }
 
 fn own_withdrawal(name: &str) -> Problem {

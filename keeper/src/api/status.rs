@@ -2,15 +2,13 @@
 
 use super::{
     ApiState,
+    params::Segment,
     problem::Problem,
     view::{AssetView, EstimateView, NextView, ReasonView, TransactionView, WithdrawalView},
 };
 use crate::{domain::withdrawal::WithdrawalState, explain::Link};
 use alloy::primitives::Address;
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -85,13 +83,14 @@ impl From<WithdrawalView> for StatusView {
 )]
 pub async fn read(
     State(state): State<ApiState>,
-    Path(token): Path<String>,
+    Segment(token): Segment,
 ) -> Result<Json<StatusView>, Problem> {
     let unknown = || {
         Problem::not_found(
             "no withdrawal has this link",
             "Check that the link is complete, or ask for it again.",
         )
+        .of("token")
     };
     let id = state.reader.status_secret().await?.open(&token).ok_or_else(unknown)?;
     let withdrawal = state.store.withdrawal(&id).await?.ok_or_else(unknown)?;

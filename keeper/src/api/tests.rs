@@ -2,6 +2,7 @@ mod access;
 mod events;
 mod lists;
 mod page;
+mod reviews;
 
 use super::*;
 use crate::{
@@ -305,7 +306,7 @@ async fn a_bulk_is_stored_whole_or_not_at_all() {
     );
     assert_eq!(api.stored().await, 3);
     let empty = api.bulk(&[], false).await;
-    assert_eq!(empty.code(), "wrong_row_count");
+    assert_eq!((empty.code(), &empty.body["field"]), ("wrong_row_count", &"withdrawals".into()));
 }
 
 #[tokio::test]
@@ -375,6 +376,12 @@ async fn a_caller_names_the_trace() {
     assert_eq!(api.send(request.unwrap()).await.body["trace_id"], trace);
     let own = api.submit("b", order("1")).await;
     assert_eq!(own.body["trace_id"].as_str().unwrap().len(), 32);
+    // A repeat, whatever its trace, leaves the first caller's.
+    api.submit("a", order("1")).await;
+    for (key, parent) in [("a", Some("b7ad6b7169203331")), ("b", None)] {
+        let stored = api.store.withdrawal(&WithdrawalId::from_key(key)).await.unwrap().unwrap();
+        assert_eq!(api.store.trace_parent(&stored).await.unwrap().as_deref(), parent, "{key}");
+    }
 }
 
 #[tokio::test]

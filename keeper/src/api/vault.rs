@@ -2,7 +2,8 @@
 
 use super::{
     ApiState,
-    list::{Params, asset},
+    list::asset,
+    params::Params,
     problem::Problem,
     view::{self, AssetView, EstimateView, FeeView, NextView},
 };
@@ -209,10 +210,10 @@ pub async fn estimate(
 ) -> Result<Json<QuoteView>, Problem> {
     let address = asset(&state, &asked.asset)?;
     let Some(asset) = state.deployment.assets.get(address) else {
-        return Err(Problem::bad_parameter("asset is none of the vault's"));
+        return Err(Problem::bad_parameter("asset is none of the vault's").of("asset"));
     };
     let amount = Amount::parse(&asked.amount, asset.decimals)
-        .map_err(|error| Problem::bad_parameter(format!("amount: {error}")))?;
+        .map_err(|error| Problem::bad_parameter(format!("amount: {error}")).of("amount"))?;
     let vault = state.vault().await?;
     let Some(of) = vault.assets.iter().find(|of| of.asset == address) else {
         return Err(Problem::store());

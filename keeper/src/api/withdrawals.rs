@@ -5,6 +5,7 @@ use super::{
     body::{JsonBody, Members},
     guard::Trace,
     keys::Caller,
+    params::Segment,
     problem::{Problem, RowError},
     view::{self, WithdrawalView},
 };
@@ -20,7 +21,7 @@ use crate::{
 };
 use axum::{
     Extension, Json,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -97,7 +98,13 @@ pub async fn submit(
     let order = body.into_order(Some(key)).and_then(|raw| check(&raw, &state.deployment));
     let order = order.map_err(Problem::invalid)?;
     let secret = state.reader.status_secret().await?;
-    let new = NewWithdrawal { order, trace_id: trace.id, request: None, submitter: caller.0 };
+    let new = NewWithdrawal {
+        order,
+        trace_id: trace.id,
+        trace_parent: trace.parent,
+        request: None,
+        submitter: caller.0,
+    };
     let answer = state.intake.submit(vec![new], Rule::EachAlone).await?.into_iter().next();
 
     match answer {
@@ -276,8 +283,9 @@ pub async fn submit_bulk(
 
 /// All rows of a caller's trace share it; otherwise each gets its own.
 fn new_withdrawal(order: Order, trace: &Trace, caller: &Caller) -> NewWithdrawal {
-    let trace_id = if trace.from_caller { trace.id.clone() } else { trace::new_id() };
-    NewWithdrawal { order, trace_id, request: None, submitter: caller.0.clone() }
+    let trace_id = if trace.parent.is_some() { trace.id.clone() } else { trace::new_id() };
+    let trace_parent = trace.parent.clone();
+    NewWithdrawal { order, trace_id, trace_parent, request: None, submitter: caller.0.clone() }
 }
 
 fn row_errors<'a>(rows: impl Iterator<Item = Option<&'a Vec<FieldError>>>) -> Vec<RowError> {
@@ -322,6 +330,7 @@ fn wrong_row_count(count: usize) -> Problem {
         format!("the bulk has {count} rows; it may have 1 to {MAX_ROWS}"),
         "Send it in parts, or submit a file with `spillway submit FILE.csv`; nothing was stored.",
     )
+    .of("withdrawals")
 }
 
 /// Where a withdrawal stands, why, what comes next, and how it came there.
@@ -332,9 +341,9 @@ fn wrong_row_count(count: usize) -> Problem {
 )]
 pub async fn read(
     State(state): State<ApiState>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Json<WithdrawalView>, Problem> {
-    let id = parse_id(&id)?;
+    let id = parse_id(&id, "id")?;
     let withdrawal = state.store.withdrawal(&id).await?.ok_or_else(|| no_withdrawal(&id))?;
     Ok(Json(state.reader.load(withdrawal).await?))
 }
@@ -347,9 +356,9 @@ pub async fn read(
 )]
 pub async fn explain(
     State(state): State<ApiState>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Json<Explanation>, Problem> {
-    let id = parse_id(&id)?;
+    let id = parse_id(&id, "id")?;
     let withdrawal = state.store.withdrawal(&id).await?.ok_or_else(|| no_withdrawal(&id))?;
     let explainer = Explainer {
         store: state.store.clone(),
@@ -360,16 +369,16 @@ pub async fn explain(
     Ok(Json(explainer.explain(&withdrawal).await?))
 }
 
-/// An id as it stands in an address.
-pub(super) fn parse_id(text: &str) -> Result<WithdrawalId, Problem> {
+/// An id as it stands in an address, under the name of its parameter.
+pub(super) fn parse_id(text: &str, name: &'static str) -> Result<WithdrawalId, Problem> {
     WithdrawalId::parse(text).ok_or_else(|| {
         let next_step = "Use the id of the receipt: wd_ and 32 hexadecimal digits.";
-        Problem::not_found("this is no id of a withdrawal", next_step)
+        Problem::not_found("this is no id of a withdrawal", next_step).of(name)
     })
 }
 
 pub(super) fn no_withdrawal(id: &WithdrawalId) -> Problem {
     let next_step =
         "Check the id. If the receipt is lost, send the withdrawal again with the same idempotency key.";
-    Problem::not_found(format!("there is no withdrawal {id}"), next_step)
+    Problem::not_found(format!("there is no withdrawal {id}"), next_step).of("id")
 }

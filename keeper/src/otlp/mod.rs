@@ -137,7 +137,8 @@ impl Exporter {
         };
         let asset = self.line.assets.get(withdrawal.asset);
         let asset = asset.map_or_else(|| withdrawal.asset.to_string(), |asset| asset.symbol.clone());
-        Ok(spans::of(&withdrawal, &store.history(&withdrawal).await?, &asset))
+        let parent = store.trace_parent(&withdrawal).await?;
+        Ok(spans::of(&withdrawal, parent.as_deref(), &store.history(&withdrawal).await?, &asset))
     }
 
     /// By the half of the id that is random (W3C Trace Context, level 2), so that other services may choose the same.

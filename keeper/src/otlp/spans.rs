@@ -11,8 +11,9 @@ use opentelemetry_proto::tonic::{
 };
 
 /// From intake to its end, oldest first. Nobody's address is in it. Empty when the withdrawal has not ended, or its trace id is
-/// none. The same withdrawal always has the same ids, so that what is sent twice is one span.
-pub fn of(withdrawal: &Withdrawal, moves: &[Move], asset: &str) -> Vec<Span> {
+/// none. The same withdrawal always has the same ids, so that what is sent twice is one span. The whole stands below `parent`,
+/// the caller's span.
+pub fn of(withdrawal: &Withdrawal, parent: Option<&str>, moves: &[Move], asset: &str) -> Vec<Span> {
     let Ok(trace) = hex::decode(&withdrawal.trace_id) else { return Vec::new() };
     let Some(end) = moves.iter().rposition(|step| step.batch.is_none() && is_end(&step.to)) else {
         return Vec::new();
@@ -21,6 +22,7 @@ pub fn of(withdrawal: &Withdrawal, moves: &[Move], asset: &str) -> Vec<Span> {
     let mut all = vec![Span {
         trace_id: trace.clone(),
         span_id: root.clone(),
+        parent_span_id: parent.and_then(|parent| hex::decode(parent).ok()).unwrap_or_default(),
         name: "withdrawal".to_owned(),
         kind: SpanKind::Server.into(),
         start_time_unix_nano: nanos(withdrawal.received_at),
@@ -83,28 +85,14 @@ pub fn text(key: &str, value: &str) -> KeyValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{
-        amount::Amount,
-        withdrawal::{Door, WithdrawalId},
-    };
-    use alloy::primitives::Address;
+    use crate::stages::intake::testing;
 
     fn withdrawal(trace_id: &str) -> Withdrawal {
         Withdrawal {
-            row: 1,
-            id: WithdrawalId::from_key("spans"),
-            door: Door::Order,
-            idempotency_key: "spans".to_owned(),
-            asset: Address::repeat_byte(1),
-            recipient: Address::repeat_byte(2),
-            amount: Amount::from(5),
             state: WithdrawalState::Paid,
-            reason: None,
             batch: Some(7),
-            request: None,
-            deadline: None,
             trace_id: trace_id.to_owned(),
-            received_at: 1_000,
+            ..testing::withdrawal("spans")
         }
     }
 
@@ -124,7 +112,7 @@ mod tests {
             step(None, "paid", 9_000),
             step(Some(7), "final", 9_000),
         ];
-        let spans = of(&w, &moves, "TUSD");
+        let spans = of(&w, None, &moves, "TUSD");
         let names: Vec<_> = spans.iter().map(|s| s.name.as_str()).collect();
         assert_eq!(names, ["withdrawal", "received", "ready", "batched", "planned", "mined"]);
         let (root, parts) = spans.split_first().unwrap();
@@ -138,7 +126,11 @@ mod tests {
         ids.sort();
         ids.dedup();
         assert_eq!(ids.len(), spans.len());
-        assert_eq!(of(&w, &moves, "TUSD"), spans);
+        assert_eq!(of(&w, None, &moves, "TUSD"), spans);
+        assert_eq!(root.parent_span_id, [0u8; 0], "nobody called");
+        let below = of(&w, Some("b7ad6b7169203331"), &moves, "TUSD");
+        assert_eq!(below[0].parent_span_id, hex::decode("b7ad6b7169203331").unwrap());
+        assert_eq!(below[1..], spans[1..], "what is below the whole stays there");
         let shown = format!("{spans:?}");
         assert!(!shown.contains(&w.recipient.to_string()));
     }
@@ -146,8 +138,8 @@ mod tests {
     #[test]
     fn what_has_not_ended_or_has_no_trace_id_is_left_out() {
         let open = [step(None, "received", 1_000), step(Some(7), "final", 2_000)];
-        assert_eq!(of(&withdrawal("0af7651916cd43dd8448eb211c80319c"), &open, "TUSD"), []);
+        assert_eq!(of(&withdrawal("0af7651916cd43dd8448eb211c80319c"), None, &open, "TUSD"), []);
         let ended = [step(None, "received", 1_000), step(None, "rejected", 2_000)];
-        assert_eq!(of(&withdrawal("not hexadecimal"), &ended, "TUSD"), []);
+        assert_eq!(of(&withdrawal("not hexadecimal"), None, &ended, "TUSD"), []);
     }
 }

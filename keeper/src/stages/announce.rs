@@ -5,7 +5,10 @@
 //! its lane waits for it. A veto in a final block rejects it. What was not paid before the vault forgets it is announced
 //! again.
 
-use super::{Line, StageError, Worked, batch::ASKED_PAYOUTS};
+use super::{
+    Line, StageError, Worked,
+    batch::{ASKED_PAYOUTS, plan},
+};
 use crate::{
     chain::Block,
     clock::now_ms,
@@ -72,9 +75,7 @@ async fn see_to(line: &Line, asset: &Asset, ready: Vec<Withdrawal>, tip: Block) 
         let detail = serde_json::json!({
             "asset": asset.symbol, "kind": kind.as_str(), "tier": Tier::Delayed.as_str(), "count": orders.len(),
         });
-        let mut unit = line.unit("fund", "batch.planned", detail).await?;
-        unit.plan_batch(kind, Tier::Delayed, orders).await?;
-        unit.commit().await?;
+        plan(line, "fund", detail, (kind, Tier::Delayed), orders).await?;
         worked = true;
     }
     Ok(worked)
@@ -84,7 +85,7 @@ async fn reject(line: &Line, order: Withdrawal, guardian: Address) -> Result<(),
     let (by, reason) = (guardian.to_string(), format!("vetoed on chain by guardian {guardian}"));
     let detail = serde_json::json!({ "withdrawal": order.id, "guardian": guardian });
     let mut unit = line.unit("fund", "withdrawal.vetoed", detail).await?;
-    tracing::warn!(id = %order.id, trace = %order.trace_id, %guardian, "vetoed: rejected, never paid");
+    tracing::warn!(withdrawal = %order.id, trace_id = %order.trace_id, %guardian, "vetoed: rejected, never paid");
     unit.reject(&mut [order], Code::Vetoed, Objection { reason: &reason, by: Some(&by) }).await?;
     Ok(unit.commit().await?)
 }

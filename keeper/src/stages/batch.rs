@@ -1,6 +1,6 @@
 //! Batch: ready withdrawals of one asset and door are gathered, up to what one transaction can hold.
 
-use super::{Line, StageError, Worked};
+use super::{Line, StageError, Worked, log};
 use crate::{
     clock::now_ms,
     domain::{
@@ -8,7 +8,7 @@ use crate::{
         batch::{Batch, BatchKind, BatchState},
         review::Review,
         tier::Tier,
-        withdrawal::Door,
+        withdrawal::{Door, Withdrawal},
     },
 };
 use alloy::primitives::{Address, U256};
@@ -76,9 +76,7 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
                 continue;
             }
             let detail = serde_json::json!({ "asset": asset.symbol, "door": door, "tier": tier.as_str(), "count": ready.len() });
-            let mut unit = line.unit("batch", "batch.planned", detail).await?;
-            unit.plan_batch(kind, tier, &ready).await?;
-            unit.commit().await?;
+            plan(line, "batch", detail, (kind, tier), &ready).await?;
             room -= 1;
             planned = true;
         }
@@ -89,6 +87,23 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
     // To the millisecond, or the window would be longer than it says.
     tokio::time::sleep(Duration::from_millis(due.unsigned_abs())).await;
     Ok(Worked::Yes)
+}
+
+/// Makes a batch of withdrawals.
+pub(super) async fn plan(
+    line: &Line,
+    stage: &'static str,
+    detail: serde_json::Value,
+    (kind, tier): (BatchKind, Tier),
+    withdrawals: &[Withdrawal],
+) -> Result<(), StageError> {
+    let mut unit = line.unit(stage, "batch.planned", detail).await?;
+    let planned = unit.plan_batch(kind, tier, withdrawals).await?;
+    unit.commit().await?;
+    if let Some(batch) = planned {
+        log::tell(batch, withdrawals, "batch planned");
+    }
+    Ok(())
 }
 
 /// What is gathered by itself.

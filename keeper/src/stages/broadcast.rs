@@ -191,6 +191,7 @@ async fn send(
         unit.move_batch(batch, BatchState::Broadcast, None).await?;
         unit.commit().await?;
         line.lead.learn(now_ms() - batch.created_at);
+        tracing::info!(batch = batch.row, tx = %attempt.hash, "batch sent");
     } else {
         line.store.attempt_sent(attempt.hash, now_ms()).await?;
     }

@@ -203,6 +203,7 @@ async fn mined(line: &Line, batch: &Batch, attempt: &Attempt, receipt: Receipt) 
     unit.settle_attempt(attempt.hash, AttemptState::Mined, Some(inclusion(receipt))).await?;
     unit.commit().await?;
     crate::crash::point("mined.recorded");
+    tracing::info!(batch = batch.row, tx = %attempt.hash, block = receipt.block, "batch in a block");
     Ok(true)
 }
 

@@ -99,7 +99,8 @@ pub(super) async fn release_from(
 
 fn tell(released: &[Withdrawal]) {
     for withdrawal in released {
-        tracing::warn!(id = %withdrawal.id, trace = %withdrawal.trace_id, "deadline passed: released, never paid");
+        let Withdrawal { id, trace_id, .. } = withdrawal;
+        tracing::warn!(withdrawal = %id, %trace_id, "deadline passed: released, never paid");
     }
 }
 

@@ -277,6 +277,7 @@ impl Range {
         let (gas_used, fee) = self.settlements.get(&log.tx).map_or((0, None), |s| (s.gas_used, s.fee));
         unit.close_attempts(batch.row, log.tx, Inclusion { block: log.block, gas_used, fee }).await?;
         unit.move_batch(batch, BatchState::Final, None).await?;
+        tracing::info!(batch = batch.row, tx = %log.tx, block = log.block, "batch in a final block");
         Ok(())
     }
 }

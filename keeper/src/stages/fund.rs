@@ -3,7 +3,7 @@
 //! What the float does not cover is held, without holding up the rest, and is refused when it has been held for too
 //! long. [`crate::swap`] buys what is missing, beside all this.
 
-use super::{BATCH_OVERHEAD, Line, StageError, Worked, announce, deadline, nonces, policy, review};
+use super::{BATCH_OVERHEAD, Line, StageError, Worked, announce, deadline, log, nonces, policy, review};
 use crate::{
     chain::{Block, Chain, ChainError, calldata, refusal::Refusal},
     clock::now_ms,
@@ -231,6 +231,7 @@ pub(super) async fn commit(
     }
     unit.commit().await?;
     crate::crash::point("batch.committed");
+    tracing::info!(batch = batch.row, lane = %content.lane, first = content.first, "batch funded");
     Ok(())
 }
 
@@ -318,6 +319,7 @@ pub(super) async fn hold(
     unit.take_out_of_batch(batch, short, WithdrawalState::Held, Some(code)).await?;
     unit.commit().await?;
     tracing::warn!(batch = batch.row, held = short.len(), "float insufficient: withdrawals held");
+    log::tell(batch.row, short, "out of the batch: held");
     Ok(())
 }
 
@@ -336,6 +338,7 @@ pub(super) async fn halve_or(
     let mut unit = line.unit("fund", "batch.halved", detail).await?;
     unit.take_out_of_batch(batch, later, WithdrawalState::Ready, None).await?;
     unit.commit().await?;
+    log::tell(batch.row, later, "out of the batch: for another");
     Ok(true)
 }
 

@@ -26,6 +26,7 @@ pub mod fence;
 pub mod finalize;
 pub mod fund;
 pub mod intake;
+mod log;
 pub mod nonces;
 pub mod notify;
 pub mod policy;

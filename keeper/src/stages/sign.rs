@@ -154,7 +154,9 @@ async fn sign(
     unit.set_gas_limit(batch.row, gas_limit).await?;
     unit.move_lane_nonce(&sender, sender.nonce + 1).await?;
     unit.move_batch(batch, BatchState::Signed, None).await?;
-    commit_before_sending(line, unit).await
+    commit_before_sending(line, unit).await?;
+    tracing::info!(batch = batch.row, tx = %attempt.hash, lane = %attempt.lane, nonce = attempt.nonce, "batch signed");
+    Ok(())
 }
 
 /// Replaces an attempt that is stuck: same nonce and content, higher fees. None when the ceiling does not allow it.
@@ -172,6 +174,7 @@ pub(super) async fn replace(
     let mut unit = line.unit("broadcast", "attempt.replaced", detail).await?;
     unit.add_attempt(&attempt).await?;
     commit_before_sending(line, unit).await?;
+    tracing::info!(batch = batch.row, tx = %attempt.hash, replaces = %stuck.hash, nonce = attempt.nonce, "batch signed anew");
     Ok(Some(attempt))
 }
 
@@ -201,7 +204,7 @@ pub(super) async fn cancel(
     let signed = sign_here(line, &mut unit, &batch, nonce, fees).await?;
     if signed {
         commit_before_sending(line, unit).await?;
-        tracing::warn!(%lane, nonce, reason = %why, "giving the nonce up by a cancel");
+        tracing::warn!(%lane, nonce, batch = given_up, reason = %why, "giving the nonce up by a cancel");
     }
     Ok(signed)
 }

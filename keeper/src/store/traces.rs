@@ -1,6 +1,7 @@
-//! How far the ways of withdrawals were sent as traces.
+//! How far the ways of withdrawals were sent as traces, and under which of their callers' spans they stand.
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, sql::Columns};
+use crate::domain::withdrawal::Withdrawal;
 
 const CURSOR: &str = "traces/transition";
 
@@ -14,6 +15,15 @@ impl Store {
             None => self.meta_or_insert(CURSOR, &self.newest_change().await?.to_string()).await?,
         };
         kept.parse().map_err(|_| StoreError::corrupt(CURSOR, &kept))
+    }
+
+    /// The caller's span, 16 hexadecimal digits. Asked for apart: nothing but a trace needs it.
+    pub async fn trace_parent(&self, withdrawal: &Withdrawal) -> Result<Option<String>, StoreError> {
+        sqlx::query("SELECT trace_parent FROM withdrawals WHERE row_id = $1")
+            .bind(withdrawal.row)
+            .fetch_one(&self.reader)
+            .await?
+            .text_opt("trace_parent")
     }
 
     /// Nothing when another keeper moved it first. No audit entry: nothing is decided by it.

@@ -20,6 +20,8 @@ use std::{collections::HashMap, ops::RangeInclusive};
 pub struct NewWithdrawal {
     pub order: Order,
     pub trace_id: String,
+    /// The caller's span in that trace, where the caller named one.
+    pub trace_parent: Option<String>,
     /// Where the request stands on chain; none for an order.
     pub request: Option<RequestTerms>,
     /// The name of the API key that handed it in, where one did.
@@ -62,9 +64,9 @@ impl Unit {
         for piece in pieces(&new) {
             let statement = format!(
                 "INSERT INTO withdrawals (id, reference, door, idempotency_key, asset, recipient, amount, state, \
-                 request_id, request_owner, request_created_at, deadline, trace_id, submitter, received_at, updated_at) VALUES {} \
-                 ON CONFLICT DO NOTHING RETURNING row_id, id",
-                tuples(self.engine, piece.len(), 16)
+                 request_id, request_owner, request_created_at, deadline, trace_id, trace_parent, submitter, received_at, updated_at) \
+                 VALUES {} ON CONFLICT DO NOTHING RETURNING row_id, id",
+                tuples(self.engine, piece.len(), 17)
             );
             let mut query = sqlx::query(AssertSqlSafe(statement));
             for (id, w) in piece {
@@ -82,6 +84,7 @@ impl Unit {
                     .bind(w.request.map(|r| sql::int(r.created_at)))
                     .bind(w.order.deadline)
                     .bind(&w.trace_id)
+                    .bind(&w.trace_parent)
                     .bind(&w.submitter)
                     .bind(self.at())
                     .bind(self.at());

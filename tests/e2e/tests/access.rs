@@ -38,6 +38,11 @@ async fn a_key_is_made_rotated_and_revoked_beside_a_running_keeper() -> eyre::Re
     until(&setup, "spk_wrong", 401).await?;
     until(&setup, &key, 200).await?;
 
+    // What needs no key holds nothing of a withdrawal.
+    for path in ["/", "/w/0123", "/page/page.css", "/docs/", "/v1/openapi.json", "/v1/health/live"] {
+        assert_eq!(reqwest::get(setup.api(path)).await?.status().as_u16(), 200, "{path}");
+    }
+
     let next = setup.json(&["keys", "rotate", &id, "--overlap", "3s"])?;
     let new = text(&next, "key")?;
     assert_eq!((&next["name"], &next["scopes"]), (&made["name"], &made["scopes"]));

@@ -9,6 +9,7 @@ use spillway::chain::abi::IVault;
 use spillway_e2e::{
     cases::{by_hand, check_paid, log, orders_of, reconfigure, submit, until_open},
     chain_audit::Ledger,
+    eventually,
     keeper::{Database, Keeper, Setup},
     proxy::{Fault, Proxy, Rule},
     world::{GUARDIAN, LANES, World, send},
@@ -43,6 +44,13 @@ async fn a_reorg_under_a_void(database: Database) -> eyre::Result<()> {
     std::fs::remove_file(setup.dir.join("spillway.generation"))?;
     let keeper = Keeper::start_ready(&setup).await?;
     until_open(&setup, "void", "broadcast", 1).await?;
+    let waits = orders_of(&world, "TUSD", "fenced", 1);
+    submit(&world, &setup, &waits)?;
+    eventually("`explain` says that it waits for the fence", Duration::from_secs(20), || async {
+        let said = setup.json(&["explain", "fenced-0"])?;
+        Ok((said["cause"]["code"] == "fenced").then_some(()))
+    })
+    .await?;
     assert!(world.anvil.reorg(1).await?);
     world.provider().anvil_drop_all_transactions().await?;
     world.provider().anvil_set_interval_mining(1).await?;
@@ -52,7 +60,7 @@ async fn a_reorg_under_a_void(database: Database) -> eyre::Result<()> {
         log(&setup).contains("fence: a void that cannot be mined any more is given up"),
         "it was noticed"
     );
-    check_paid(&world, &setup, &orders, &[]).await
+    check_paid(&world, &setup, &[orders, waits].concat(), &[]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

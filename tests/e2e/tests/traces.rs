@@ -33,6 +33,7 @@ use tokio::net::TcpListener;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
 const PATIENCE: Duration = Duration::from_secs(60);
 const CALLERS: &str = "0af7651916cd43dd8448eb211c80319c";
+const CALLERS_SPAN: &str = "b7ad6b7169203331";
 
 /// Takes OTLP over HTTP, served by the test; busy until it is told otherwise.
 #[derive(Clone, Default)]
@@ -81,7 +82,7 @@ async fn submit(world: &World, setup: &Setup, orders: &[Expected]) -> eyre::Resu
         let mut request =
             client.post(setup.api("/v1/withdrawals")).header("idempotency-key", &order.key).json(&body);
         if i == 0 {
-            request = request.header("traceparent", format!("00-{CALLERS}-b7ad6b7169203331-01"));
+            request = request.header("traceparent", format!("00-{CALLERS}-{CALLERS_SPAN}-01"));
         }
         receipts.push(request.send().await?.error_for_status()?.json().await?);
     }
@@ -118,9 +119,11 @@ async fn each_withdrawal_is_one_trace_across_a_kill_and_a_collector_that_was_dow
     let told: BTreeSet<_> = receipts.iter().filter_map(|r| r["trace_id"].as_str()).collect();
     assert_eq!(by_trace.keys().map(String::as_str).collect::<BTreeSet<_>>(), told);
     assert!(told.contains(CALLERS));
-    for spans in by_trace.values() {
+    for (trace, spans) in &by_trace {
         let root = spans.iter().find(|s| s.name == "withdrawal").ok_or_eyre("no span of the whole")?;
         assert_eq!(root.status.as_ref().map(|s| s.code), Some(status::StatusCode::Ok.into()));
+        let above = if trace == CALLERS { CALLERS_SPAN } else { "" };
+        assert_eq!(alloy::hex::encode(&root.parent_span_id), above, "below the caller's span");
         let names: Vec<_> = spans.iter().map(|s| s.name.as_str()).collect();
         for state in ["received", "ready", "planned", "priced", "funded", "signed", "broadcast", "mined"] {
             assert!(names.contains(&state), "{state} is not in {names:?}");
@@ -140,7 +143,28 @@ async fn each_withdrawal_is_one_trace_across_a_kill_and_a_collector_that_was_dow
         assert!(shown.contains(WithdrawalId::from_key(&order.key).as_str()));
     }
     keeper.stop()?;
+    logged(&setup, &orders, &receipts)?;
     check_paid(&world, &setup, &orders, &[]).await
+}
+
+/// Each withdrawal, and each trace, leads through the log to all that became of its batch.
+fn logged(setup: &Setup, orders: &[Expected], receipts: &[Value]) -> eyre::Result<()> {
+    let log = setup.logged();
+    for (order, receipt) in orders.iter().zip(receipts) {
+        let (id, trace) = (receipt["id"].as_str(), receipt["trace_id"].as_str());
+        let named = format!("{}:{}", id.ok_or_eyre("no id")?, trace.ok_or_eyre("no trace")?);
+        let line =
+            log.lines().find(|line| line.contains(&named)).ok_or_eyre("a batch names its withdrawals")?;
+        let at = line.split("batch=").nth(1).and_then(|rest| rest.split(' ').next());
+        let batch = format!(" batch={} ", at.ok_or_eyre("no batch")?);
+        for said in ["batch planned", "batch funded", "batch signed", "batch sent", "batch in a final block"]
+        {
+            let about = log.lines().any(|line| line.contains(said) && line.contains(&batch));
+            assert!(about, "no line '{said}' with '{batch}'");
+        }
+        assert!(!line.to_lowercase().contains(&order.recipient.to_string().to_lowercase()));
+    }
+    Ok(())
 }
 
 /// Killed when dropped.

@@ -1,13 +1,14 @@
 //! Who may do what.
 
-use super::*;
+use super::{super::page, *};
 use crate::{
     clock::now_ms,
     domain::access::{ApiKey, Scope, Secret},
 };
 use axum::http::Method;
+use std::collections::BTreeSet;
 
-/// Every route, and what it asks for. A route that is not here fails the test, and so does one that is no more.
+/// Every route of the API, and what it asks for. A route that is not here fails the test, and so does one that is no more.
 const ROUTES: [(Method, &str, Option<Scope>); 22] = [
     (Method::POST, "/v1/withdrawals", Some(Scope::Submit)),
     (Method::POST, "/v1/withdrawals/bulk", Some(Scope::Submit)),
@@ -33,6 +34,18 @@ const ROUTES: [(Method, &str, Option<Scope>); 22] = [
     // Its token says whose it is.
     (Method::GET, "/v1/status/{token}", None),
 ];
+
+/// What is served beside the API, to everybody: files that hold nothing of a withdrawal.
+fn files() -> impl Iterator<Item = &'static str> {
+    page::FILES.iter().map(|(path, ..)| *path).chain(["/docs", "/docs/", "/docs/{*rest}"])
+}
+
+/// The paths that a router has, as it names them itself.
+fn served(router: &Router) -> BTreeSet<String> {
+    let shown = format!("{router:?}");
+    let paths = shown.split(": \"/").skip(1).filter_map(|rest| rest.split('"').next());
+    paths.filter(|path| !path.contains("__private__")).map(|path| format!("/{path}")).collect()
+}
 
 /// A key in the store.
 async fn key(api: &Api, scopes: &[Scope], change: impl FnOnce(&mut ApiKey)) -> Secret {
@@ -87,6 +100,33 @@ fn every_route_is_in_the_matrix() {
         }
     }
     assert_eq!(seen.len(), ROUTES.len(), "{seen:?}");
+}
+
+#[tokio::test]
+async fn the_router_serves_nothing_beside_the_matrix_and_the_files() {
+    let api = Api::with(|c| c.require_key = true).await;
+    let known: BTreeSet<_> =
+        ROUTES.iter().map(|(_, path, _)| *path).chain(files()).map(str::to_owned).collect();
+    assert_eq!(served(&api.app), known);
+    for path in &known {
+        let is_file = files().any(|file| file == path);
+        for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            let has_entry = ROUTES.iter().any(|(m, p, _)| *m == method && p == path);
+            if !has_entry && !(is_file && method == Method::GET) {
+                assert_eq!(api.status(&method, path, None).await, 405, "{method} {path} has no entry");
+            }
+        }
+    }
+    for path in files() {
+        let path = path.replace("{*rest}", "index.html");
+        for key in [None, Some("spk_wrong")] {
+            let status = api.status(&Method::GET, &path, key).await;
+            assert!((200..400).contains(&status), "{path} with {key:?}: {status}");
+        }
+    }
+    // What the matrix would miss is seen.
+    let more = api.app.clone().route("/v1/backdoor", get(|| async {}));
+    assert!(served(&more).contains("/v1/backdoor"));
 }
 
 #[tokio::test]

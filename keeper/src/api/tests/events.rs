@@ -109,5 +109,6 @@ async fn what_is_no_id_is_refused() {
     let api = Api::start().await;
     assert_eq!(api.get("/v1/events?withdrawal=mine").await.code(), "not_found");
     let request = Request::get("/v1/events").header("last-event-id", "yesterday").body(Body::empty());
-    assert_eq!(api.send(request.unwrap()).await.code(), "bad_parameter");
+    let refused = api.send(request.unwrap()).await;
+    assert_eq!((refused.code(), &refused.body["field"]), ("bad_parameter", &"Last-Event-ID".into()));
 }

@@ -41,16 +41,38 @@ async fn a_parameter_that_cannot_be_read_is_named() {
         ("limit=-1", "limit"),
         ("cursor=0", "cursor"),
         ("cursor=x", "cursor"),
-        ("state=lost", "lost"),
+        ("state=lost", "state"),
         ("asset=DOGE", "asset"),
         ("recipient=me", "recipient"),
         ("received_from=yesterday", "received_from"),
         ("colour=red", "colour"),
+        ("limit=1&limit=2", "limit"),
     ] {
         let answer = api.get(&format!("/v1/withdrawals?{query}")).await;
         assert_eq!((answer.status.as_u16(), answer.code()), (422, "bad_parameter"), "{query}");
         assert!(answer.body["detail"].as_str().unwrap().contains(named), "{query}: {}", answer.body);
+        assert_eq!(answer.body["field"], named, "{query}");
+        assert_eq!(answer.body["errors"][0]["field"], named, "{query}");
     }
+    let id = WithdrawalId::from_key("nobody's");
+    for (path, status, named) in [
+        ("/v1/estimate?asset=TUSD", 422, "amount"),
+        ("/v1/estimate?amount=1", 422, "asset"),
+        ("/v1/estimate?asset=TUSD&amount=x", 422, "amount"),
+        ("/v1/estimate?asset=DOGE&amount=1", 422, "asset"),
+        ("/v1/events?withdrawal=wd_1", 404, "withdrawal"),
+        ("/v1/withdrawals/wd_1", 404, "id"),
+        ("/v1/withdrawals/wd_1/explain", 404, "id"),
+        (&*format!("/v1/withdrawals/{id}"), 404, "id"),
+        ("/v1/withdrawals/%ff", 422, "id"),
+        ("/v1/reviews/none", 404, "id"),
+        ("/v1/status/none", 404, "token"),
+    ] {
+        let answer = api.get(path).await;
+        assert_eq!((answer.status.as_u16(), &answer.body["field"]), (status, &named.into()), "{path}");
+    }
+    let nowhere = api.get("/v1/nowhere").await;
+    assert_eq!(nowhere.body["field"], Value::Null, "no parameter is at fault");
 }
 
 #[tokio::test]

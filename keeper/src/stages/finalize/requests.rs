@@ -34,6 +34,7 @@ pub(super) fn read(chain: &Chain, event: &Requested) -> NewWithdrawal {
             deadline: None,
         },
         request: Some(RequestTerms { id: event.id, owner: event.owner, created_at: event.createdAt }),
+        trace_parent: None,
         submitter: None,
     }
 }

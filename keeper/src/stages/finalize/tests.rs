@@ -19,6 +19,7 @@ fn order(key: &str) -> NewWithdrawal {
         order: check(&raw, &testing::deployment()).unwrap(),
         trace_id: "0".repeat(32),
         request: None,
+        trace_parent: None,
         submitter: None,
     }
 }

@@ -10,7 +10,7 @@ use crate::{
 };
 use alloy::primitives::Address;
 use serde::Serialize;
-use std::time::UNIX_EPOCH;
+use std::{borrow::Cow, time::UNIX_EPOCH};
 
 /// Characters that an idempotency key may have.
 pub const MAX_KEY_LENGTH: usize = 128;
@@ -33,14 +33,14 @@ pub struct RawOrder {
 /// What is wrong with one field: a stable code for machines, a sentence with the next step for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct FieldError {
-    pub field: &'static str,
+    pub field: Cow<'static, str>,
     pub code: &'static str,
     pub message: String,
 }
 
 impl FieldError {
-    pub fn new(field: &'static str, code: &'static str, message: impl Into<String>) -> Self {
-        Self { field, code, message: message.into() }
+    pub fn new(field: impl Into<Cow<'static, str>>, code: &'static str, message: impl Into<String>) -> Self {
+        Self { field: field.into(), code, message: message.into() }
     }
 }
 
@@ -197,7 +197,8 @@ mod tests {
     fn code(change: impl FnOnce(&mut RawOrder)) -> (&'static str, &'static str) {
         let errors = check(&raw(change), &testing::deployment()).unwrap_err();
         assert_eq!(errors.len(), 1, "{errors:?}");
-        (errors[0].field, errors[0].code)
+        let Cow::Borrowed(field) = errors[0].field else { panic!("{errors:?}") };
+        (field, errors[0].code)
     }
 
     #[test]
@@ -263,7 +264,7 @@ mod tests {
     #[test]
     fn all_that_is_wrong_is_told_at_once() {
         let errors = check(&RawOrder::default(), &testing::deployment()).unwrap_err();
-        let fields: Vec<_> = errors.iter().map(|e| e.field).collect();
+        let fields: Vec<_> = errors.iter().map(|e| &*e.field).collect();
         assert_eq!(fields, ["idempotency_key", "asset", "recipient"]);
     }
 

@@ -162,7 +162,7 @@ mod tests {
 
     fn new(key: &str, amount: &str) -> NewWithdrawal {
         let order = check(&testing::raw(key, "TUSD", amount), &testing::deployment()).unwrap();
-        NewWithdrawal { order, trace_id: "0".repeat(32), request: None, submitter: None }
+        NewWithdrawal { order, trace_id: "0".repeat(32), trace_parent: None, request: None, submitter: None }
     }
 
     fn start(store: &Store) -> (Intake, CancellationToken) {

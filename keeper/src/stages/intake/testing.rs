@@ -4,8 +4,13 @@
 use super::RawOrder;
 use crate::{
     deployment::Deployment,
-    domain::asset::{Asset, Assets, NATIVE},
+    domain::{
+        amount::Amount,
+        asset::{Asset, Assets, NATIVE},
+        withdrawal::{Door, Withdrawal, WithdrawalId, WithdrawalState},
+    },
     store::{Store, generation::GenerationFile, leases::LINE},
+    trace,
 };
 use alloy::primitives::{Address, address};
 use std::time::Duration;
@@ -44,6 +49,26 @@ pub fn raw(key: &str, asset: &str, amount: &str) -> RawOrder {
         recipient: RECIPIENT.to_string(),
         amount: amount.to_owned(),
         deadline: String::new(),
+    }
+}
+
+/// A withdrawal to [`RECIPIENT`], ready, as the store would have it.
+pub fn withdrawal(key: &str) -> Withdrawal {
+    Withdrawal {
+        row: 1,
+        id: WithdrawalId::from_key(key),
+        door: Door::Order,
+        idempotency_key: key.to_owned(),
+        asset: TUSD,
+        recipient: RECIPIENT,
+        amount: Amount::from(5),
+        state: WithdrawalState::Ready,
+        reason: None,
+        batch: None,
+        request: None,
+        deadline: None,
+        trace_id: trace::new_id(),
+        received_at: 1_000,
     }
 }
 

@@ -121,7 +121,7 @@ fn order(key: &str, request: Option<RequestTerms>) -> NewWithdrawal {
         amount: Amount::from_hex(&format!("{:064x}", 1_000)).unwrap(),
         deadline: None,
     };
-    NewWithdrawal { order, trace_id: "0".repeat(32), request, submitter: None }
+    NewWithdrawal { order, trace_id: "0".repeat(32), trace_parent: None, request, submitter: None }
 }
 
 const CALLDATA: Bytes = Bytes::from_static(b"calldata");

@@ -157,7 +157,13 @@ struct Chunk {
 impl Chunk {
     fn push(&mut self, line: u64, order: Order) {
         self.lines.push(line);
-        self.new.push(NewWithdrawal { order, trace_id: trace::new_id(), request: None, submitter: None });
+        self.new.push(NewWithdrawal {
+            order,
+            trace_id: trace::new_id(),
+            trace_parent: None,
+            request: None,
+            submitter: None,
+        });
     }
 
     async fn store(&mut self, store: &Store, report: &mut Report) -> Result<(), StoreError> {

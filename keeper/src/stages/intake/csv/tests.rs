@@ -17,7 +17,7 @@ async fn run(store: &Store, file: &[u8], rule: Rule) -> Result<Report, CsvError>
 }
 
 fn told(report: &Report) -> Vec<(u64, &str, &str)> {
-    report.errors.iter().map(|e| (e.line, e.error.field, e.error.code)).collect()
+    report.errors.iter().map(|e| (e.line, &*e.error.field, e.error.code)).collect()
 }
 
 async fn stored(store: &Store) -> u64 {

@@ -254,6 +254,7 @@ impl<'a> Filler<'a> {
                 },
                 trace_id: "0".repeat(32),
                 request: None,
+                trace_parent: None,
                 submitter: None,
             })
             .collect();
