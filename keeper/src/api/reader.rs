@@ -56,12 +56,21 @@ pub struct Reader {
     assets: Assets,
     terms: Terms,
     durations: Arc<Mutex<Known>>,
+    /// When it was read, and the half of the last batches' times from block to final.
+    to_final: Arc<Mutex<Option<(Instant, Option<i64>)>>>,
     secret: Arc<OnceCell<StatusSecret>>,
 }
 
 impl Reader {
     pub fn new(store: Store, assets: Assets, terms: Terms) -> Self {
-        Self { store, assets, terms, durations: Arc::default(), secret: Arc::default() }
+        Self {
+            store,
+            assets,
+            terms,
+            durations: Arc::default(),
+            to_final: Arc::default(),
+            secret: Arc::default(),
+        }
     }
 
     pub fn terms(&self) -> Terms {
@@ -83,6 +92,19 @@ impl Reader {
         let durations = Arc::new(Durations::new(self.store.durations(asset, tier).await?));
         known.insert(key, (Instant::now(), durations.clone()));
         Ok(durations)
+    }
+
+    /// How many milliseconds half of the last batches took at most from their block until it was final.
+    async fn to_final(&self) -> Result<Option<i64>, StoreError> {
+        let mut known = self.to_final.lock().await;
+        if let Some((_, half)) = known.filter(|(at, _)| at.elapsed() < DURATIONS) {
+            return Ok(half);
+        }
+        let mut took = self.store.times_to_final().await?;
+        took.sort_unstable();
+        let half = percentile(&took, 50);
+        *known = Some((Instant::now(), half));
+        Ok(half)
     }
 
     /// When a withdrawal that was received at `received_at`, and that nothing lets pass before `from`, will be paid.
@@ -219,9 +241,7 @@ impl Reader {
                 Ok(newest.map(|at| (at, Next::FeeRises)))
             }
             BatchState::Mined => {
-                let mut took = self.store.times_to_final().await?;
-                took.sort_unstable();
-                let half = percentile(&took, 50);
+                let half = self.to_final().await?;
                 let mined = self.store.mined_at(batch.row).await?;
                 Ok(mined.zip(half).map(|(at, took)| (at + took, Next::BecomesFinal)))
             }

@@ -114,7 +114,8 @@ async fn taken_back(store: &Store) -> eyre::Result<()> {
 
 async fn demand(store: &Store) -> eyre::Result<()> {
     let asked = store.demand_after(0, 100).await?;
-    let mut listed = store.list(&Filter { door: Some(Door::Order), ..Filter::default() }, None, 100).await?.withdrawals;
+    let mut listed =
+        store.list(&Filter { door: Some(Door::Order), ..Filter::default() }, None, 100).await?.withdrawals;
     listed.retain(|w| !matches!(w.state, WithdrawalState::Rejected | WithdrawalState::Cancelled));
     listed.reverse();
     let listed: Vec<_> = listed.iter().map(|w| (w.asset, w.amount, w.received_at)).collect();

@@ -43,6 +43,7 @@ async fn settled(store: &Store, first: u64, head: B256) {
         trace_id: "0".repeat(32),
         request: None,
         submitter: None,
+        trace_parent: None,
     };
     accept(store, &[order], "test", Rule::AllOrNothing).await.unwrap();
     let received = store.waiting(WithdrawalState::Received, 10).await.unwrap();
