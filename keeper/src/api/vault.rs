@@ -218,7 +218,7 @@ pub async fn estimate(
     let payable_from = vault.block.timestamp + vault.announce_delay;
     let now = now_ms();
     let payable = (tier == Tier::Delayed).then_some(payable_from);
-    let from = payable.max(fits_at).map(|at| view::from_seconds(at));
+    let from = payable.max(fits_at).map(view::from_seconds);
     Ok(Json(QuoteView {
         asset: AssetView::from(asset),
         amount: amount.to_decimal(asset.decimals),
