@@ -48,6 +48,8 @@ impl Terms {
 }
 
 type Known = HashMap<(Address, Tier), (Instant, Arc<Durations>)>;
+/// When it was read, and what half of the last batches took at most from block to final.
+type ToFinal = (Instant, Option<i64>);
 
 /// Reads withdrawals. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -56,8 +58,7 @@ pub struct Reader {
     assets: Assets,
     terms: Terms,
     durations: Arc<Mutex<Known>>,
-    /// When it was read, and the half of the last batches' times from block to final.
-    to_final: Arc<Mutex<Option<(Instant, Option<i64>)>>>,
+    to_final: Arc<Mutex<Option<ToFinal>>>,
     secret: Arc<OnceCell<StatusSecret>>,
 }
 
