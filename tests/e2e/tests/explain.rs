@@ -70,21 +70,30 @@ async fn running(world: &World, more: &str) -> eyre::Result<(Setup, Keeper)> {
 async fn a_pause_a_limit_and_a_tier() -> eyre::Result<()> {
     let world = World::start(0.5).await?;
     let (setup, keeper) = running(&world, FAST).await?;
+    // As many as an estimate takes.
+    let before = orders_of(&world, "TUSD", "before", 10);
+    submit(&world, &setup, &before)?;
+    setup.settled(Duration::from_secs(60)).await?;
     call(&world, GUARDIAN, IVault::pauseCall { scope: Scope::Orders, duration: 25 }.abi_encode()).await?;
     let orders = orders_of(&world, "TUSD", "paused", 1);
     submit(&world, &setup, &orders)?;
     let paused = hangs(&setup, "paused-0", "batch", "paused").await?;
     assert!(paused["cause"]["found"].as_str().unwrap().contains("orders is paused"), "{paused}");
-    // The API says the same, with when it ends.
+    // The API says the same, with when it ends, and nothing is expected before that.
     eventually("the API says so", Duration::from_secs(10), || async {
         let id = paused["id"].as_str().unwrap_or_default();
         let view: Value = reqwest::get(setup.api(&format!("/v1/withdrawals/{id}"))).await?.json().await?;
-        let told = view["reason"]["code"] == "paused" && view["next"]["at"].is_string();
-        Ok(told.then_some(()))
+        let [ends, paid] = [&view["next"]["at"], &view["estimate"]["p50"]].map(Value::as_str);
+        Ok((view["reason"]["code"] == "paused" && ends.is_some() && paid > ends).then_some(()))
     })
     .await?;
-    let vault: Value = reqwest::get(setup.api("/v1/vault")).await?.json().await?;
-    assert_eq!(vault["pauses"][0]["scope"], "orders", "{vault}");
+    eventually("who paused is told", Duration::from_secs(10), || async {
+        let vault: Value = reqwest::get(setup.api("/v1/vault")).await?.json().await?;
+        assert_eq!(vault["pauses"][0]["scope"], "orders", "{vault}");
+        let by = vault["pauses"][0]["by"].as_str().map(str::parse::<Address>).transpose()?;
+        Ok((by == Some(GUARDIAN)).then_some(()))
+    })
+    .await?;
     setup.settled(Duration::from_secs(60)).await?;
     let explained = setup.json(&["explain", "paused-0"])?;
     assert_eq!((&explained["hangs_at"], &explained["cause"]), (&Value::Null, &Value::Null), "{explained}");
@@ -100,7 +109,7 @@ async fn a_pause_a_limit_and_a_tier() -> eyre::Result<()> {
     let quote: Value = reqwest::get(quote).await?.json().await?;
     assert_eq!((&quote["tier"], &quote["float_covers"]), (&"approved".into(), &true.into()), "{quote}");
     keeper.stop()?;
-    check_paid(&world, &setup, &orders, &above).await
+    check_paid(&world, &setup, &[before, orders].concat(), &above).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
