@@ -267,6 +267,8 @@ pub struct ApiConfig {
     pub require_key: bool,
     /// Bytes that a request's body may have.
     pub max_body: usize,
+    /// Withdrawals that may wait to be stored.
+    pub queue: usize,
 }
 
 impl Default for ApiConfig {
@@ -276,6 +278,7 @@ impl Default for ApiConfig {
             token: None,
             require_key: false,
             max_body: 16 << 20,
+            queue: 50_000,
         }
     }
 }

@@ -133,7 +133,7 @@ async fn begin(
     let (readiness, ready) = watch::channel(Readiness::not_yet("starting"));
 
     let wake = Arc::new(Notify::new());
-    let intake = Intake::spawn(line.store.clone(), wake.clone(), end.clone());
+    let intake = Intake::spawn(line.store.clone(), config.api.queue, wake.clone(), end.clone());
     let state = ApiState::from(api::Parts {
         store: line.store.clone(),
         deployment: deployment.clone(),

@@ -55,7 +55,8 @@ impl Api {
         let mut config = ApiConfig { max_body: 64 << 10, ..ApiConfig::default() };
         change(&mut config);
         let (readiness, ready) = watch::channel(Readiness::not_yet("starting"));
-        let intake = Intake::spawn(test.store.clone(), Arc::new(Notify::new()), CancellationToken::new());
+        let intake =
+            Intake::spawn(test.store.clone(), 50_000, Arc::new(Notify::new()), CancellationToken::new());
         // Nothing listens there: what needs the chain says so.
         let chain = toml::from_str("rpc_urls = [\"http://127.0.0.1:9\"]\nchain_id = 31337").unwrap();
         let state = ApiState::from(Parts {

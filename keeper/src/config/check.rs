@@ -38,6 +38,7 @@ const EXPECTED: &[(&str, &str)] = &[
     ),
     ("api.require_key", "true or false"),
     ("api.max_body", "a number of bytes from 1024 to 268435456, such as 16777216"),
+    ("api.queue", "a number of withdrawals from 10000 to 1000000, such as 50000"),
     ("lanes", "at least one entry [[lanes]] with private_key_env, or with keystore and password_file"),
     (
         "lanes.private_key_env",
@@ -251,6 +252,8 @@ fn check_api(config: &Config, found: &mut Findings) {
         ),
     }
     found.unless((1_024..=256 << 20).contains(&api.max_body), "api.max_body", api.max_body);
+    // A whole bulk must fit.
+    found.unless((10_000..=1_000_000).contains(&api.queue), "api.queue", api.queue);
 }
 
 fn check_oracle(config: &Config, found: &mut Findings) {

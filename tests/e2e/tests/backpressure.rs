@@ -14,9 +14,10 @@ use std::{path::Path, time::Duration};
 use tokio::{task::JoinHandle, time::timeout};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
-/// Less than a full batch waits.
+/// Less than a full batch waits. The queue is the smallest that there is.
 const CONFIG: &str = "[batch]\nwindow = \"1h\"\n";
-const ROWS: usize = 10_000;
+const SMALL: &str = "[api]\nqueue = 10000\n";
+const ROWS: usize = 2_000;
 /// Longer than it takes to read a bulk on a machine that is busy, and so many of them are within the time of a request.
 const TO_READ: Duration = Duration::from_secs(3);
 /// What the queue holds, in bulks.
@@ -100,6 +101,8 @@ async fn all_is_taken_in_the_end(
 async fn what_sqlite_cannot_keep_up_with_is_answered_429_and_taken_later() -> eyre::Result<()> {
     let world = World::start(1.0).await?;
     let setup = Setup::new(&world, Path::new(PROGRAM), 1, CONFIG)?;
+    let text = std::fs::read_to_string(&setup.config)?;
+    std::fs::write(&setup.config, text.replace("[api]\n", SMALL))?;
     let keeper = Keeper::start_ready(&setup).await?;
     let url = format!("sqlite://{}", setup.dir.join("spillway.db").display());
     let mut other = SqliteConnection::connect(&url).await?;
@@ -117,6 +120,8 @@ async fn what_postgres_cannot_keep_up_with_is_answered_429_and_taken_later() -> 
     let world = World::start(1.0).await?;
     let server = std::sync::Arc::new(Postgres::start().await?);
     let setup = Setup::over(Database::Postgres(server.clone()), &world, Path::new(PROGRAM), 1, CONFIG)?;
+    let text = std::fs::read_to_string(&setup.config)?;
+    std::fs::write(&setup.config, text.replace("[api]\n", SMALL))?;
     let keeper = Keeper::start_ready(&setup).await?;
     let mut other = sqlx::PgConnection::connect(&server.url("keeper")).await?;
     sqlx::raw_sql("BEGIN; SELECT * FROM audit_head FOR UPDATE").execute(&mut other).await?;

@@ -10,8 +10,6 @@ use std::sync::Arc;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-/// Withdrawals that may wait to be stored: a few seconds of work, some ten megabytes.
-const QUEUE: usize = 50_000;
 /// Withdrawals in one change: beyond a thousand the wait for the disk is a small part of the work.
 const GROUP: usize = 1_000;
 /// Who changes the store here.
@@ -58,12 +56,12 @@ impl Job {
 }
 
 impl Intake {
-    /// Starts the task. After each commit it calls `wake`. When `stop` is cancelled it refuses new submissions, and
+    /// Starts the task; so many withdrawals may wait in its queue. After each commit it calls `wake`. When `stop` is cancelled it refuses new submissions, and
     /// ends once those in the queue are answered.
-    pub fn spawn(store: Store, wake: Arc<Notify>, stop: CancellationToken) -> Self {
-        let (queue, jobs) = mpsc::channel(QUEUE);
+    pub fn spawn(store: Store, most: usize, wake: Arc<Notify>, stop: CancellationToken) -> Self {
+        let (queue, jobs) = mpsc::channel(most);
         tokio::spawn(work(store, jobs, wake, stop));
-        Self { queue, room: Arc::new(Semaphore::new(QUEUE)) }
+        Self { queue, room: Arc::new(Semaphore::new(most)) }
     }
 
     /// Stores a submission durably. The answers are in the order of `withdrawals`. Under [`Rule::AllOrNothing`] one
@@ -165,9 +163,11 @@ mod tests {
         NewWithdrawal { order, trace_id: "0".repeat(32), trace_parent: None, request: None, submitter: None }
     }
 
+    const QUEUE: usize = 50_000;
+
     fn start(store: &Store) -> (Intake, CancellationToken) {
         let stop = CancellationToken::new();
-        (Intake::spawn(store.clone(), Arc::new(Notify::new()), stop.clone()), stop)
+        (Intake::spawn(store.clone(), QUEUE, Arc::new(Notify::new()), stop.clone()), stop)
     }
 
     #[tokio::test]
@@ -208,7 +208,7 @@ mod tests {
     async fn a_full_queue_says_so_and_a_stopping_keeper_too() {
         let t = testing::store().await;
         let (intake, stop) = start(&t.store);
-        let all = intake.room.clone().try_acquire_many_owned(QUEUE as u32).unwrap();
+        let all = intake.room.clone().try_acquire_many_owned(QUEUE.try_into().unwrap()).unwrap();
         let refused = intake.submit(vec![new("a", "1")], Rule::EachAlone).await;
         assert!(matches!(refused, Err(IntakeError::Busy)));
         drop(all);
