@@ -14,7 +14,7 @@ node_modules/.package-lock.json: package.json package-lock.json
 	@touch $@
 
 # What the demo's market takes from out/ and no script compiles.
-MARKET = tests/contracts/mocks/StableSwapPool.sol tests/contracts/mocks/FixedGuard.sol
+MARKET = contracts/SwapSplitter.sol contracts/swap tests/contracts/mocks/StableSwapPool.sol tests/contracts/mocks/FixedGuard.sol
 
 demo: setup ## A thousand withdrawals on a local chain, the keeper killed midway; DEMO_HEADLESS=1 ends by itself, FORK_URL forks a chain
 	@cargo build --quiet -p spillway-keeper
