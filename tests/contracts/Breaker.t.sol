@@ -291,6 +291,25 @@ contract BreakerTest is Fixture {
         settle(address(dai), positionAt(next, head), 1e18, 0, one(ALICE, 1e18));
     }
 
+    /// @notice An empty bucket is empty under any limit, so this one is full: what does not open at once is bounded alike.
+    function test_without_a_price_requests_too_are_bounded_by_the_tighter_limit() public {
+        IVault.AssetLimits memory limits = _limits();
+        limits.unpricedShare = 25;
+        vm.prank(GOVERNANCE);
+        vault.setLimits(address(dai), limits);
+        assertEq(vault.retryAt(address(dai), 250e18, false), block.timestamp);
+        assertEq(vault.retryAt(address(dai), 250e18 + 1, false), type(uint256).max);
+        depositFor(ALICE, address(dai), 251e18);
+        IVault.Request memory r = requestFrom(ALICE, address(dai), 251e18, ALICE);
+        _refused(IVault.Limit.Asset, 251e18, 250e18, type(uint256).max);
+        vm.prank(LANE);
+        vault.settleRequests(address(dai), 0, listOf(r));
+        _price(address(dai), ONE_DOLLAR);
+        vm.prank(LANE);
+        vault.settleRequests(address(dai), 0, listOf(r));
+        assertEq(dai.balanceOf(ALICE), 251e18);
+    }
+
     /// @notice To the second: while a price counts the bucket is whole, then it is as large as without one.
     function test_a_price_ends_at_its_second() public {
         IVault.AssetLimits memory limits = _limits();

@@ -170,6 +170,21 @@ contract OpeningTest is Test, BothOpenings {
         }
     }
 
+    /// @notice What is ordinary opens at once, and does not only come out the same in plain words.
+    function test_more_than_one_unit_opens_at_once_and_more_than_128_bits_do_not() public {
+        Case memory c;
+        (c.lane.enabled, c.limits.listed, c.limits.payoutGas) = (true, true, 25_000);
+        (c.limits.window, c.limits.capacity, c.limits.instantPerDay) = (60, 1000, 1000);
+        c.limits.unpricedShare = 100;
+        both.store(Assets.NATIVE, c.lane, c.gates, c.hot, c.limits);
+        vm.deal(address(both), type(uint160).max);
+        both.set(true);
+        (, uint256 allowance,) = both.open(Assets.NATIVE, bytes32(uint256(1)), (1 << 128) + 1, 40);
+        assertEq(allowance, 0);
+        (, allowance,) = both.open(Assets.NATIVE, bytes32(uint256(1)), 2, 40);
+        assertEq(allowance, 25_000);
+    }
+
     function _allowance(bytes memory said) private pure returns (uint256 allowance) {
         (, allowance,) = abi.decode(said, (uint256, uint256, uint256));
     }
