@@ -189,20 +189,19 @@ impl StoreError {
     }
 
     fn is_lock_timeout(&self) -> bool {
+        self.has_code(&[LOCK_NOT_AVAILABLE])
+    }
+
+    fn has_code(&self, codes: &[&str]) -> bool {
         let Self::Database(sqlx::Error::Database(e)) = self else { return false };
-        e.code().is_some_and(|code| code == LOCK_NOT_AVAILABLE)
+        e.code().is_some_and(|code| codes.contains(&code.as_ref()))
     }
 
     /// Somebody else changed the rows first, or the database asks to repeat (a deadlock, a serialization conflict, a lock
     /// that another holds for too long): nothing was stored, and the step is simply done again.
     pub fn is_stale(&self) -> bool {
-        match self {
-            Self::Stale { .. } | Self::LeaseLost { .. } => true,
-            Self::Database(sqlx::Error::Database(e)) => {
-                e.code().is_some_and(|code| ["40001", "40P01", LOCK_NOT_AVAILABLE].contains(&code.as_ref()))
-            }
-            _ => false,
-        }
+        matches!(self, Self::Stale { .. } | Self::LeaseLost { .. })
+            || self.has_code(&["40001", "40P01", LOCK_NOT_AVAILABLE])
     }
 }
 
