@@ -26,15 +26,19 @@ pub async fn read(State(state): State<ApiState>) -> Result<impl IntoResponse, Pr
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text.text))
 }
 
-/// What is said of the estimates, with what it is about.
-const HIT_RATIOS: [(&str, &str); 2] = [
+/// A gauge that holds the estimates against what came: its name, its words, and which of both shares it is.
+type HitRatio = (&'static str, &'static str, fn((u64, u64)) -> u64);
+
+const HIT_RATIOS: [HitRatio; 2] = [
     (
         "spillway_estimate_p50_hit_ratio",
         "share of the withdrawals paid last that took no longer than the p50 of those before: 0.5 is right",
+        |(p50, _)| p50,
     ),
     (
         "spillway_estimate_p90_hit_ratio",
         "share of the withdrawals paid last that took no longer than the p90 of those before: 0.9 is right",
+        |(_, p90)| p90,
     ),
 ];
 
@@ -77,12 +81,11 @@ async fn withdrawals(state: &ApiState, text: &mut Text) -> Result<(), Problem> {
             }
         }
     }
-    for (name, help) in HIT_RATIOS {
+    for (name, help, share) in HIT_RATIOS {
         text.family(name, "gauge", help);
         for (asset, tier, durations) in &known {
-            if let Some((p50, p90)) = durations.hits_per_mille() {
-                let hits = if name == HIT_RATIOS[0].0 { p50 } else { p90 };
-                text.sample(&[("asset", asset), ("tier", tier)], thousandths(hits));
+            if let Some(hits) = durations.hits_per_mille() {
+                text.sample(&[("asset", asset), ("tier", tier)], thousandths(share(hits)));
             }
         }
     }
