@@ -8,8 +8,11 @@ use super::*;
 use crate::{
     config::Token,
     domain::{
-        amount::Amount, batch::BatchKind, ledger::Sides, tier::Tier, withdrawal::WithdrawalId,
-        withdrawal::WithdrawalState,
+        amount::Amount,
+        batch::BatchKind,
+        ledger::Sides,
+        tier::Tier,
+        withdrawal::{Withdrawal, WithdrawalId, WithdrawalState},
     },
     stages::intake::testing::{self, RECIPIENT, TUSD, TestStore},
     store::{Context, progress::FoundPayout},
@@ -308,6 +311,20 @@ async fn a_bulk_is_stored_whole_or_not_at_all() {
     assert_eq!(api.stored().await, 3);
     let empty = api.bulk(&[], false).await;
     assert_eq!((empty.code(), &empty.body["field"]), ("wrong_row_count", &"withdrawals".into()));
+}
+
+#[tokio::test]
+async fn what_is_in_a_batch_hears_what_happens_next() {
+    let api = Api::start().await;
+    let mine = api.submit("a", order("5")).await;
+    let withdrawals = [api.store.withdrawal(&WithdrawalId::from_key("a")).await.unwrap().unwrap()];
+    let mut unit = api.store.unit(Context::new("test", "batch.planned", json!({}))).await.unwrap();
+    unit.move_withdrawals(&withdrawals, WithdrawalState::Ready, None).await.unwrap();
+    let ready = withdrawals.map(|w| Withdrawal { state: WithdrawalState::Ready, ..w });
+    unit.plan_batch(BatchKind::Orders, Tier::Instant, &ready).await.unwrap().unwrap();
+    unit.commit().await.unwrap();
+    let read = api.get(&format!("/v1/withdrawals/{}", mine.body["id"].as_str().unwrap())).await;
+    assert_eq!(read.body["next"]["what"], "its batch is signed and sent", "{}", read.body);
 }
 
 #[tokio::test]

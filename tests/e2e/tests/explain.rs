@@ -19,6 +19,7 @@ use std::{path::Path, process::Command, time::Duration};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
 const FAST: &str = "[batch]\nwindow = \"100ms\"\n";
 const GWEI: u128 = 1_000_000_000;
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// Waits until it is said that `key` hangs at `link` for the reason `code`.
 async fn hangs(setup: &Setup, key: &str, link: &str, code: &str) -> eyre::Result<Value> {
@@ -165,7 +166,19 @@ async fn a_lane_that_is_disabled_or_poor() -> eyre::Result<()> {
     world.provider().anvil_set_balance(lane, amount_of_ether(100)).await?;
     setup.settled(Duration::from_secs(30)).await?;
 
+    let enabled = |so: bool| {
+        let overview = setup.api("/v1/overview");
+        eventually("the API says whether the vault takes settlements of the lane", LIMIT, move || {
+            let asked = reqwest::get(overview.clone());
+            async move {
+                let told: Value = asked.await?.json().await?;
+                Ok((told["lanes"][0]["enabled"] == so).then_some(()))
+            }
+        })
+    };
+    enabled(true).await?;
     call(&world, GUARDIAN, IVault::disableLaneCall { lane }.abi_encode()).await?;
+    enabled(false).await?;
     let never = orders_of(&world, "TUSD", "disabled", 1);
     submit(&world, &setup, &never)?;
     hangs(&setup, "disabled-0", "batch", "lane_disabled").await?;
@@ -178,6 +191,13 @@ async fn no_block_then_a_fee_above_the_ceiling_then_no_final_block() -> eyre::Re
     let world = by_hand().await?;
     let (setup, keeper) =
         running(&world, &format!("{FAST}[fees]\nmax_fee_gwei = 3\nbump_after = \"1h\"\n")).await?;
+    // One that is final, so that it is known how long it takes from block to final.
+    let first = orders_of(&world, "TUSD", "first", 1);
+    submit(&world, &setup, &first)?;
+    until_open(&setup, "orders", "broadcast", 1).await?;
+    world.provider().anvil_mine(Some(10), None).await?;
+    setup.settled(Duration::from_secs(30)).await?;
+
     let orders = orders_of(&world, "TUSD", "chain", 1);
     submit(&world, &setup, &orders)?;
     until_open(&setup, "orders", "broadcast", 1).await?;
@@ -200,10 +220,13 @@ async fn no_block_then_a_fee_above_the_ceiling_then_no_final_block() -> eyre::Re
     })
     .await?;
     assert!(mined["cause"]["found"].as_str().unwrap().contains("it is in block"), "{mined}");
+    let id = mined["id"].as_str().unwrap_or_default();
+    let view: Value = reqwest::get(setup.api(&format!("/v1/withdrawals/{id}"))).await?.json().await?;
+    assert_eq!(view["next"]["what"], "its block is final, as the last ones were", "{view}");
     world.provider().anvil_mine(Some(10), None).await?;
     setup.settled(Duration::from_secs(30)).await?;
     keeper.stop()?;
-    check_paid(&world, &setup, &orders, &[]).await
+    check_paid(&world, &setup, &[first, orders].concat(), &[]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -167,6 +167,7 @@ async fn pages(store: &Store) -> eyre::Result<()> {
     let durations = store.durations(NATIVE, Tier::Instant).await?;
     assert!(durations.len() == 2 && durations.iter().all(|ms| *ms >= 0), "{durations:?}");
     assert!(store.durations(LANE, Tier::Instant).await?.is_empty());
+    assert!(store.durations(NATIVE, Tier::Delayed).await?.is_empty(), "both were paid in the first tier");
     Ok(())
 }
 
