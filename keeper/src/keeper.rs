@@ -380,7 +380,7 @@ async fn watch_chain(
             continue;
         };
         let now = match followed {
-            Ok(()) => Some(Readiness::ready().with_endpoints(line.chain.endpoints())),
+            Ok(()) => Some(Readiness::ready(line.chain.endpoints())),
             Err(error) if error.is_stale() => None,
             Err(error) => {
                 tracing::warn!(%error, "following the chain failed; tried again");

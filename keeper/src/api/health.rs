@@ -17,16 +17,12 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    pub fn ready() -> Self {
-        Self { ready: true, causes: Vec::new(), endpoints: Vec::new() }
+    pub fn ready(endpoints: Vec<EndpointHealth>) -> Self {
+        Self { ready: true, causes: Vec::new(), endpoints }
     }
 
     pub fn not_yet(cause: &str) -> Self {
         Self { ready: false, causes: vec![cause.to_owned()], endpoints: Vec::new() }
-    }
-
-    pub fn with_endpoints(self, endpoints: Vec<EndpointHealth>) -> Self {
-        Self { endpoints, ..self }
     }
 
     /// Takes on `other`; false when it was so before.

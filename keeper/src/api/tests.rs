@@ -420,7 +420,7 @@ async fn health_says_what_is_missing() {
     let api = Api::start().await;
     let not_yet = api.get("/v1/health/ready").await;
     assert_eq!((not_yet.status.as_u16(), &not_yet.body["causes"][0]), (503, &"starting".into()));
-    api.readiness.send_if_modified(|now| now.set(Readiness::ready()));
+    api.readiness.send_if_modified(|now| now.set(Readiness::ready(Vec::new())));
     assert_eq!(api.get("/v1/health/ready").await.status, StatusCode::OK);
 }
 

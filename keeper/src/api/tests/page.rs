@@ -176,7 +176,7 @@ async fn the_overview_counts_what_stands_where_and_names_what_is_stuck() {
     let reason = Some(crate::domain::reason::Code::FloatInsufficient);
     unit.move_withdrawals(&[held], WithdrawalState::Held, reason).await.unwrap();
     unit.commit().await.unwrap();
-    api.readiness.send_replace(Readiness::ready());
+    api.readiness.send_replace(Readiness::ready(Vec::new()));
 
     let seen = api.get("/v1/overview").await.body;
     let stage = |name: &str| {
