@@ -1,5 +1,5 @@
--- What each account was debited and credited over all time. In the last column what is held (cash) or lost is positive, what is
--- owed, and the float, negative: for each asset it adds up to zero.
+-- What each account was debited and credited over all time. In the last column what is held (cash, cold), spent (gas) or lost is
+-- positive, whose it is or was negative: for each asset it adds up to zero.
 SELECT
     coalesce(a.symbol, p.asset) AS asset,
     p.account,

@@ -10,7 +10,6 @@ use crate::{
     domain::{
         amount::Amount,
         batch::BatchKind,
-        ledger::Sides,
         tier::Tier,
         withdrawal::{Withdrawal, WithdrawalId, WithdrawalState},
     },
@@ -344,7 +343,6 @@ async fn what_the_chain_already_paid_shows_as_paid() {
     };
     let mut unit = api.store.unit(Context::new("chain", "payout.found", json!({}))).await.unwrap();
     unit.put_found_payout(&payout, None).await.unwrap();
-    unit.post(TUSD, Sides::UNMATCHED_PAID, payout.amount).await.unwrap();
     unit.commit().await.unwrap();
 
     let otherwise = api.submit("a", order("6")).await;

@@ -42,6 +42,12 @@ impl Chain {
         Ok(SwapRoom { min_float: Amount(marks.minFloat), high_water: Amount(marks.highWater), left })
     }
 
+    /// What the vault counts as swept to cold and not refilled since.
+    pub async fn at_cold(&self, asset: Address, at: u64) -> Result<Amount, ChainError> {
+        let vault = IVault::new(self.vault, self.provider.clone());
+        Ok(Amount(vault.treasuryOf(asset).block(BlockId::number(at)).call().await?.coldBalance))
+    }
+
     /// What the vault would do with a swap on the pending state, or why it refuses it.
     pub async fn simulate_swap(
         &self,

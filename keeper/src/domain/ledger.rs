@@ -1,11 +1,17 @@
 //! Double-entry: every move of money has two sides.
 //!
 //! A posting takes an amount from its credit account and gives it to its debit account, so the sum over all
-//! accounts of an asset is zero by construction. `Cash` is what the vault holds; the others say whose it is:
+//! accounts of an asset is zero by construction. `Cash`, `Cold`, `Gas` and `Lost` say where money is or went; the
+//! others say whose it is:
 //!
 //! ```text
-//! cash = float + orders + depositors + requests + claims
+//! cash = float + orders + swaps + depositors + requests + claims
+//! cold = reserve
+//! gas  = purse
 //! ```
+//!
+//! No withdrawal is charged a fee, so there is no account of fees earned. The money of margin pools is in their own
+//! contracts and theirs alone.
 
 use super::withdrawal::Door;
 
@@ -18,30 +24,63 @@ pub enum Account {
     Float,
     /// Owed to accepted orders that are not final yet.
     Orders,
+    /// Set aside from the float for swaps that have not ended.
+    Swaps,
     /// Owed to depositors, as balances on chain.
     Depositors,
     /// Owed to requests that are not final yet.
     Requests,
     /// Owed to recipients whose push failed.
     Claims,
+    /// Swept to cold storage and not refilled since, as the vault counts it.
+    Cold,
+    /// Whose that is: the float's, while it is away.
+    Reserve,
+    /// What the transactions of the lanes cost, in the chain's coin.
+    Gas,
+    /// What the lanes paid for that from their own accounts. It is not the vault's money.
+    Purse,
     /// Left the vault by no way that there should be, until it is written off.
     Lost,
 }
 
 impl Account {
-    pub const ALL: [Self; 7] =
-        [Self::Cash, Self::Float, Self::Orders, Self::Depositors, Self::Requests, Self::Claims, Self::Lost];
+    pub const ALL: [Self; 12] = [
+        Self::Cash,
+        Self::Float,
+        Self::Orders,
+        Self::Swaps,
+        Self::Depositors,
+        Self::Requests,
+        Self::Claims,
+        Self::Cold,
+        Self::Reserve,
+        Self::Gas,
+        Self::Purse,
+        Self::Lost,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Cash => "cash",
             Self::Float => "float",
             Self::Orders => "orders",
+            Self::Swaps => "swaps",
             Self::Depositors => "depositors",
             Self::Requests => "requests",
             Self::Claims => "claims",
+            Self::Cold => "cold",
+            Self::Reserve => "reserve",
+            Self::Gas => "gas",
+            Self::Purse => "purse",
             Self::Lost => "lost",
         }
+    }
+
+    /// Says where money is or went, so that its balance is what it was debited less what it was credited. The others
+    /// say whose it is, the other way round.
+    pub fn is_debit(self) -> bool {
+        matches!(self, Self::Cash | Self::Cold | Self::Gas | Self::Lost)
     }
 
     pub fn parse(text: &str) -> Option<Self> {
@@ -87,12 +126,24 @@ impl Sides {
     pub const DEPOSITED: Self = Self::new(Account::Cash, Account::Depositors);
     /// Money came in that nobody owns: a top-up of the float, or a gift.
     pub const FLOAT_RECEIVED: Self = Self::new(Account::Cash, Account::Float);
-    /// A swap took it from the float of the asset that it sold.
-    pub const SOLD: Self = Self::new(Account::Float, Account::Cash);
+    /// A swap is planned: what it may sell is set aside.
+    pub const SWAP_PLANNED: Self = Self::new(Account::Float, Account::Swaps);
+    /// A swap sold it.
+    pub const SOLD: Self = Self::new(Account::Swaps, Account::Cash);
+    /// A swap ended and did not sell it.
+    pub const NOT_SOLD: Self = Self::new(Account::Swaps, Account::Float);
+    /// A swap sold it that these books had not set anything aside for.
+    pub const UNPLANNED_SOLD: Self = Self::new(Account::Float, Account::Cash);
     /// A swap brought it, in the asset that it bought.
     pub const BOUGHT: Self = Self::new(Account::Cash, Account::Float);
-    /// Surplus went to cold.
-    pub const SWEPT: Self = Self::new(Account::Float, Account::Cash);
+    /// Surplus went to cold: where it is, and whose.
+    pub const SWEPT: Self = Self::new(Account::Cold, Account::Cash);
+    pub const RESERVED: Self = Self::new(Account::Float, Account::Reserve);
+    /// A refill brought back what was swept.
+    pub const REFILLED: Self = Self::new(Account::Cash, Account::Cold);
+    pub const RESERVE_BACK: Self = Self::new(Account::Reserve, Account::Float);
+    /// A transaction cost it.
+    pub const GAS: Self = Self::new(Account::Gas, Account::Purse);
     /// Money left the vault by no way that there should be, and a person books it so.
     pub const LOST: Self = Self::new(Account::Lost, Account::Cash);
     /// The float bears what was lost.

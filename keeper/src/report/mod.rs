@@ -282,7 +282,7 @@ impl Read {
         let shown = |amount: Amount| amount.to_decimal(asset.decimals);
         let (debits, credits) =
             (closing.debits.saturating_sub(opening.debits), closing.credits.saturating_sub(opening.credits));
-        let (increase, decrease) = if is_debit(account) { (debits, credits) } else { (credits, debits) };
+        let (increase, decrease) = if account.is_debit() { (debits, credits) } else { (credits, debits) };
         Balance {
             account: account.as_str(),
             opening: balance(opening, account, asset),
@@ -329,13 +329,9 @@ impl Read {
     }
 }
 
-/// What is held or lost has a balance on the debit side; what is owed, and the float, on the credit side.
-fn is_debit(account: Account) -> bool {
-    matches!(account, Account::Cash | Account::Lost)
-}
-
 fn balance(sum: Sum, account: Account, asset: &Asset) -> String {
-    let (plus, minus) = if is_debit(account) { (sum.debits, sum.credits) } else { (sum.credits, sum.debits) };
+    let (plus, minus) =
+        if account.is_debit() { (sum.debits, sum.credits) } else { (sum.credits, sum.debits) };
     let sign = if plus < minus { "-" } else { "" };
     let size = plus.saturating_sub(minus) + minus.saturating_sub(plus);
     format!("{sign}{}", size.to_decimal(asset.decimals))

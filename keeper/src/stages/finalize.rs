@@ -29,7 +29,11 @@ use crate::{
         reason::Code,
         withdrawal::WithdrawalState,
     },
-    store::{Unit, batches::Inclusion},
+    store::{
+        Unit,
+        batches::Inclusion,
+        swaps::{Bought, Sold},
+    },
 };
 use alloy::primitives::{Address, B256, Bytes};
 use std::collections::{HashMap, HashSet};
@@ -188,14 +192,20 @@ impl Range {
     async fn apply_one(&self, unit: &mut Unit, log: &VaultLog) -> Result<(), StageError> {
         match &log.event {
             IVaultEvents::Deposited(e) => unit.post(e.asset, Sides::DEPOSITED, Amount(e.amount)).await?,
-            IVaultEvents::Swept(e) => unit.post(e.asset, Sides::SWEPT, Amount(e.amount)).await?,
+            IVaultEvents::Swept(e) => {
+                unit.post(e.asset, Sides::SWEPT, Amount(e.amount)).await?;
+                unit.post(e.asset, Sides::RESERVED, Amount(e.amount)).await?;
+            }
             IVaultEvents::Swapped(e) => {
-                unit.post(e.sell, Sides::SOLD, Amount(e.spent)).await?;
-                unit.post(e.buy, Sides::BOUGHT, Amount(e.received)).await?;
-                unit.finish_swap(log.tx, Amount(e.spent), Amount(e.received)).await?;
+                let (sold, bought) = (Sold(e.sell, Amount(e.spent)), Bought(e.buy, Amount(e.received)));
+                unit.finish_swap(log.tx, sold, bought).await?;
             }
             IVaultEvents::Refilled(e) => {
-                unit.post(e.asset, Sides::FLOAT_RECEIVED, Amount(e.amount)).await?;
+                // As the vault counts it: a refill brings back what was swept first.
+                let back = unit.at_cold(e.asset).await?.min(Amount(e.amount));
+                unit.post(e.asset, Sides::REFILLED, back).await?;
+                unit.post(e.asset, Sides::RESERVE_BACK, back).await?;
+                unit.post(e.asset, Sides::FLOAT_RECEIVED, Amount(e.amount).saturating_sub(back)).await?;
             }
             IVaultEvents::Tripped(e) => {
                 tracing::error!(asset = %e.asset, asked = %e.asked, left = %e.left, until = %e.until, by = %e.by,

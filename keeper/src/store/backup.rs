@@ -139,6 +139,9 @@ impl Store {
         self.wipe().await?;
         self.migrate_to(header.schema).await?;
         let mut tx = self.writer.begin().await?;
+        // A history that was made under these rules is taken as it is; `check` holds its rows against each other.
+        let rules = Rules::of(self.engine, &mut tx).await?;
+        rules.lift(&mut tx).await?;
         for table in parents_first(self.engine).iter().rev() {
             // What the migrations put there.
             if self.tables().await?.contains(table) {
@@ -177,6 +180,7 @@ impl Store {
         .bind(format!("a backup of {}", header.engine))
         .execute(&mut *tx)
         .await?;
+        rules.set(&mut tx).await?;
         tx.commit().await?;
         self.migrate().await?;
         Ok(rows)
@@ -229,10 +233,51 @@ impl Store {
     }
 }
 
+/// The triggers, which refuse rows that are not made by one change after the other.
+struct Rules {
+    lift: Vec<String>,
+    set: Vec<String>,
+}
+
+impl Rules {
+    async fn of(engine: Engine, tx: &mut AnyConnection) -> Result<Self, StoreError> {
+        let question = match engine {
+            Engine::Sqlite => {
+                "SELECT 'DROP TRIGGER ' || name AS lift, sql AS put FROM sqlite_master WHERE type = 'trigger'"
+            }
+            Engine::Postgres => {
+                "SELECT DISTINCT 'ALTER TABLE ' || quote_ident(c.relname) || ' DISABLE TRIGGER USER' AS lift, \
+                 'ALTER TABLE ' || quote_ident(c.relname) || ' ENABLE TRIGGER USER' AS put \
+                 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+                 WHERE NOT t.tgisinternal AND n.nspname = current_schema()"
+            }
+        };
+        let rows = sqlx::query(question).fetch_all(tx).await?;
+        let all =
+            |column| -> Result<Vec<String>, StoreError> { rows.iter().map(|row| row.text(column)).collect() };
+        Ok(Self { lift: all("lift")?, set: all("put")? })
+    }
+
+    async fn lift(&self, tx: &mut AnyConnection) -> Result<(), StoreError> {
+        Self::run(&self.lift, tx).await
+    }
+
+    async fn set(&self, tx: &mut AnyConnection) -> Result<(), StoreError> {
+        Self::run(&self.set, tx).await
+    }
+
+    async fn run(statements: &[String], tx: &mut AnyConnection) -> Result<(), StoreError> {
+        for statement in statements {
+            sqlx::query(AssertSqlSafe(statement.clone())).execute(&mut *tx).await?;
+        }
+        Ok(())
+    }
+}
+
 /// Every table, in an order in which no row comes before one that it refers to.
 fn parents_first(engine: Engine) -> Vec<String> {
     let mut tables = engine.created("TABLE");
-    tables.sort_by_key(|table| table != "batches");
+    tables.sort_by_key(|table| table != "batches" && table != "swaps");
     tables.dedup();
     tables
 }

@@ -8,8 +8,10 @@ use super::{
 };
 use crate::domain::{
     amount::Amount,
+    asset::NATIVE,
     batch::{Attempt, AttemptState, Batch, BatchKind, BatchState, Content},
     lane::Head,
+    ledger::Sides,
     reason::Code,
     tier::Tier,
     withdrawal::{Withdrawal, WithdrawalState},
@@ -294,13 +296,14 @@ impl Unit {
         Ok(())
     }
 
-    /// The batch was settled by `tx`: its other attempts never will.
+    /// The batch was settled by `tx` in a final block: its other attempts never will. What it cost is booked.
     pub async fn close_attempts(&mut self, batch: i64, tx: B256, at: Inclusion) -> Result<(), StoreError> {
         sqlx::query("UPDATE attempts SET state = 'dead' WHERE batch = $1 AND hash <> $2")
             .bind(batch)
             .bind(sql::hex(tx))
             .execute(self.connection())
             .await?;
+        self.post(NATIVE, Sides::GAS, at.fee.unwrap_or_default()).await?;
         self.settle_attempt(tx, AttemptState::Mined, Some(at)).await
     }
 }

@@ -453,6 +453,27 @@ impl Moment {
         Ok(sums)
     }
 
+    /// What is set aside for swaps that have not ended.
+    pub async fn set_aside(&mut self) -> Result<HashMap<Address, Amount>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT s.sell, s.amount FROM swaps s WHERE s.state = 'open' AND EXISTS \
+             (SELECT 1 FROM postings p WHERE p.swap = s.row_id AND p.to_state = 'open')",
+        )
+        .fetch_all(self.connection())
+        .await?;
+        let mut sums: HashMap<Address, Amount> = HashMap::new();
+        for row in rows {
+            let sum = sums.entry(row.address("sell")?).or_default();
+            *sum = *sum + row.amount("amount")?;
+        }
+        Ok(sums)
+    }
+
+    /// What the transactions cost that ended a batch, since that is booked.
+    pub async fn gas_booked(&mut self) -> Result<Amount, StoreError> {
+        progress::gas_booked(self.connection()).await
+    }
+
     /// Changes whose rows are not those that were made, with the withdrawals that they are about. Only those are looked at
     /// that nothing else vouches for: they moved money that is no withdrawal's, or accepted withdrawals that are open.
     pub async fn changed_changes(&mut self) -> Result<Vec<(i64, Vec<i64>)>, StoreError> {

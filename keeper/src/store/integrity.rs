@@ -172,6 +172,14 @@ async fn check_money(tx: &mut AnyConnection, found: &mut Integrity) -> Result<()
             }
         }
     }
+    let gas = progress::gas_booked(&mut *tx).await?;
+    let mut booked = Amount::ZERO;
+    for row in sqlx::query("SELECT amount FROM postings WHERE debit = 'gas'").fetch_all(&mut *tx).await? {
+        booked = booked + row.amount("amount")?;
+    }
+    if gas != booked {
+        found.broken.push(format!("the postings have {booked} wei of gas, the transactions cost {gas}"));
+    }
     let unbalanced =
         sqlx::query("SELECT row_id FROM postings WHERE debit = credit LIMIT 1").fetch_optional(&mut *tx);
     if let Some(row) = unbalanced.await? {

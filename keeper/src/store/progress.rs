@@ -6,12 +6,12 @@ use super::{
 };
 use crate::{
     books::{
-        balances::{Sum, Sums},
+        balances::{self, Sum, Sums},
         difference::Difference,
     },
     domain::{
         amount::Amount,
-        ledger::Account,
+        ledger::{Account, Sides},
         tier::Tier,
         withdrawal::{Reference, WithdrawalState},
     },
@@ -124,6 +124,24 @@ pub(super) async fn kept_balances(
     Ok((sums, up_to))
 }
 
+/// What the transactions cost that ended a batch, since that is booked.
+pub(super) async fn gas_booked(
+    executor: impl sqlx::Executor<'_, Database = sqlx::Any>,
+) -> Result<Amount, StoreError> {
+    let rows = sqlx::query(
+        "SELECT a.fee AS amount FROM attempts a WHERE a.state = 'mined' AND a.fee IS NOT NULL AND EXISTS \
+         (SELECT 1 FROM transitions t WHERE t.batch = a.batch AND t.to_state = 'final' AND t.audit > \
+         (SELECT CAST(value AS BIGINT) FROM meta WHERE name = 'gas_booked_since'))",
+    )
+    .fetch_all(executor)
+    .await?;
+    let mut sum = Amount::ZERO;
+    for row in &rows {
+        sum = sum + row.amount("amount")?;
+    }
+    Ok(sum)
+}
+
 impl Store {
     /// The last final block that is in the books; none in a new store.
     pub async fn cursor(&self) -> Result<Option<BlockMark>, StoreError> {
@@ -234,15 +252,48 @@ impl Unit {
         Ok(())
     }
 
-    /// Keeps a payout that no batch here made, matched to a withdrawal or not. False when it was kept before.
+    /// What was swept to cold and not refilled since.
+    pub async fn at_cold(&mut self, asset: Address) -> Result<Amount, StoreError> {
+        let rows = sqlx::query(
+            "SELECT row_id, asset, debit, credit, amount FROM postings \
+             WHERE asset = $1 AND (debit = 'cold' OR credit = 'cold')",
+        )
+        .bind(sql::address(asset))
+        .fetch_all(self.connection())
+        .await?;
+        let mut sums = Sums::default();
+        for row in &rows {
+            balances::add(&mut sums, read_posting(row)?);
+        }
+        let cold = sums.get(&(asset, Account::Cold)).copied().unwrap_or_default();
+        Ok(cold.debits.saturating_sub(cold.credits))
+    }
+
+    /// Keeps a payout that no batch here made, matched to a withdrawal or not: the float bears one that is not. False when
+    /// it was kept before.
     pub async fn put_found_payout(
         &mut self,
         payout: &FoundPayout,
         withdrawal: Option<i64>,
     ) -> Result<bool, StoreError> {
-        let inserted = sqlx::query(
+        let before = sqlx::query("SELECT 1 FROM found_payouts WHERE lane = $1 AND number = $2")
+            .bind(sql::address(payout.lane))
+            .bind(sql::int(payout.number))
+            .fetch_optional(self.connection())
+            .await?;
+        if before.is_some() {
+            return Ok(false);
+        }
+        if withdrawal.is_none() {
+            let sides = match payout.outcome {
+                WithdrawalState::Claimable => Sides::UNMATCHED_CLAIMABLE,
+                _ => Sides::UNMATCHED_PAID,
+            };
+            self.post(payout.asset, sides, payout.amount).await?;
+        }
+        sqlx::query(
             "INSERT INTO found_payouts (lane, number, reference, asset, recipient, amount, outcome, tx, block, withdrawal, \
-             tier) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
+             tier) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         )
         .bind(sql::address(payout.lane))
         .bind(sql::int(payout.number))
@@ -257,7 +308,7 @@ impl Unit {
         .bind(payout.tier.map(Tier::as_str))
         .execute(self.connection())
         .await?;
-        Ok(inserted.rows_affected() == 1)
+        Ok(true)
     }
 
     /// The unmatched found payouts with these references.
@@ -290,12 +341,18 @@ impl Unit {
         Ok(found)
     }
 
-    /// The withdrawal that a found payout paid has turned up.
+    /// The withdrawal that a found payout paid has turned up: the float gets back what the payout took from it, and the
+    /// withdrawal's own postings take it instead.
     pub async fn match_found_payout(
         &mut self,
         payout: &FoundPayout,
         withdrawal: i64,
     ) -> Result<(), StoreError> {
+        let sides = match payout.outcome {
+            WithdrawalState::Claimable => Sides::MATCHED_CLAIMABLE,
+            _ => Sides::MATCHED_PAID,
+        };
+        self.post(payout.asset, sides, payout.amount).await?;
         let matched = sqlx::query(
             "UPDATE found_payouts SET withdrawal = $1 WHERE lane = $2 AND number = $3 AND withdrawal IS NULL",
         )

@@ -4,7 +4,7 @@ use super::{
     Store, StoreError, Unit,
     sql::{self, Columns},
 };
-use crate::domain::{amount::Amount, reason::Code, withdrawal::WithdrawalState};
+use crate::domain::{amount::Amount, ledger::Sides, reason::Code, withdrawal::WithdrawalState};
 use alloy::primitives::{Address, B256, Bytes, U256};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -73,6 +73,14 @@ pub struct NewSwap {
     pub is_slice: bool,
 }
 
+/// What left the vault by a swap: an asset, and its units.
+#[derive(Clone, Copy, Debug)]
+pub struct Sold(pub Address, pub Amount);
+
+/// What a swap brought: an asset, and its units.
+#[derive(Clone, Copy, Debug)]
+pub struct Bought(pub Address, pub Amount);
+
 /// A swap as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Swap {
@@ -105,7 +113,7 @@ const COLUMNS: &str = "row_id, sell, buy, amount, quoted, least, routes, calldat
      received, tx, created_at, ended_at";
 
 impl Unit {
-    /// Plans a swap; its row. The leader's.
+    /// Plans a swap and sets aside what it may sell; its row. The leader's.
     pub async fn add_swap(&mut self, swap: &NewSwap) -> Result<i64, StoreError> {
         self.require_line().await?;
         let at = self.at();
@@ -125,42 +133,83 @@ impl Unit {
         .bind(at)
         .fetch_one(self.connection())
         .await?;
-        self.note();
-        row.int("row_id")
+        let row = row.int("row_id")?;
+        let open = SwapState::Open.as_str();
+        self.post_of(Some((row, open)), swap.sell, Sides::SWAP_PLANNED, swap.amount).await?;
+        Ok(row)
     }
 
-    /// A final block has the swap whose transaction this is. One that these books do not know stays unknown.
-    pub async fn finish_swap(&mut self, tx: B256, spent: Amount, received: Amount) -> Result<(), StoreError> {
+    /// A final block has a swap: what it spent and received is booked. The swap whose transaction this is ends; one that
+    /// these books do not know stays unknown.
+    pub async fn finish_swap(&mut self, tx: B256, spent: Sold, received: Bought) -> Result<(), StoreError> {
+        let (Sold(sell, spent), Bought(buy, received)) = (spent, received);
+        let swap = sqlx::query(
+            "SELECT row_id FROM swaps WHERE row_id = \
+             (SELECT CAST(substr(duty, 6) AS BIGINT) FROM duties WHERE hash = $1 AND duty LIKE 'swap %')",
+        )
+        .bind(sql::hex(tx))
+        .fetch_optional(self.connection())
+        .await?;
+        let row = swap.map(|row| row.int("row_id")).transpose()?;
+        let done = SwapState::Done.as_str();
+        let of = row.map(|row| (row, done));
+        let aside = match row {
+            Some(row) => self.set_aside(row).await?,
+            None => Amount::ZERO,
+        };
+        let planned = spent.min(aside);
+        self.post_of(of, sell, Sides::SOLD, planned).await?;
+        self.post_of(of, sell, Sides::UNPLANNED_SOLD, spent.saturating_sub(planned)).await?;
+        self.post_of(of, sell, Sides::NOT_SOLD, aside.saturating_sub(planned)).await?;
+        self.post_of(of, buy, Sides::BOUGHT, received).await?;
+        let Some(row) = row else { return Ok(()) };
         let at = self.at();
         sqlx::query(
-            "UPDATE swaps SET state = 'done', reason = NULL, spent = $1, received = $2, tx = $3, ended_at = $4 \
-             WHERE row_id = (SELECT CAST(substr(duty, 6) AS BIGINT) FROM duties WHERE hash = $5 AND duty LIKE 'swap %')",
+            "UPDATE swaps SET state = $1, reason = NULL, spent = $2, received = $3, tx = $4, ended_at = $5 \
+             WHERE row_id = $6",
         )
+        .bind(done)
         .bind(spent.to_hex())
         .bind(received.to_hex())
         .bind(sql::hex(tx))
-        .bind(at)
-        .bind(sql::hex(tx))
-        .execute(self.connection())
-        .await?;
-        self.note();
-        Ok(())
-    }
-
-    /// A swap was not done, and will not be.
-    pub async fn fail_swap(&mut self, row: i64, reason: &str) -> Result<(), StoreError> {
-        self.require_line().await?;
-        let at = self.at();
-        sqlx::query(
-            "UPDATE swaps SET state = 'failed', reason = $1, ended_at = $2 WHERE row_id = $3 AND state = 'open'",
-        )
-        .bind(reason)
         .bind(at)
         .bind(row)
         .execute(self.connection())
         .await?;
         self.note();
         Ok(())
+    }
+
+    /// A swap was not done, and will not be: what was set aside for it is float again.
+    pub async fn fail_swap(&mut self, swap: &Swap, reason: &str) -> Result<(), StoreError> {
+        self.require_line().await?;
+        let at = self.at();
+        let failed = SwapState::Failed.as_str();
+        let aside = self.set_aside(swap.row).await?;
+        self.post_of(Some((swap.row, failed)), swap.plan.sell, Sides::NOT_SOLD, aside).await?;
+        sqlx::query(
+            "UPDATE swaps SET state = $1, reason = $2, ended_at = $3 WHERE row_id = $4 AND state = 'open'",
+        )
+        .bind(failed)
+        .bind(reason)
+        .bind(at)
+        .bind(swap.row)
+        .execute(self.connection())
+        .await?;
+        self.note();
+        Ok(())
+    }
+
+    /// What is set aside for a swap and stays so until it ends. Nothing for one that was planned before anything was.
+    async fn set_aside(&mut self, row: i64) -> Result<Amount, StoreError> {
+        let open = sqlx::query(
+            "SELECT p.amount FROM postings p JOIN swaps s ON s.row_id = p.swap AND s.state = 'open' \
+             WHERE p.swap = $1 AND p.to_state = 'open'",
+        )
+        .bind(row)
+        .fetch_optional(self.connection())
+        .await?;
+        open.map_or(Ok(Amount::ZERO), |row| row.amount("amount"))
     }
 
     /// Says why an asset cannot be bought now, or that nothing stands against it, also of the withdrawals that wait for

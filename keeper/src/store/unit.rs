@@ -250,6 +250,17 @@ impl Unit {
 
     /// Books a move of money that is no withdrawal's.
     pub async fn post(&mut self, asset: Address, sides: Sides, amount: Amount) -> Result<(), StoreError> {
+        self.post_of(None, asset, sides, amount).await
+    }
+
+    /// Books a move of money; with a swap, its row and the state that it moved to.
+    pub(super) async fn post_of(
+        &mut self,
+        swap: Option<(i64, &'static str)>,
+        asset: Address,
+        sides: Sides,
+        amount: Amount,
+    ) -> Result<(), StoreError> {
         if amount.is_zero() {
             return Ok(());
         }
@@ -257,9 +268,12 @@ impl Unit {
         let (debit, credit) = (sides.debit.as_str(), sides.credit.as_str());
         self.digest.posting(None, &asset, debit, credit, &amount);
         sqlx::query(
-            "INSERT INTO postings (audit, asset, debit, credit, amount, at) VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO postings (audit, swap, to_state, asset, debit, credit, amount, at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(self.seq)
+        .bind(swap.map(|(row, _)| row))
+        .bind(swap.map(|(_, state)| state))
         .bind(asset)
         .bind(debit)
         .bind(credit)

@@ -141,7 +141,7 @@ impl Keeper {
         tracing::warn!(swap = swap.row, why = failed, "swap failed; planned anew when it is still needed");
         let detail = serde_json::json!({ "swap": swap.row, "reason": failed });
         let mut unit = self.store.unit(Context::new("keeper/swap", "swap.failed", detail)).await?;
-        unit.fail_swap(swap.row, failed).await?;
+        unit.fail_swap(swap, failed).await?;
         unit.tell_of_refill(swap.plan.buy, Some(failed)).await?;
         Ok(unit.commit().await?)
     }

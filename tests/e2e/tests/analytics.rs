@@ -229,7 +229,7 @@ async fn the_statement_of_a_day_has_the_stores_figures() -> eyre::Result<()> {
         }
         ensure!(mine.ended["paid"].0 >= 8 && mine.ended["rejected"].0 >= 1, "{symbol}: {:?}", mine.ended);
         for (account, (debits, credits)) in &mine.closing {
-            let (plus, minus) = if ["cash", "lost"].contains(&account.as_str()) {
+            let (plus, minus) = if ["cash", "cold", "gas", "lost"].contains(&account.as_str()) {
                 (debits, credits)
             } else {
                 (credits, debits)

@@ -12,7 +12,6 @@ use crate::{
         announcement::Announcement,
         batch::BatchState,
         lane::Head,
-        ledger::Sides,
         reason::Code,
         withdrawal::{Withdrawal, WithdrawalState},
     },
@@ -84,11 +83,6 @@ async fn heal(range: &Range, unit: &mut Unit, log: &VaultLog, settled: Settled) 
                 unit.put_found_payout(&found, Some(withdrawal.row)).await?;
             }
             None => {
-                let sides = match found.outcome {
-                    WithdrawalState::Claimable => Sides::UNMATCHED_CLAIMABLE,
-                    _ => Sides::UNMATCHED_PAID,
-                };
-                unit.post(found.asset, sides, found.amount).await?;
                 unit.put_found_payout(&found, None).await?;
             }
         }

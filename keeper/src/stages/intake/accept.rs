@@ -6,9 +6,8 @@
 use super::FieldError;
 use crate::{
     domain::{
-        ledger::Sides,
         reason::Code,
-        withdrawal::{Order, Reference, Withdrawal, WithdrawalState},
+        withdrawal::{Order, Reference, Withdrawal},
     },
     store::{
         Context, Store, StoreError, Unit, progress::FoundPayout, withdrawals::Accepted,
@@ -144,18 +143,12 @@ fn agrees(payout: &FoundPayout, order: &Order) -> bool {
     (payout.asset, payout.recipient, payout.amount) == (order.asset, order.recipient, order.amount)
 }
 
-/// Ends a new withdrawal that the chain already paid: the float gets back what the found payout took from it, and
-/// the withdrawal's own postings take it instead.
+/// Ends a new withdrawal that the chain already paid.
 async fn heal(
     unit: &mut Unit,
     withdrawal: Withdrawal,
     payout: &FoundPayout,
 ) -> Result<Withdrawal, StoreError> {
-    let sides = match payout.outcome {
-        WithdrawalState::Claimable => Sides::MATCHED_CLAIMABLE,
-        _ => Sides::MATCHED_PAID,
-    };
-    unit.post(payout.asset, sides, payout.amount).await?;
     let reason = Some(Code::HealedFromChain);
     unit.move_withdrawals(std::slice::from_ref(&withdrawal), payout.outcome, reason).await?;
     unit.match_found_payout(payout, withdrawal.row).await?;

@@ -17,10 +17,12 @@ use crate::{
 use alloy::primitives::{Address, U256};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// What the ledger and the found payouts add up to.
+/// What the ledger, the found payouts, the open swaps and the mined attempts add up to.
 struct Sums {
     postings: BTreeMap<(Address, Account, Account), Amount>,
     unmatched: HashMap<(Address, WithdrawalState), Amount>,
+    aside: HashMap<Address, Amount>,
+    gas: Amount,
 }
 
 impl Walk {
@@ -50,7 +52,8 @@ impl Walk {
             let what = "its transitions, postings or terms are not those that were made";
             self.say(Class::History, Side::Ledger, format!("change {seq}"), what);
         }
-        let sums = Sums { postings: moment.other_postings().await?, unmatched };
+        let (postings, aside) = (moment.other_postings().await?, moment.set_aside().await?);
+        let sums = Sums { postings, unmatched, aside, gas: moment.gas_booked().await? };
         for asset in assets.iter() {
             let flow = self.flows.get(&asset.address).copied().unwrap_or_default();
             // Sums over rows that were changed, or over blocks that are gone, say nothing new.
@@ -175,24 +178,30 @@ impl Walk {
 
     /// Moves of money that are no withdrawal's: the events against the postings.
     fn sums(&mut self, asset: &Asset, flow: &Flow, sums: &Sums) {
-        use Account::{Cash, Claims, Depositors, Float, Lost};
+        use Account::{Cash, Claims, Cold, Depositors, Float, Gas, Lost, Purse, Reserve, Swaps};
         let posted = |debit, credit| sums.posted(asset, debit, credit);
         let unmatched = |state| sums.unmatched(asset, state);
         // Found payouts that were matched later were taken from the float and given back.
-        let (from_float, to_float) = (posted(Float, Cash), posted(Cash, Float));
+        let (gone, came) = (sums.gone(asset), sums.came(asset));
         let found = flow.swept.saturating_add(flow.sold).saturating_add(unmatched(WithdrawalState::Paid));
-        let matched = from_float.saturating_sub(found);
+        let matched = gone.saturating_sub(found);
         let received = flow.refilled.saturating_add(flow.bought).saturating_add(matched);
+        let ended = posted(Swaps, Cash).saturating_add(posted(Swaps, Float));
+        let gas = if asset.is_native() { sums.gas.0 } else { U256::ZERO };
         let checks = [
             ("deposits", flow.deposited, posted(Cash, Depositors)),
             ("claims that were pulled", flow.claimed, posted(Claims, Cash)),
-            ("sweeps, sales and payouts of a forgotten past", from_float.max(found), from_float),
-            ("refills and purchases", to_float.max(received), to_float),
+            ("sweeps, sales and payouts of a forgotten past", gone.max(found), gone),
+            ("refills and purchases", came.max(received), came),
             (
                 "claims of a forgotten past",
                 unmatched(WithdrawalState::Claimable),
                 posted(Float, Claims).saturating_sub(posted(Claims, Float)),
             ),
+            ("what is set aside for swaps", sums.aside(asset), posted(Float, Swaps).saturating_sub(ended)),
+            ("the reserve of what was swept", posted(Cold, Cash), posted(Float, Reserve)),
+            ("the reserve that came back", posted(Cash, Cold), posted(Reserve, Float)),
+            ("gas", gas, posted(Gas, Purse)),
             ("write-offs", posted(Lost, Cash), posted(Float, Lost)),
         ];
         for (of, chain, ledger) in checks {
@@ -202,7 +211,7 @@ impl Walk {
                 std::cmp::Ordering::Greater => Class::MissingOnChain,
             };
             let what = format!(
-                "{of}: the chain has {}, the ledger {}",
+                "{of}: the records have {}, the ledger {}",
                 asset.show(Amount(chain)),
                 asset.show(Amount(ledger))
             );
@@ -220,11 +229,11 @@ impl Walk {
         at: u64,
         ledger_holds: bool,
     ) -> Result<(), StageError> {
-        use Account::{Cash, Float, Lost};
+        use Account::{Cash, Cold, Lost};
         let unmatched = sums.unmatched(asset, WithdrawalState::Paid);
         let gone = flow.swept.saturating_add(flow.sold).saturating_add(unmatched);
-        let matched = sums.posted(asset, Float, Cash).saturating_sub(gone);
-        let received = sums.posted(asset, Cash, Float).saturating_sub(matched);
+        let matched = sums.gone(asset).saturating_sub(gone);
+        let received = sums.came(asset).saturating_sub(matched);
         let came = flow.deposited.saturating_add(received.max(flow.refilled.saturating_add(flow.bought)));
         let lost = sums.posted(asset, Lost, Cash);
         let left = [flow.paid_orders, flow.paid_requests, flow.claimed, flow.swept, flow.sold, lost];
@@ -244,6 +253,15 @@ impl Walk {
             let more = asset.show(Amount(held - expected));
             let what = format!("the vault holds {more} more than everything that is known leads to");
             self.differences.push(Difference::new(Class::Donation, Side::Chain, subject, what).of(asset));
+        }
+        // Sweeps that were booked before there was an account of cold are on none.
+        let swept = sums.posted(asset, Cold, Cash);
+        let at_cold = swept.saturating_sub(sums.posted(asset, Cash, Cold));
+        let cold = chain.at_cold(asset.address, at).await?.0;
+        if swept == flow.swept && cold != at_cold && ledger_holds {
+            let (cold, at_cold) = (asset.show(Amount(cold)), asset.show(Amount(at_cold)));
+            let what = format!("the vault counts {cold} at cold, the ledger {at_cold}");
+            self.say(Class::Amount, Side::Ledger, format!("cold of {}", asset.symbol), what);
         }
         let owed = flow.deposited.saturating_add(flow.kept_orders);
         let owed = owed.saturating_sub(flow.claimed).saturating_sub(flow.paid_requests);
@@ -317,6 +335,23 @@ impl Walk {
 impl Sums {
     fn posted(&self, asset: &Asset, debit: Account, credit: Account) -> U256 {
         self.postings.get(&(asset.address, debit, credit)).copied().unwrap_or_default().0
+    }
+
+    /// What left the vault for no depositor, withdrawal or claimant.
+    fn gone(&self, asset: &Asset) -> U256 {
+        let from = [Account::Float, Account::Swaps, Account::Cold];
+        from.into_iter()
+            .fold(U256::ZERO, |sum, debit| sum.saturating_add(self.posted(asset, debit, Account::Cash)))
+    }
+
+    /// What came into the vault from no depositor.
+    fn came(&self, asset: &Asset) -> U256 {
+        let back = self.posted(asset, Account::Cash, Account::Cold);
+        self.posted(asset, Account::Cash, Account::Float).saturating_add(back)
+    }
+
+    fn aside(&self, asset: &Asset) -> U256 {
+        self.aside.get(&asset.address).copied().unwrap_or_default().0
     }
 
     fn unmatched(&self, asset: &Asset, state: WithdrawalState) -> U256 {

@@ -63,7 +63,7 @@ pub struct Ground {
 }
 
 impl Ground {
-    /// A copy of the keeper's store without the triggers that would refuse: whoever has the file has them too.
+    /// A copy of the keeper's store without the rules that would refuse: whoever has the file has them too.
     pub async fn of(setup: &Setup) -> eyre::Result<Self> {
         let dir = tempfile::tempdir()?;
         let base = dir.path().join("base.db");
@@ -75,6 +75,8 @@ impl Ground {
             let statement = format!("DROP TRIGGER {}", trigger.get::<String, _>("name"));
             sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut db).await?;
         }
+        let once = "DROP INDEX postings_withdrawal; CREATE INDEX postings_withdrawal ON postings (withdrawal, to_state)";
+        sqlx::raw_sql(once).execute(&mut db).await?;
         let amount = |row: &SqliteRow| U256::from_str_radix(row.get("amount"), 16).unwrap();
         let rows = sqlx::query(
             "SELECT w.row_id, w.id, w.state, w.amount, w.recipient, w.asset, w.request_id, b.lane, b.first, \
@@ -404,6 +406,7 @@ fn posting_delete(ground: &Ground, rng: &mut StdRng) -> Corruption {
         None => Expect::One(vec![
             (History, format!("change {}", posting.audit)),
             (MissingInDatabase, format!("deposits of {}", ground.symbols[&posting.asset])),
+            (MissingInDatabase, format!("gas of {}", ground.symbols[&posting.asset])),
         ]),
     };
     Corruption {

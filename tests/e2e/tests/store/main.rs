@@ -14,14 +14,14 @@ mod migrate;
 
 use alloy::primitives::{Address, B256, Bytes, U256, address};
 use spillway::{
-    books::balances::{self, Sums},
+    books::balances::{self, Sum, Sums},
     domain::{
         amount::Amount,
         asset::NATIVE,
         batch::{Attempt, AttemptState, Batch, BatchKind, BatchState, Content},
         fees::Fees,
         lane::{Head, LanePosition},
-        ledger::Sides,
+        ledger::{Account, Sides},
         reason::Code,
         tier::Tier,
         withdrawal::{Door, Order, RequestTerms, Withdrawal, WithdrawalState},
@@ -35,7 +35,7 @@ use spillway::{
         leases::{LINE, of_lane},
         margin::Followed,
         progress::{BlockMark, FoundPayout, Verdict},
-        swaps::{NewSwap, Share, Swap, SwapState, Through},
+        swaps::{Bought, NewSwap, Share, Sold, Swap, SwapState, Through},
         withdrawals::{Accepted, NewWithdrawal},
     },
 };
@@ -352,15 +352,14 @@ async fn see_to_margin(store: &Store) -> eyre::Result<()> {
     Ok(())
 }
 
-/// Two swaps are planned; one is signed and done, one fails, and what waits for its asset is told.
-async fn swap_twice(store: &Store) -> eyre::Result<()> {
+fn swap() -> NewSwap {
     let hop = Through {
         kind: "uniswap_v2".to_owned(),
         pool: Address::repeat_byte(6),
         sell: Address::repeat_byte(7),
         buy: Address::repeat_byte(8),
     };
-    let plan = NewSwap {
+    NewSwap {
         sell: Address::repeat_byte(7),
         buy: Address::repeat_byte(8),
         amount: Amount::from(500),
@@ -370,7 +369,12 @@ async fn swap_twice(store: &Store) -> eyre::Result<()> {
         calldata: Bytes::from_static(&[1, 2]),
         deadline: 1_900_000_000,
         is_slice: true,
-    };
+    }
+}
+
+/// Two swaps are planned; one is signed and done, one fails, and what waits for its asset is told.
+async fn swap_twice(store: &Store) -> eyre::Result<()> {
+    let plan = swap();
     let mut change = unit(store).await?;
     let rows = [change.add_swap(&plan).await?, change.add_swap(&plan).await?];
     change.commit().await?;
@@ -400,9 +404,11 @@ async fn swap_twice(store: &Store) -> eyre::Result<()> {
     assert_eq!(store.states_of_duty(LANE, &duty).await?, [SentState::Signed]);
     assert_eq!(store.refill_trouble(plan.buy).await?, None);
     let mut change = unit(store).await?;
-    change.finish_swap(B256::repeat_byte(6), Amount::from(1), Amount::from(1)).await?;
-    change.finish_swap(tx.hash, Amount::from(499), Amount::from(489)).await?;
-    change.fail_swap(rows[0], "reverted").await?;
+    let sold = |amount: u128| Sold(plan.sell, Amount::from(amount));
+    let bought = |amount: u128| Bought(plan.buy, Amount::from(amount));
+    change.finish_swap(B256::repeat_byte(6), sold(1), bought(1)).await?;
+    change.finish_swap(tx.hash, sold(499), bought(489)).await?;
+    change.fail_swap(&open[0], "reverted").await?;
     change.tell_of_refill(plan.buy, Some("no pool")).await?;
     change.tell_of_refill(plan.buy, Some("no price")).await?;
     change.commit().await?;
@@ -413,6 +419,22 @@ async fn swap_twice(store: &Store) -> eyre::Result<()> {
         (SwapState::Done, Some(499.into()), Some(489.into()))
     );
     assert_eq!((done.tx, failed.state), (Some(tx.hash), SwapState::Failed));
+    // What was set aside is sold, or float again; the swap that nobody planned was sold from the float.
+    let mut sums = Sums::default();
+    store.sum_postings(0, i64::MAX, |posting| balances::add(&mut sums, posting)).await?;
+    let sums = [
+        (plan.sell, Account::Swaps, 499 + 1 + 500, 500 + 500),
+        (plan.sell, Account::Float, 1 + 500 + 500, 1 + 500),
+        (plan.sell, Account::Cash, 0, 1 + 499),
+        (plan.buy, Account::Cash, 1 + 489, 0),
+        (plan.buy, Account::Float, 0, 1 + 489),
+    ]
+    .map(|(asset, account, debits, credits)| {
+        (sums[&(asset, account)], Sum { debits: Amount::from(debits), credits: Amount::from(credits) })
+    });
+    for (found, expected) in sums {
+        assert_eq!(found, expected);
+    }
     assert_eq!(failed.reason.as_deref(), Some("reverted"));
     assert_eq!(store.refill_trouble(plan.buy).await?.as_deref(), Some("no price"));
     let [(asset, why, _)] = &store.refill_troubles().await?[..] else {
@@ -677,17 +699,63 @@ async fn the_database_itself_refuses_what_has_no_posting_or_withdrawal(engine: E
         Engine::Postgres => "SELECT 1",
     };
     sqlx::raw_sql(sqlx::AssertSqlSafe(on)).execute(&mut connection).await?;
-    for statement in [
-        "UPDATE withdrawals SET state = 'paid' WHERE state = 'held'",
-        "UPDATE withdrawals SET state = 'cancelled'",
-        "INSERT INTO transitions (audit, withdrawal, to_state, at) VALUES (1, 999999, 'paid', 1)",
-        "INSERT INTO postings (audit, withdrawal, to_state, asset, debit, credit, amount, at) SELECT audit, 999999, \
-         to_state, asset, debit, credit, amount, at FROM postings",
-        "DELETE FROM withdrawals",
-        "UPDATE postings SET at = 2",
+    let mut change = unit(&store).await?;
+    change.add_swap(&swap()).await?;
+    change.commit().await?;
+    let posting = "INSERT INTO postings (audit, withdrawal, to_state, asset, debit, credit, amount, at) SELECT 1, row_id";
+    let more = [
+        ("'paid', asset, 'orders', 'cash', replace(amount, '3e8', '3e9')", "another amount"),
+        ("'paid', recipient, 'orders', 'cash', amount", "another asset"),
+        ("'paid', asset, 'orders', 'claims', amount", "another account"),
+        ("'cancelled', asset, 'float', 'orders', amount", "turned round"),
+        ("'received', asset, 'float', 'orders', amount", "received twice"),
+        ("'swept', asset, 'orders', 'cash', amount", "no state of a withdrawal"),
+    ];
+    for (values, what) in more {
+        let statement =
+            format!("{posting}, {values}, 1 FROM withdrawals WHERE state = 'held' AND door = 'order'");
+        let refused = sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await;
+        let why = refused.unwrap_err().to_string();
+        let twice = why.contains("UNIQUE") || why.contains("duplicate key");
+        assert!(why.contains("as its state says") || (twice && what == "received twice"), "{what}: {why}");
+    }
+    for (statement, rule) in [
+        (
+            "INSERT INTO withdrawals (id, reference, door, idempotency_key, asset, recipient, amount, state, trace_id, \
+             received_at, updated_at) SELECT 'wd_1', '0x01', door, 'forged', asset, recipient, amount, 'paid', trace_id, \
+             1, 1 FROM withdrawals LIMIT 1",
+            "begins as received",
+        ),
+        (
+            "INSERT INTO postings (audit, asset, debit, credit, amount, at) SELECT 1, asset, 'mine', 'cash', amount, 1 \
+             FROM withdrawals",
+            "account",
+        ),
+        ("UPDATE swaps SET state = 'done'", "with its posting"),
+        ("UPDATE swaps SET state = 'failed'", "with its posting"),
+        (
+            "INSERT INTO found_payouts (lane, number, reference, asset, recipient, amount, outcome, tx, block) \
+             SELECT '0x', 1, reference, asset, recipient, amount, 'paid', '0x', 1 FROM withdrawals LIMIT 1",
+            "with its posting",
+        ),
+        ("UPDATE found_payouts SET withdrawal = NULL", "with its posting"),
+        ("UPDATE withdrawals SET state = 'paid' WHERE state = 'held'", "with its posting"),
+        ("UPDATE withdrawals SET state = 'cancelled'", "with its posting"),
+        (
+            "INSERT INTO transitions (audit, withdrawal, to_state, at) VALUES (1, 999999, 'paid', 1)",
+            "foreign key",
+        ),
+        (
+            "INSERT INTO postings (audit, withdrawal, to_state, asset, debit, credit, amount, at) SELECT audit, 999999, \
+             to_state, asset, debit, credit, amount, at FROM postings WHERE to_state = 'received'",
+            "",
+        ),
+        ("DELETE FROM withdrawals", "withdrawal"),
+        ("UPDATE postings SET at = 2", "append-only"),
     ] {
         let refused = sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await;
-        assert!(refused.is_err(), "{statement}");
+        let why = refused.unwrap_err().to_string();
+        assert!(why.to_lowercase().contains(rule), "{statement}: {why}");
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::{
     books::balances::Balances,
     domain::{
         amount::Amount,
-        ledger::Account,
+        ledger::{Account, Sides},
         withdrawal::{WithdrawalId, WithdrawalState},
     },
 };
@@ -37,12 +37,7 @@ async fn found(store: &Store, key: &str, units: u128, outcome: WithdrawalState) 
     };
     let mut unit = store.unit(Context::new("chain", "payout.found", serde_json::json!({}))).await.unwrap();
     unit.put_found_payout(&payout, None).await.unwrap();
-    let sides = match outcome {
-        WithdrawalState::Claimable => Sides::UNMATCHED_CLAIMABLE,
-        _ => Sides::UNMATCHED_PAID,
-    };
     unit.post(testing::TUSD, Sides::FLOAT_RECEIVED, Amount::from(100_000_000)).await.unwrap();
-    unit.post(testing::TUSD, sides, payout.amount).await.unwrap();
     unit.commit().await.unwrap();
     payout
 }

@@ -100,7 +100,7 @@ async fn fill(file: &Path, rows: u32) -> eyre::Result<()> {
         format!(
             "{series} INSERT INTO withdrawals (id, reference, door, idempotency_key, asset, recipient, amount, state, \
              reason, trace_id, received_at, updated_at) SELECT 'wd_' || {id}, '0x' || {reference}, 'order', \
-             'old-' || i, '{asset}', '0x' || {to}, printf('%064x', i), 'rejected', 'asset_not_listed', \
+             'old-' || i, '{asset}', '0x' || {to}, printf('%064x', i), 'received', 'asset_not_listed', \
              printf('%032x', i), 1, 1 FROM n"
         ),
         "INSERT INTO transitions (audit, withdrawal, from_state, to_state, at) \
@@ -115,6 +115,7 @@ async fn fill(file: &Path, rows: u32) -> eyre::Result<()> {
         "INSERT INTO postings (audit, withdrawal, to_state, asset, debit, credit, amount, at) \
          SELECT 0, row_id, 'rejected', asset, 'orders', 'float', amount, 1 FROM withdrawals"
             .to_owned(),
+        "UPDATE withdrawals SET state = 'rejected' WHERE state = 'received'".to_owned(),
         "COMMIT".to_owned(),
     ];
     for statement in statements {
