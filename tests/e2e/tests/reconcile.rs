@@ -30,7 +30,7 @@ use spillway_e2e::{
     chain_audit::Expected,
     eventually,
     keeper::{Database, Keeper, Setup},
-    world::{DEPLOYER, TestToken, World, send},
+    world::{DEPLOYER, LANES, TestToken, World, send},
 };
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::{runtime::Handle, task::JoinSet};
@@ -45,6 +45,7 @@ async fn filled() -> eyre::Result<(World, Setup)> {
     // Every block keeps its state: the books are compared at an older one.
     let world = World::start_with(Options { block_time: Some(0.5), ..Options::default() }).await?;
     let setup = Setup::over(Database::Sqlite, &world, Path::new(PROGRAM), 2, FAST)?;
+    to_cold_and_back(&world, LANES[0].0).await?;
     let keeper = Keeper::start_ready(&setup).await?;
     for round in 0..4 {
         let mut orders = Vec::new();
@@ -70,6 +71,27 @@ async fn filled() -> eyre::Result<(World, Setup)> {
     }
     keeper.stop()?;
     Ok((world, setup))
+}
+
+/// Surplus goes to cold, more than that comes back, and some goes again.
+async fn to_cold_and_back(world: &World, lane: Address) -> eyre::Result<()> {
+    let (chain, vault, tusd) = (world.provider(), world.vault(), world.asset("TUSD").address);
+    let (owner, refilled) = (Address::repeat_byte(0x51), U256::from(9_000_000_000_000_u64));
+    chain.anvil_set_balance(owner, U256::from(10).pow(U256::from(18))).await?;
+    let surplus = U256::from(20_000_000_000_000_u64);
+    let sweep = |amount: u64| IVault::sweepCall { asset: tusd, amount: U256::from(amount) }.abi_encode();
+    for (from, to, call) in [
+        (DEPLOYER, tusd, TestToken::mintCall { to: vault, amount: surplus }.abi_encode()),
+        (DEPLOYER, tusd, TestToken::mintCall { to: owner, amount: refilled }.abi_encode()),
+        (owner, tusd, TestToken::approveCall { spender: vault, amount: refilled }.abi_encode()),
+        (lane, vault, sweep(7_000_000_000_000)),
+        (owner, vault, IVault::refillCall { asset: tusd, amount: refilled }.abi_encode()),
+        (lane, vault, sweep(3_000_000_000_000)),
+    ] {
+        let sent = send(chain, from, to, U256::ZERO, call.into()).await?;
+        ensure!(sent.get_receipt().await?.status(), "{from} was refused by {to}");
+    }
+    Ok(())
 }
 
 /// Reads what the command would print. The store of `setup` is compared, or another in its place.
