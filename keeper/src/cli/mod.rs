@@ -72,7 +72,8 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
     if let Command::Audit { command: AuditCommand::Verify(args) } = &cli.command
         && let (Some(file), Some(rpc)) = (&args.export, &args.rpc)
     {
-        return audit::verify_alone(args, file, rpc).await;
+        let at_hand = Config::load(&cli.config).ok().and_then(|c| Deployment::load(&c.deployment).ok());
+        return audit::verify_alone(args, file, rpc, at_hand.as_ref()).await;
     }
     // Whoever approves elsewhere has no configuration.
     if let Command::Review { command } = &cli.command
