@@ -17,7 +17,6 @@ use crate::{
     clock::rfc3339,
     config::{ChainConfig, Config},
     deployment::Deployment,
-    store::Context,
 };
 use serde_json::json;
 use std::{collections::BTreeSet, path::Path};
@@ -35,7 +34,8 @@ pub(super) async fn verify_alone(
         return refuse(args.json, &broken, &[]);
     }
     let chain = Chain::connect(&ChainConfig::of(rpc.clone(), header.chain_id), header.vault)?;
-    let whose = Whose { vault_known: args.vault.is_some() || at_hand.is_some(), first_known: at_hand.is_some() };
+    let whose =
+        Whose { vault_known: args.vault.is_some() || at_hand.is_some(), first_known: at_hand.is_some() };
     verify_file(args, file, &header, &chain, whose).await
 }
 
@@ -122,7 +122,7 @@ struct OnChain<'a> {
     anchors: Vec<Anchor>,
     to: u64,
     whose: Whose,
-    /// Whether the vault was there before the books begin; none where nobody can say.
+    /// Whether the vault was there before the books begin: then nothing else was read. None where nobody can say.
     older: Option<bool>,
 }
 
@@ -137,6 +137,9 @@ impl<'a> OnChain<'a> {
             _ => Some(false),
         };
         let to = chain.tip().await?.number;
+        if older == Some(true) {
+            return Ok(Self { chain, anchors: Vec::new(), to, whose, older });
+        }
         let bar = output::bar("blocks read");
         let read =
             anchors::read(chain, header.deployed_at, to, |done, of| output::advance(&bar, done, of)).await;
@@ -164,15 +167,15 @@ async fn tell(
     heads: Heads,
     read: &OnChain<'_>,
 ) -> eyre::Result<Exit> {
-    let Follower { head, changes } = match followed {
-        Ok(whole) => whole,
-        Err(broken) => return refuse(args.json, &broken, &[]),
-    };
     if read.older == Some(true) {
         let Header { vault, deployed_at, .. } = header;
         let what = format!("vault {vault} was on chain before block {deployed_at}, where these books begin");
         return refuse(args.json, &Broken { change: Some(1), what }, &[]);
     }
+    let Follower { head, changes } = match followed {
+        Ok(whole) => whole,
+        Err(broken) => return refuse(args.json, &broken, &[]),
+    };
     let accepted: BTreeSet<i64> = args.restored.iter().copied().collect();
     let Findings { confirmed, ends, lost, broken } = heads.check(&read.anchors, read.to, &accepted);
     if let Some(broken) = broken {
@@ -238,7 +241,10 @@ fn past(lost: &Lost) -> String {
 fn unchecked(header: &Header, read: &OnChain<'_>) -> Vec<String> {
     let mut unchecked = Vec::new();
     if !read.whose.vault_known {
-        unchecked.push(format!("that the vault is {} says the file alone: compare it, or name it with --vault", header.vault));
+        unchecked.push(format!(
+            "that the vault is {} says the file alone: compare it, or name it with --vault",
+            header.vault
+        ));
     }
     if read.older.is_none() {
         unchecked.push(format!(
@@ -258,10 +264,7 @@ pub(super) async fn export(
     let cursor = store.cursor().await?.map(|c| c.number);
     let header = Header::new(deployment.chain_id, deployment.vault, deployment.block, cursor);
     let writer = Writer::create(&args.file, &header)?;
-    let detail = json!({ "file": args.file, "user": super::user() });
-    let mut seen = store.unit(Context::new("cli", "audit.exported", detail)).await?;
-    seen.note();
-    seen.commit().await?;
+    super::note(&store, "audit.exported", json!({ "file": args.file })).await?;
     let bar = output::bar("changes written");
     let done = store.export_audit(writer, |done, of| output::advance(&bar, done, of)).await;
     bar.finish_and_clear();

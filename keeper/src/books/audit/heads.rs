@@ -103,13 +103,7 @@ impl Heads {
     pub fn wanted(anchors: &[Anchor], header: &Header) -> Self {
         let wanted: HashSet<B256> = anchors.iter().map(|a| a.head).collect();
         let found = wanted.get(&B256::ZERO).map(|zero| (*zero, 0)).into_iter().collect();
-        Self {
-            wanted,
-            found,
-            next_block: header.deployed_at,
-            named: header.final_block,
-            ..Self::default()
-        }
+        Self { wanted, found, next_block: header.deployed_at, named: header.final_block, ..Self::default() }
     }
 
     /// The next change that holds.
