@@ -6,7 +6,7 @@ mod review;
 mod swap;
 
 use crate::domain::{access::Scope, day::Day, reason::Language};
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -305,7 +305,7 @@ pub enum AuditCommand {
 Examples:
   spillway audit verify
   spillway audit verify --export audit.jsonl --rpc https://rpc.example
-  spillway audit verify --export audit.jsonl --rpc https://rpc.example --vault 0x... --restored 4711
+  spillway audit verify --export audit.jsonl --rpc https://rpc.example --vault 0x... --restored 0x...
   spillway audit verify --json || alert
 
 Computes every hash again, and holds the chain against the heads that the settlements carry on chain. With --export and
@@ -314,7 +314,7 @@ named.
 
 A restored or rebuilt store does not know the settlements made since, and lists their heads as it meets them on chain.
 Somebody who wrote the books anew would do the same, so each change that lists some is a link that does not hold, until
-whoever checks knows of the restore and names the change with --restored. It says too at which time and block the books
+whoever checks knows of the restore and names the change's hash with --restored. It says too at which time and block the books
 end, and how many settlements in later blocks they do not cover.")]
     Verify(AuditVerifyArgs),
     /// Write the audit chain to a file that anyone can verify
@@ -339,9 +339,9 @@ pub struct AuditVerifyArgs {
     /// The vault that the file must be of; that of the configuration, without, where there is one
     #[arg(long, value_name = "ADDRESS", requires = "export")]
     pub vault: Option<Address>,
-    /// A change that says that a past is lost, where you know of the restore; several with commas, or again
-    #[arg(long, value_name = "CHANGE", value_delimiter = ',')]
-    pub restored: Vec<i64>,
+    /// The hash of a change that says that a past is lost, where you know of the restore; several with commas, or again
+    #[arg(long, value_name = "HASH", value_delimiter = ',')]
+    pub restored: Vec<B256>,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,

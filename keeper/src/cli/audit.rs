@@ -18,6 +18,7 @@ use crate::{
     config::{ChainConfig, Config},
     deployment::Deployment,
 };
+use alloy::primitives::Address;
 use serde_json::json;
 use std::{collections::BTreeSet, path::Path};
 
@@ -30,13 +31,8 @@ pub(super) async fn verify_alone(
     at_hand: Option<&Deployment>,
 ) -> eyre::Result<Exit> {
     let header = export::header(file)?;
-    if let Some(broken) = of_another(&header, args, at_hand) {
-        return refuse(args.json, &broken, &[]);
-    }
-    let chain = Chain::connect(&ChainConfig::of(rpc.clone(), header.chain_id), header.vault)?;
-    let whose =
-        Whose { vault_known: args.vault.is_some() || at_hand.is_some(), first_known: at_hand.is_some() };
-    verify_file(args, file, &header, &chain, whose).await
+    let chain = ChainConfig::of(rpc.clone(), header.chain_id);
+    verify_file(args, file, &header, &chain, at_hand).await
 }
 
 pub(super) async fn verify(
@@ -48,15 +44,11 @@ pub(super) async fn verify(
     if let Some(rpc) = &args.rpc {
         asked = ChainConfig::of(rpc.clone(), deployment.chain_id);
     }
+    if let Some(file) = &args.export {
+        return verify_file(args, file, &export::header(file)?, &asked, Some(deployment)).await;
+    }
     let chain = Chain::connect(&asked, deployment.vault)?;
     let whose = Whose { vault_known: true, first_known: true };
-    if let Some(file) = &args.export {
-        let header = export::header(file)?;
-        return match of_another(&header, args, Some(deployment)) {
-            Some(broken) => refuse(args.json, &broken, &[]),
-            None => verify_file(args, file, &header, &chain, whose).await,
-        };
-    }
     let store = existing(config).await?;
     let cursor = store.cursor().await?.map(|c| c.number);
     let header = Header::new(deployment.chain_id, deployment.vault, deployment.block, cursor);
@@ -70,14 +62,23 @@ pub(super) async fn verify(
     tell(args, &header, followed, heads, &read).await
 }
 
+/// `at_hand`: the deployment that the person has.
 async fn verify_file(
     args: &AuditVerifyArgs,
     file: &Path,
     header: &Header,
-    chain: &Chain,
-    whose: Whose,
+    chain: &ChainConfig,
+    at_hand: Option<&Deployment>,
 ) -> eyre::Result<Exit> {
-    let read = OnChain::read(chain, header, whose).await?;
+    // One that is named stands before the one at hand, and may be another.
+    let at_hand = at_hand.filter(|d| args.vault.is_none_or(|named| named == d.vault));
+    if let Some(broken) = of_another(header, args.vault, at_hand) {
+        return refuse(args.json, &broken, &[]);
+    }
+    let whose =
+        Whose { vault_known: args.vault.is_some() || at_hand.is_some(), first_known: at_hand.is_some() };
+    let chain = Chain::connect(chain, header.vault)?;
+    let read = OnChain::read(&chain, header, whose).await?;
     let mut heads = Heads::wanted(&read.anchors, header);
     let bar = output::bar("changes verified");
     let (header, followed) = export::follow(file, |change: &Change| {
@@ -88,19 +89,15 @@ async fn verify_file(
     tell(args, &header, followed, heads, &read).await
 }
 
-/// A file whose first line names another vault than the person does: with --vault, or with a deployment at hand.
-fn of_another(header: &Header, args: &AuditVerifyArgs, at_hand: Option<&Deployment>) -> Option<Broken> {
+/// A file whose first line says something else than the person: than --vault, or than the deployment at hand.
+fn of_another(header: &Header, named: Option<Address>, at_hand: Option<&Deployment>) -> Option<Broken> {
     let Header { chain_id, vault, deployed_at, .. } = header;
-    let what = match (args.vault, at_hand) {
+    let what = match (named, at_hand) {
         (Some(named), _) if *vault != named => format!("the file is of vault {vault}, --vault is {named}"),
-        (None, Some(d)) if (*vault, *chain_id) != (d.vault, d.chain_id) => format!(
-            "the file is of vault {vault} on chain {chain_id}, the deployment of vault {} on chain {}; with --vault \
-             another may be checked",
-            d.vault, d.chain_id
-        ),
-        (_, Some(d)) if *vault == d.vault && *deployed_at != d.block => format!(
-            "the file has the vault begin at block {deployed_at}, the deployment at block {}",
-            d.block
+        (_, Some(d)) if (*vault, *chain_id, *deployed_at) != (d.vault, d.chain_id, d.block) => format!(
+            "the file is of vault {vault} on chain {chain_id} from block {deployed_at} on, the deployment of vault {} on \
+             chain {} from block {} on; --vault has another vault checked",
+            d.vault, d.chain_id, d.block
         ),
         _ => return None,
     };
@@ -176,7 +173,7 @@ async fn tell(
         Ok(whole) => whole,
         Err(broken) => return refuse(args.json, &broken, &[]),
     };
-    let accepted: BTreeSet<i64> = args.restored.iter().copied().collect();
+    let accepted: BTreeSet<_> = args.restored.iter().copied().collect();
     let Findings { confirmed, ends, lost, broken } = heads.check(&read.anchors, read.to, &accepted);
     if let Some(broken) = broken {
         return refuse(args.json, &broken, &lost);
@@ -228,11 +225,11 @@ fn told(confirmed: &Confirmed, ends: &Ends, lost: &[Lost]) -> Vec<String> {
 }
 
 fn past(lost: &Lost) -> String {
-    let Lost { change, at, from_block, to_block, settlements, accepted } = lost;
+    let Lost { change, hash, at, from_block, to_block, settlements, accepted } = lost;
     let accepted = if *accepted { "accepted" } else { "not accepted" };
     format!(
-        "change {change} of {}, {accepted}: {settlements} settlements in blocks {from_block} to {to_block} are of a \
-         past that a restore lost",
+        "{settlements} settlements in blocks {from_block} to {to_block} are not in these books, says change {change} of {}; \
+         {accepted} by its hash {hash}",
         rfc3339(*at)
     )
 }

@@ -87,7 +87,7 @@ pub async fn check_paid(
 }
 
 /// What `spillway audit verify` says with `more` arguments. Where the test put an older database back, what that lost is
-/// accepted by the names that the first answer gives, as an auditor does who knows of it.
+/// accepted by the hashes that the first answer names, as an auditor does who knows of it.
 pub fn verify_audit(setup: &Setup, more: &[&str]) -> eyre::Result<Value> {
     let args = [["audit", "verify"].as_slice(), more].concat();
     let said = setup.json(&args)?;
@@ -95,9 +95,9 @@ pub fn verify_audit(setup: &Setup, more: &[&str]) -> eyre::Result<Value> {
         return Ok(said);
     }
     let lost = said["lost"].as_array().into_iter().flatten();
-    let changes: Vec<_> = lost.map(|l| l["change"].to_string()).collect();
-    ensure!(!changes.is_empty(), "{said}");
-    setup.json(&[&args, ["--restored", &changes.join(",")].as_slice()].concat())
+    let hashes: Vec<_> = lost.filter_map(|l| l["hash"].as_str()).collect();
+    ensure!(!hashes.is_empty(), "{said}");
+    setup.json(&[&args, ["--restored", &hashes.join(",")].as_slice()].concat())
 }
 
 /// The books prove themselves: every payout since the first block, and the audit chain against the heads on chain. No keeper

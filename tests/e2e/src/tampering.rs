@@ -209,8 +209,8 @@ impl Verifier {
         Ok(Self { anchors, tip })
     }
 
-    /// `accepted`: the changes that list what a restore lost.
-    pub fn verify(&self, file: &Path, accepted: &BTreeSet<i64>) -> eyre::Result<Result<Findings, Broken>> {
+    /// `accepted`: the hashes of the changes that list what a restore lost.
+    pub fn verify(&self, file: &Path, accepted: &BTreeSet<B256>) -> eyre::Result<Result<Findings, Broken>> {
         let mut heads = Heads::wanted(&self.anchors, &export::header(file)?);
         let (_, followed) = export::follow(file, |change| heads.see(change))?;
         Ok(followed.map(|_| heads.check(&self.anchors, self.tip, accepted)))

@@ -18,11 +18,13 @@ use std::{path::Path, process::Command, time::Duration};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
 const FAST: &str = "[batch]\nwindow = \"200ms\"\n";
 
-/// A keeper that paid orders of all assets and a request, and stopped.
+/// A keeper that paid eight orders and showed them to somebody, and stopped.
 async fn paid(database: Database, world: &World) -> eyre::Result<Setup> {
     let setup = Setup::over(database, world, Path::new(PROGRAM), 2, FAST)?;
     let keeper = Keeper::start_ready(&setup).await?;
     pay(world, &setup, "first").await?;
+    let shown: Value = reqwest::get(setup.api("/v1/withdrawals")).await?.json().await?;
+    assert_eq!(shown["withdrawals"].as_array().map(Vec::len), Some(8));
     keeper.stop()?;
     Ok(setup)
 }
@@ -63,6 +65,7 @@ async fn an_export_is_verified_with_nothing_but_an_endpoint() -> eyre::Result<()
     let world = World::start(0.5).await?;
     let setup = paid(Database::Sqlite, &world).await?;
     let file = setup.dir.join("audit.jsonl");
+    setup.json(&["explain", "first-0"])?;
     let exported = setup.json(&["audit", "export", &file.to_string_lossy()])?;
     let whole = verify(&file, &world)?;
     assert_eq!((&whole["ok"], &whole["changes"]), (&Value::Bool(true), &exported["changes"]), "{whole}");
@@ -72,6 +75,12 @@ async fn an_export_is_verified_with_nothing_but_an_endpoint() -> eyre::Result<()
     assert_eq!(setup.json(&["audit", "verify"])?["ok"], true);
 
     let made = AuditFile::read(&file)?;
+    let changes = (1..=made.len()).map(|n| made.change(n)).collect::<eyre::Result<Vec<_>>>()?;
+    for (action, of) in [("withdrawals.viewed", "\"shown\":8"), ("withdrawal.viewed", "\"user\"")] {
+        let noted: Vec<_> = changes.iter().filter(|c| c["action"] == action).collect();
+        assert_eq!(noted.len(), 1, "{action}");
+        assert!(noted[0]["detail"].as_str().unwrap().contains(of), "{}", noted[0]);
+    }
     let tampered = setup.dir.join("tampered.jsonl");
     let told = |changed: &AuditFile| {
         changed.write(&tampered)?;

@@ -55,6 +55,8 @@ pub struct Ends {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Lost {
     pub change: i64,
+    /// Of the change, and so of all before it.
+    pub hash: B256,
     /// Unix milliseconds.
     pub at: i64,
     /// The blocks that it booked, the last included.
@@ -119,7 +121,7 @@ impl Heads {
     }
 
     fn book(&mut self, change: &Change) -> Result<(), String> {
-        let Change { seq, at, .. } = *change;
+        let Change { seq, at, hash, .. } = *change;
         let Ok(booking) = serde_json::from_str::<Booking>(&change.detail) else {
             return Err(format!("change {seq} does not say which blocks it booked"));
         };
@@ -134,17 +136,25 @@ impl Heads {
         (self.ends.block, self.next_block) = (Some(to), to.saturating_add(1));
         self.named.take_if(|named| *named == to);
         if !forgotten_heads.is_empty() {
-            let lost =
-                Lost { change: seq, at, from_block: from, to_block: to, settlements: 0, accepted: false };
+            let lost = Lost {
+                change: seq,
+                hash,
+                at,
+                from_block: from,
+                to_block: to,
+                settlements: 0,
+                accepted: false,
+            };
             let heads = forgotten_heads.into_iter().map(|head| (head, false)).collect();
             self.listings.insert(from, Listing { lost, heads });
         }
         Ok(())
     }
 
-    /// Holds the `anchors` in all blocks up to `read_to` against what was seen. `accepted`: changes that may list heads
-    /// which the books do not have, because whoever checks knows of a restore.
-    pub fn check(mut self, anchors: &[Anchor], read_to: u64, accepted: &BTreeSet<i64>) -> Findings {
+    /// Holds the `anchors` in all blocks up to `read_to` against what was seen. `accepted`: the hashes of changes that may
+    /// list heads which the books do not have, because whoever checks knows of a restore. A hash binds all before it: a
+    /// number would stand for whatever somebody puts in its place.
+    pub fn check(mut self, anchors: &[Anchor], read_to: u64, accepted: &BTreeSet<B256>) -> Findings {
         let mut confirmed = Confirmed::default();
         let mut broken: Vec<Broken> = self.broken.take().into_iter().collect();
         let mut anew = None;
@@ -178,7 +188,7 @@ impl Heads {
             }
             // Where the books have all that is listed, nothing of them is lost.
             if here.settlements > 0 {
-                here.accepted = accepted.contains(&here.change);
+                here.accepted = accepted.contains(&here.hash);
                 if here.accepted {
                     confirmed.forgotten += here.settlements;
                 } else {
@@ -215,11 +225,11 @@ impl Lost {
     }
 
     fn unaccepted(&self) -> Broken {
-        let Self { change, from_block, to_block, settlements, .. } = self;
+        let Self { change, hash, from_block, to_block, settlements, .. } = self;
         let what = format!(
             "change {change} says that the books do not know {settlements} settlements in blocks {from_block} to \
              {to_block}: a store was restored or rebuilt before it, or somebody wrote the books anew. Whoever knows of \
-             the restore accepts it with --restored {change}"
+             the restore accepts it with --restored {hash}"
         );
         Broken::at(*change, what)
     }

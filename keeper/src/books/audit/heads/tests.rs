@@ -41,6 +41,10 @@ impl Books {
         self.add("keeper/fund", "batch.funded", &json!({ "what": what }))
     }
 
+    fn hash(&self, change: i64) -> B256 {
+        self.0[usize::try_from(change - 1).unwrap()].hash
+    }
+
     fn booked(&mut self, from: u64, to: u64, forgotten: &[B256]) -> i64 {
         let mut detail = json!({ "from": from, "to": to, "events": 1 });
         if !forgotten.is_empty() {
@@ -59,7 +63,7 @@ impl Books {
     }
 
     /// What a file of them is found to be, with these words in its first line.
-    fn told(&self, header: &Header, anchors: &[Anchor], accepted: &[i64]) -> Findings {
+    fn told(&self, header: &Header, anchors: &[Anchor], accepted: &[B256]) -> Findings {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("audit.jsonl");
         let mut writer = Writer::create(&file, header).unwrap();
@@ -71,7 +75,7 @@ impl Books {
         heads.check(anchors, 100, &accepted.iter().copied().collect())
     }
 
-    fn findings(&self, anchors: &[Anchor], accepted: &[i64]) -> Findings {
+    fn findings(&self, anchors: &[Anchor], accepted: &[B256]) -> Findings {
         self.told(&header(None), anchors, accepted)
     }
 }
@@ -170,18 +174,28 @@ fn a_past_that_the_books_do_not_have_stands_only_where_it_is_accepted() {
     let second = books.booked(21, 30, &[also_lost]);
     let anchors = [known, anchor(14, lost), anchor(15, known.head), anchor(16, lost), anchor(25, also_lost)];
     for accepted in [vec![], vec![second], vec![first - 1]] {
-        let told = books.findings(&anchors, &accepted);
+        let hashes: Vec<_> = accepted.iter().map(|n| books.hash(*n)).collect();
+        let told = books.findings(&anchors, &hashes);
         assert_eq!(at(&told), Some(Some(first)), "{accepted:?}");
         let named: Vec<_> = told.lost.iter().map(|l| (l.change, l.settlements)).collect();
         assert_eq!(named, [(first, 2), (second, 1)]);
     }
-    assert_eq!(at(&books.findings(&anchors, &[first])), Some(Some(second)));
-    let told = books.findings(&anchors, &[first, second]);
+    assert_eq!(at(&books.findings(&anchors, &[books.hash(first)])), Some(Some(second)));
+    let told = books.findings(&anchors, &[books.hash(first), books.hash(second)]);
     assert_eq!(told.broken, None);
     assert_eq!(told.confirmed, Confirmed { settlements: 2, up_to_change: 1, forgotten: 3, later: 0 });
     assert!(told.lost.iter().all(|l| l.accepted));
     let Lost { at, from_block, to_block, .. } = told.lost[0];
     assert_eq!((at, from_block, to_block), (1_000 * first, 13, 20));
+
+    // Written anew up to there, with what was known listed too: another change has that number.
+    let mut anew = Books::default();
+    anew.other("another");
+    anew.booked(FIRST_BLOCK, 12, &[known.head]);
+    anew.booked(13, 20, &[lost, known.head]);
+    anew.booked(21, 30, &[also_lost]);
+    let accepted = [books.hash(first), books.hash(second)];
+    assert_eq!(self::at(&anew.findings(&anchors, &accepted)), Some(Some(2)));
 
     // All that is listed is known: nothing is lost.
     let mut books = Books::default();
@@ -199,7 +213,11 @@ fn no_other_change_may_list_heads_and_none_what_is_not_in_its_blocks() {
         let detail = json!({ "from": FIRST_BLOCK, "to": 20, FORGOTTEN: [lost] });
         books.add(actor, action, &detail);
         books.booked(FIRST_BLOCK, 20, &[]);
-        assert_eq!(at(&books.findings(&[anchor(15, lost)], &[1, 2])), Some(Some(1)), "{actor} {action}");
+        assert_eq!(
+            at(&books.findings(&[anchor(15, lost)], &[books.hash(1), books.hash(2)])),
+            Some(Some(1)),
+            "{actor} {action}"
+        );
     }
     // Accepted or not: no settlement of its blocks carries it. One of other blocks is not explained by it.
     for block in [15, 35] {
@@ -207,7 +225,7 @@ fn no_other_change_may_list_heads_and_none_what_is_not_in_its_blocks() {
         books.other("start");
         books.booked(FIRST_BLOCK, 20, &[]);
         let lists = books.booked(21, 30, &[lost]);
-        let told = books.findings(&[anchor(block, lost)], &[lists]);
+        let told = books.findings(&[anchor(block, lost)], &[books.hash(lists)]);
         let first = if block == 15 { 1 } else { lists };
         assert_eq!(at(&told), Some(Some(first)), "{block}");
     }
