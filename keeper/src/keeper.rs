@@ -148,6 +148,7 @@ async fn begin(
     });
     state.prepare().await?;
     tracing::info!(listen = %listener.local_addr()?, vault = %deployment.vault, chain = deployment.chain_id, "keeper starts");
+    tasks.spawn(state.viewed().keep(line.store.clone(), end.clone()));
     callers.spawn(api::serve(state, listener, stop.clone()));
     tasks.spawn(export::keep(line.store.clone(), config.export.clone(), deployment.clone(), end.clone()));
 

@@ -5,6 +5,7 @@ use super::{
     params::{Params, Segment},
     problem::Problem,
     view::{self, AssetView, ReasonView, WithdrawalView},
+    viewed::Viewer,
     withdrawals::{no_withdrawal, parse_id},
 };
 use crate::{
@@ -81,6 +82,7 @@ pub struct ListedView {
 #[utoipa::path(get, path = "/v1/withdrawals", tag = "withdrawals", params(Wanted), responses((status = 200, body = ListView)))]
 pub async fn list(
     State(state): State<ApiState>,
+    viewer: Viewer,
     Params(wanted): Params<Wanted>,
 ) -> Result<Json<ListView>, Problem> {
     let limit = wanted.limit.unwrap_or(LIMIT);
@@ -94,6 +96,7 @@ pub async fn list(
     }
     let filter = filter(&state, &wanted)?;
     let page = state.store.list(&filter, wanted.cursor, limit).await?;
+    viewer.saw(page.withdrawals.iter().map(|w| w.id.as_str()));
     let withdrawals = page.withdrawals.into_iter().map(|w| listed(&state, w)).collect();
     Ok(Json(ListView { withdrawals, next_cursor: page.next }))
 }

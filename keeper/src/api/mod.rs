@@ -15,6 +15,7 @@
 //! - [`reader`], [`view`]: a withdrawal as readers see it, in JSON here and in the command line
 //! - [`openapi`]: the description of all this, made from the handlers
 //! - [`keys`], [`guard`]: who may do what, and what stands before each handler
+//! - [`viewed`]: who read whose withdrawals, for the audit
 //! - [`problem`], [`body`], [`params`]: errors, and reading bodies and addresses within limits
 
 pub mod body;
@@ -39,6 +40,7 @@ pub mod status;
 pub mod swaps;
 pub mod vault;
 pub mod view;
+pub mod viewed;
 pub mod withdrawals;
 
 use crate::{
@@ -62,6 +64,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::{router::OpenApiRouter, routes};
+use viewed::Viewed;
 
 pub use health::Readiness;
 
@@ -80,6 +83,7 @@ pub struct ApiState {
     fees: FeesConfig,
     events: Feed,
     keys: Keys,
+    viewed: Viewed,
     /// Bytes.
     max_body: usize,
     /// Room for bodies that are being read.
@@ -107,6 +111,11 @@ impl ApiState {
     pub async fn prepare(&self) -> Result<(), StoreError> {
         self.reader.status_secret().await.map(drop)
     }
+
+    /// What it shows to whom, for the audit.
+    pub fn viewed(&self) -> Viewed {
+        self.viewed.clone()
+    }
 }
 
 impl From<Parts<'_>> for ApiState {
@@ -119,6 +128,7 @@ impl From<Parts<'_>> for ApiState {
             pausers: Pausers::default(),
             reader: Reader::new(store.clone(), deployment.assets.clone(), terms),
             keys: Keys::new(store.clone(), config.token.clone(), config.require_key),
+            viewed: Viewed::default(),
             fees: fees.clone(),
             events: Feed::spawn(store.clone(), stop),
             max_body: config.max_body,

@@ -5,6 +5,7 @@ use super::{
     problem::Problem,
     reader,
     view::{self, AssetView, FeeView, ReasonView},
+    viewed::Viewer,
 };
 use crate::{
     books::audit::anchors,
@@ -182,13 +183,16 @@ pub struct StoppedView {
 
 /// Where withdrawals stand, which are stuck and why, and how lanes, endpoints, fees and books do.
 #[utoipa::path(get, path = "/v1/overview", tag = "vault", responses((status = 200, body = Overview)))]
-pub async fn read(State(state): State<ApiState>) -> Result<Json<Overview>, Problem> {
+pub async fn read(State(state): State<ApiState>, viewer: Viewer) -> Result<Json<Overview>, Problem> {
     let mut kept = state.overview.0.lock().await;
-    if let Some((_, overview)) = kept.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
-        return Ok(Json(overview.clone()));
-    }
-    let overview = overview(&state).await?;
-    *kept = Some((Instant::now(), overview.clone()));
+    let overview = match kept.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
+        Some((_, overview)) => overview.clone(),
+        None => {
+            let overview = overview(&state).await?;
+            kept.insert((Instant::now(), overview)).1.clone()
+        }
+    };
+    viewer.saw(overview.stuck.iter().map(|withdrawal| withdrawal.id.as_str()));
     Ok(Json(overview))
 }
 

@@ -7,6 +7,7 @@ use super::{
     params::Segment,
     problem::Problem,
     view::{self, AssetView},
+    viewed::Viewer,
 };
 use crate::{
     chain::approvals::{Offer, canonical},
@@ -55,6 +56,12 @@ pub struct ReviewView {
     /// The same as `eth_signTypedData_v4` takes it; none when it is not open any more.
     #[schema(value_type = Option<Object>)]
     typed_data: Option<serde_json::Value>,
+}
+
+impl ReviewView {
+    fn shows(&self) -> impl Iterator<Item = &str> {
+        self.withdrawals.iter().map(|w| w.id.as_str())
+    }
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -118,11 +125,12 @@ pub struct RejectedView {
 
 /// What waits for approvers.
 #[utoipa::path(get, path = "/v1/reviews", tag = "reviews", responses((status = 200, body = ReviewsView)))]
-pub async fn list(State(state): State<ApiState>) -> Result<Json<ReviewsView>, Problem> {
+pub async fn list(State(state): State<ApiState>, viewer: Viewer) -> Result<Json<ReviewsView>, Problem> {
     let mut reviews = Vec::new();
     for review in state.store.open_reviews().await? {
         reviews.push(state.show(&review).await?);
     }
+    viewer.saw(reviews.iter().flat_map(ReviewView::shows));
     Ok(Json(ReviewsView { reviews }))
 }
 
@@ -132,9 +140,15 @@ pub async fn list(State(state): State<ApiState>) -> Result<Json<ReviewsView>, Pr
     params(("id" = String, Path, description = "The number of the review.")),
     responses((status = 200, body = ReviewView))
 )]
-pub async fn read(State(state): State<ApiState>, Segment(id): Segment) -> Result<Json<ReviewView>, Problem> {
+pub async fn read(
+    State(state): State<ApiState>,
+    viewer: Viewer,
+    Segment(id): Segment,
+) -> Result<Json<ReviewView>, Problem> {
     let review = state.known(&id).await?;
-    Ok(Json(state.show(&review).await?))
+    let review = state.show(&review).await?;
+    viewer.saw(review.shows());
+    Ok(Json(review))
 }
 
 /// Approve: hand in the signature of one approver. The key that handed in one of the withdrawals may not.

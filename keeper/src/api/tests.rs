@@ -3,6 +3,7 @@ mod events;
 mod lists;
 mod page;
 mod reviews;
+mod viewed;
 
 use super::*;
 use crate::{
@@ -32,6 +33,7 @@ struct Api {
     store: Store,
     readiness: watch::Sender<Readiness>,
     bodies: Arc<Semaphore>,
+    viewed: Viewed,
     _store: TestStore,
 }
 
@@ -73,8 +75,8 @@ impl Api {
             config: &config,
             stop: CancellationToken::new(),
         });
-        let bodies = state.bodies.clone();
-        Self { app: router(state), store: test.store.clone(), readiness, bodies, _store: test }
+        let (bodies, viewed) = (state.bodies.clone(), state.viewed());
+        Self { app: router(state), store: test.store.clone(), readiness, bodies, viewed, _store: test }
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {

@@ -8,6 +8,7 @@ use super::{
     params::Segment,
     problem::{Problem, RowError},
     view::{self, WithdrawalView},
+    viewed::Viewer,
 };
 use crate::{
     domain::{
@@ -341,10 +342,12 @@ fn wrong_row_count(count: usize) -> Problem {
 )]
 pub async fn read(
     State(state): State<ApiState>,
+    viewer: Viewer,
     Segment(id): Segment,
 ) -> Result<Json<WithdrawalView>, Problem> {
     let id = parse_id(&id, "id")?;
     let withdrawal = state.store.withdrawal(&id).await?.ok_or_else(|| no_withdrawal(&id))?;
+    viewer.saw([id.as_str()]);
     Ok(Json(state.reader.load(withdrawal).await?))
 }
 
@@ -356,10 +359,12 @@ pub async fn read(
 )]
 pub async fn explain(
     State(state): State<ApiState>,
+    viewer: Viewer,
     Segment(id): Segment,
 ) -> Result<Json<Explanation>, Problem> {
     let id = parse_id(&id, "id")?;
     let withdrawal = state.store.withdrawal(&id).await?.ok_or_else(|| no_withdrawal(&id))?;
+    viewer.saw([id.as_str()]);
     let explainer = Explainer {
         store: state.store.clone(),
         chain: state.chain.clone(),

@@ -7,10 +7,12 @@
 //! - [`change`]: a change with all that its hash covers, and the check that one follows the other
 //! - [`export`]: all changes in a file
 //! - [`anchors`]: the hashes that the chain holds
+//! - [`heads`]: the one held against the other
 
 pub mod anchors;
 pub mod change;
 pub mod export;
+pub mod heads;
 
 use crate::domain::withdrawal::Withdrawal;
 use alloy::primitives::{B256, Keccak256, keccak256};

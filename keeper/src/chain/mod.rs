@@ -272,6 +272,14 @@ impl Chain {
         Ok(if is_vault.await? { Ok(()) } else { Err(WrongChain::NoVault(self.vault)) })
     }
 
+    /// Whether the vault had code at block `at`. An error where the endpoints do not keep that state.
+    pub async fn had_vault(&self, at: u64) -> Result<bool, ChainError> {
+        let ask = |endpoint: Arc<Endpoint>| async move {
+            Ok(!endpoint.provider.get_code_at(self.vault).block_id(BlockId::number(at)).await?.is_empty())
+        };
+        self.pool.agree(&format!("the vault's code at block {at}"), at, ask).await
+    }
+
     /// The newest block that a quorum has reached.
     pub async fn tip(&self) -> Result<Block, ChainError> {
         self.pool.tip().await

@@ -6,6 +6,7 @@ mod review;
 mod swap;
 
 use crate::domain::{access::Scope, day::Day, reason::Language};
+use alloy::primitives::{Address, B256};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -304,11 +305,17 @@ pub enum AuditCommand {
 Examples:
   spillway audit verify
   spillway audit verify --export audit.jsonl --rpc https://rpc.example
+  spillway audit verify --export audit.jsonl --rpc https://rpc.example --vault 0x... --restored 0x...
   spillway audit verify --json || alert
 
 Computes every hash again, and holds the chain against the heads that the settlements carry on chain. With --export and
 --rpc it needs neither configuration nor store: anyone can check. Exit code 4 at the first link that does not hold: it is
-named.")]
+named.
+
+A restored or rebuilt store does not know the settlements made since, and lists their heads as it meets them on chain.
+Somebody who wrote the books anew would do the same, so each change that lists some is a link that does not hold, until
+whoever checks knows of the restore and names the change's hash with --restored. It says too at which time and block the books
+end, and how many settlements in later blocks they do not cover.")]
     Verify(AuditVerifyArgs),
     /// Write the audit chain to a file that anyone can verify
     #[command(after_help = "\
@@ -329,6 +336,12 @@ pub struct AuditVerifyArgs {
     /// A file of `spillway audit export`; the store, without
     #[arg(long, value_name = "FILE")]
     pub export: Option<PathBuf>,
+    /// The vault that the file must be of; that of the configuration, without, where there is one
+    #[arg(long, value_name = "ADDRESS", requires = "export")]
+    pub vault: Option<Address>,
+    /// The hash of a change that says that a past is lost, where you know of the restore; several with commas, or again
+    #[arg(long, value_name = "HASH", value_delimiter = ',')]
+    pub restored: Vec<B256>,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,

@@ -73,6 +73,7 @@ async fn check(args: JsonArg, config: &Config) -> eyre::Result<Exit> {
 async fn back_up(file: &Path, as_json: bool, config: &Config) -> eyre::Result<Exit> {
     ensure!(!file.exists(), "{} exists already; name a new file", file.display());
     let store = existing(config).await?;
+    super::note(&store, "store.backed_up", json!({ "file": file })).await?;
     let bar = output::bar("rows written");
     let done = store.back_up(file, |rows| bar.set_position(rows)).await;
     bar.finish_and_clear();

@@ -1,6 +1,6 @@
 //! `spillway explain ID`.
 
-use super::{args::ExplainArgs, exit::Exit, open_store, output, status::find};
+use super::{args::ExplainArgs, exit::Exit, open_store, output, status::look_at};
 use crate::{
     chain::Chain,
     config::Config,
@@ -12,7 +12,7 @@ use crate::{
 pub(super) async fn run(args: &ExplainArgs, config: &Config, deployment: &Deployment) -> eyre::Result<Exit> {
     super::status::require_store(&config.store.url)?;
     let store = open_store(config, deployment).await?;
-    let withdrawal = find(&store, &args.id).await?;
+    let withdrawal = look_at(&store, &args.id).await?;
     let explainer = Explainer {
         store: store.clone(),
         chain: Chain::connect(&config.chain, deployment.vault)?,

@@ -1,7 +1,7 @@
 //! `spillway export`.
 
 use super::{args::ExportArgs, exit::Exit, open_store, output, status::require_store};
-use crate::{config::Config, deployment::Deployment, export::Exporter, store::Context};
+use crate::{config::Config, deployment::Deployment, export::Exporter};
 use eyre::OptionExt;
 use serde_json::json;
 
@@ -12,10 +12,7 @@ pub(super) async fn run(args: &ExportArgs, config: &Config, deployment: &Deploym
     let store = open_store(config, deployment).await?;
     let mut exporter = Exporter::open(&store, dir, deployment).await?;
     // It names recipients and amounts: the audit says who took it out.
-    let detail = json!({ "directory": dir, "user": super::user() });
-    let mut seen = store.unit(Context::new("cli", "ledger.exported", detail)).await?;
-    seen.note();
-    seen.commit().await?;
+    super::note(&store, "ledger.exported", json!({ "directory": dir })).await?;
     let (from, to) = (exporter.change(), store.newest_audit().await?);
     let bar = output::bar("changes exported");
     let of = u64::try_from(to - from).unwrap_or(0);

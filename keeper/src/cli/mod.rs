@@ -39,7 +39,7 @@ use crate::{
     deployment::Deployment,
     keeper,
     observe::Logs,
-    store::Store,
+    store::{Context, Store, StoreError},
 };
 use args::{AuditCommand, Cli, Command, ConfigCommand, OracleCommand};
 use clap::Parser;
@@ -72,7 +72,8 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
     if let Command::Audit { command: AuditCommand::Verify(args) } = &cli.command
         && let (Some(file), Some(rpc)) = (&args.export, &args.rpc)
     {
-        return audit::verify_alone(args, file, rpc).await;
+        let at_hand = Config::load(&cli.config).ok().and_then(|c| Deployment::load(&c.deployment).ok());
+        return audit::verify_alone(args, file, rpc, at_hand.as_ref()).await;
     }
     // Whoever approves elsewhere has no configuration.
     if let Command::Review { command } = &cli.command
@@ -138,6 +139,14 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
 fn user() -> String {
     let name = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
     name("SUDO_USER").or_else(|| name("USER")).unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// Has the audit say who types, and what he is shown: `detail` is an object.
+async fn note(store: &Store, action: &str, mut detail: serde_json::Value) -> Result<(), StoreError> {
+    detail["user"] = user().into();
+    let mut unit = store.unit(Context::new("cli", action, detail)).await?;
+    unit.note();
+    unit.commit().await
 }
 
 /// Opens the store of this vault, beside a running keeper or without one.

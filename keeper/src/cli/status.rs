@@ -14,7 +14,7 @@ use crate::{
         withdrawal::{Withdrawal, WithdrawalId, WithdrawalState},
     },
     store::{
-        Context, Store,
+        Store,
         lanes::Lane,
         progress::{BlockMark, Verdict},
     },
@@ -51,7 +51,7 @@ pub(super) fn require_store(url: &str) -> eyre::Result<()> {
 }
 
 /// The withdrawal that a person names.
-pub(super) async fn find(store: &Store, id_or_key: &str) -> eyre::Result<Withdrawal> {
+async fn find(store: &Store, id_or_key: &str) -> eyre::Result<Withdrawal> {
     let wanted = WithdrawalId::parse(id_or_key).unwrap_or_else(|| WithdrawalId::from_key(id_or_key));
     match store.withdrawal(&wanted).await? {
         Some(withdrawal) => Ok(withdrawal),
@@ -59,13 +59,15 @@ pub(super) async fn find(store: &Store, id_or_key: &str) -> eyre::Result<Withdra
     }
 }
 
+/// [`find`] for somebody who looks at it. Whose payment it is is personal: the audit says who looked.
+pub(super) async fn look_at(store: &Store, id_or_key: &str) -> eyre::Result<Withdrawal> {
+    let withdrawal = find(store, id_or_key).await?;
+    super::note(store, "withdrawal.viewed", json!({ "id": withdrawal.id })).await?;
+    Ok(withdrawal)
+}
+
 async fn one(store: &Store, reader: &Reader, id: &str, as_json: bool) -> eyre::Result<()> {
-    let withdrawal = find(store, id).await?;
-    // Whose payment it is is personal: the audit says who looked.
-    let detail = json!({ "id": withdrawal.id, "user": super::user() });
-    let mut seen = store.unit(Context::new("cli", "withdrawal.viewed", detail)).await?;
-    seen.note();
-    seen.commit().await?;
+    let withdrawal = look_at(store, id).await?;
     let view = reader.load(withdrawal).await?;
     if as_json {
         return output::json(&view);

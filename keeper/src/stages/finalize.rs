@@ -12,7 +12,7 @@ mod tests;
 use super::{Line, StageError, Worked};
 use crate::{
     books::{
-        audit::anchors::FORGOTTEN,
+        audit::heads::FORGOTTEN,
         balances::Balances,
         difference::{Class, Difference, Side},
     },

@@ -132,8 +132,14 @@ impl Setup {
         }
     }
 
+    /// Whether the database ever was put back to its copy.
+    pub fn was_restored(&self) -> bool {
+        self.dir.join("restored").exists()
+    }
+
     /// Puts the copy in the database's place.
     pub async fn restore(&self) -> eyre::Result<()> {
+        std::fs::write(self.dir.join("restored"), "")?;
         match &self.database {
             Database::Sqlite => {
                 for file in ["spillway.db", "spillway.db-wal", "spillway.db-shm"] {

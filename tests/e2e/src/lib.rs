@@ -10,6 +10,7 @@
 //! - [`pool`]: a margin pool beside the vault
 //! - [`market`]: pools of Uniswap, Balancer and StableSwap beside the vault
 //! - [`proxy`]: an endpoint before it that misbehaves when told to
+//! - [`tampering`]: what is done to an exported audit, and where that must be found
 //! - [`tiers`]: limits, approvers and keys for orders above the instant tier
 //! - [`chain_audit`]: what the chain says was paid
 //! - [`cases`]: what tests of the keeper have in common
@@ -27,6 +28,7 @@ pub mod orders;
 pub mod pool;
 pub mod postgres;
 pub mod proxy;
+pub mod tampering;
 pub mod tiers;
 pub mod world;
 

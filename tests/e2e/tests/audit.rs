@@ -3,13 +3,14 @@
 // All of this file is a test, its helpers too.
 #![allow(clippy::unwrap_used)]
 
-use alloy::primitives::B256;
+use alloy::primitives::Address;
 use eyre::ensure;
-use serde_json::Value;
-use spillway::books::audit::Entry;
+use serde_json::{Value, json};
+use spillway::books::audit::export;
 use spillway_e2e::{
-    cases::{orders_of, submit},
+    cases::{orders_of, submit, verify_audit},
     keeper::{Database, Keeper, Setup},
+    tampering::AuditFile,
     world::World,
 };
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
@@ -18,11 +19,13 @@ use std::{path::Path, process::Command, time::Duration};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
 const FAST: &str = "[batch]\nwindow = \"200ms\"\n";
 
-/// A keeper that paid orders of all assets and a request, and stopped.
+/// A keeper that paid eight orders and showed them to somebody, and stopped.
 async fn paid(database: Database, world: &World) -> eyre::Result<Setup> {
     let setup = Setup::over(database, world, Path::new(PROGRAM), 2, FAST)?;
     let keeper = Keeper::start_ready(&setup).await?;
     pay(world, &setup, "first").await?;
+    let shown: Value = reqwest::get(setup.api("/v1/withdrawals")).await?.json().await?;
+    assert_eq!(shown["withdrawals"].as_array().map(Vec::len), Some(8));
     keeper.stop()?;
     Ok(setup)
 }
@@ -39,13 +42,14 @@ async fn pay(world: &World, setup: &Setup, name: &str) -> eyre::Result<()> {
     setup.settled(Duration::from_secs(60)).await
 }
 
-/// What a person without configuration and store is told of a file.
-fn verify(file: &Path, world: &World) -> eyre::Result<Value> {
+/// What a person without configuration and store is told of a file, with `more` arguments.
+fn verify_with(file: &Path, world: &World, more: &[&str]) -> eyre::Result<Value> {
     let elsewhere = tempfile::tempdir()?;
     let output = Command::new(PROGRAM)
         .current_dir(elsewhere.path())
         .args(["audit", "verify", "--json", "--rpc", &world.anvil.url(), "--export"])
         .arg(file)
+        .args(more)
         .output()?;
     let said = serde_json::from_slice(&output.stdout);
     let said: Value = said.map_err(|_| eyre::eyre!("{}", String::from_utf8_lossy(&output.stderr)))?;
@@ -53,33 +57,8 @@ fn verify(file: &Path, world: &World) -> eyre::Result<Value> {
     Ok(said)
 }
 
-/// Computes the hashes of all changes from `from` on again, as a forger would who has the whole file.
-fn forge_on(lines: &mut [String], from: usize) -> eyre::Result<()> {
-    let hash_of = |line: &str| -> eyre::Result<B256> {
-        Ok(serde_json::from_str::<Value>(line)?["hash"].as_str().unwrap().parse()?)
-    };
-    let mut prev = if from > 1 { hash_of(&lines[from - 1])? } else { B256::ZERO };
-    let end = lines.len() - 1;
-    for line in &mut lines[from..end] {
-        let mut change: Value = serde_json::from_str(line)?;
-        let text = |key: &str| change[key].as_str().unwrap().to_owned();
-        let (actor, action, detail) = (text("actor"), text("action"), text("detail"));
-        let entry = Entry {
-            seq: change["seq"].as_i64().unwrap(),
-            at: change["at"].as_i64().unwrap(),
-            actor: &actor,
-            action: &action,
-            detail: &detail,
-            digest: text("digest").parse()?,
-        };
-        prev = entry.hash(prev);
-        change["hash"] = prev.to_string().into();
-        *line = change.to_string();
-    }
-    let mut last: Value = serde_json::from_str(&lines[end])?;
-    last["head"] = prev.to_string().into();
-    lines[end] = last.to_string();
-    Ok(())
+fn verify(file: &Path, world: &World) -> eyre::Result<Value> {
+    verify_with(file, world, &[])
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,6 +66,7 @@ async fn an_export_is_verified_with_nothing_but_an_endpoint() -> eyre::Result<()
     let world = World::start(0.5).await?;
     let setup = paid(Database::Sqlite, &world).await?;
     let file = setup.dir.join("audit.jsonl");
+    setup.json(&["explain", "first-0"])?;
     let exported = setup.json(&["audit", "export", &file.to_string_lossy()])?;
     let whole = verify(&file, &world)?;
     assert_eq!((&whole["ok"], &whole["changes"]), (&Value::Bool(true), &exported["changes"]), "{whole}");
@@ -95,33 +75,77 @@ async fn an_export_is_verified_with_nothing_but_an_endpoint() -> eyre::Result<()
     assert!(confirmed > 2, "{whole}");
     assert_eq!(setup.json(&["audit", "verify"])?["ok"], true);
 
-    // Line n holds change n: the header is line 0.
-    let lines: Vec<String> = std::fs::read_to_string(&file)?.lines().map(str::to_owned).collect();
-    let tampered = setup.dir.join("tampered.jsonl");
-    for at in 1..lines.len() - 1 {
-        let mut changed = lines.clone();
-        changed[at] = changed[at].replacen("\"at\":1", "\"at\":2", 1);
-        std::fs::write(&tampered, changed.join("\n") + "\n")?;
-        let said = verify(&tampered, &world)?;
-        assert_eq!(said["broken"]["change"], at, "{said}");
-        let mut fewer = lines.clone();
-        fewer.remove(at);
-        std::fs::write(&tampered, fewer.join("\n") + "\n")?;
-        let said = verify(&tampered, &world)?;
-        assert_eq!(said["broken"]["change"], at, "{said}");
+    let made = AuditFile::read(&file)?;
+    let changes = (1..=made.len()).map(|n| made.change(n)).collect::<eyre::Result<Vec<_>>>()?;
+    for (action, of) in [("withdrawals.viewed", "\"shown\":8"), ("withdrawal.viewed", "\"user\"")] {
+        let noted: Vec<_> = changes.iter().filter(|c| c["action"] == action).collect();
+        assert_eq!(noted.len(), 1, "{action}");
+        assert!(noted[0]["detail"].as_str().unwrap().contains(of), "{}", noted[0]);
     }
-    let cut = &lines[..lines.len() - 1];
-    std::fs::write(&tampered, cut.join("\n") + "\n")?;
-    assert!(verify(&tampered, &world)?["broken"]["what"].as_str().unwrap().contains("cut off"));
+    let tampered = setup.dir.join("tampered.jsonl");
+    let told = |changed: &AuditFile| {
+        changed.write(&tampered)?;
+        verify(&tampered, &world)
+    };
+    for at in 1..=made.len() {
+        let mut changed = made.clone();
+        changed.change_time(at)?;
+        let mut fewer = made.clone();
+        fewer.remove(at);
+        for file in [changed, fewer] {
+            file.write(&tampered)?;
+            let (_, followed) = export::follow(&tampered, |_| {})?;
+            assert_eq!(followed.unwrap_err().change, Some(i64::try_from(at)?));
+        }
+    }
+    let mut changed = made.clone();
+    changed.change_time(2)?;
+    assert_eq!(told(&changed)?["broken"]["change"], 2);
+    let mut half = made.clone();
+    half.break_off();
+    assert!(told(&half)?["broken"]["what"].as_str().unwrap().contains("cut off"));
 
-    // Whoever writes all of history anew cannot write the chain anew.
-    let mut forged = lines.clone();
-    forged[confirmed] = forged[confirmed].replacen("\"at\":1", "\"at\":2", 1);
-    forge_on(&mut forged, confirmed)?;
-    std::fs::write(&tampered, forged.join("\n") + "\n")?;
-    let said = verify(&tampered, &world)?;
-    assert!(said["broken"]["what"].as_str().unwrap().contains("written anew"), "{said}");
-    assert!(said["broken"]["change"].as_u64().unwrap() <= confirmed as u64, "{said}");
+    // Whoever writes all of history anew cannot write the chain anew, whatever the first line says.
+    let mut forged = made.clone();
+    forged.change_time(confirmed)?;
+    forged.forge_from(confirmed)?;
+    for last in [whole["ends"]["block"].clone(), Value::Null] {
+        forged.say("final_block", last)?;
+        let said = told(&forged)?;
+        assert!(said["broken"]["what"].as_str().unwrap().contains("written anew"), "{said}");
+        assert!(said["broken"]["change"].as_u64().unwrap() <= confirmed as u64, "{said}");
+    }
+    // Nor may it leave out what came first.
+    let mut later = made.clone();
+    later.say("deployed_at", whole["ends"]["block"].clone())?;
+    assert_eq!(told(&later)?["ok"], false);
+
+    // A tail that is cut off cannot be proved to be missing: it is told where the file ends, and what it does not cover.
+    let bookings = (1..=made.len()).filter(|n| made.change(*n).unwrap()["action"] == "blocks.final");
+    let last = bookings.last().unwrap();
+    let mut cut = made.clone();
+    cut.cut_after(last - 1)?;
+    assert_eq!(told(&cut)?["broken"]["change"], last, "the first line has the books go on");
+    cut.say("final_block", Value::Null)?;
+    let said = told(&cut)?;
+    assert_eq!((&said["ok"], &said["ends"]["change"]), (&Value::Bool(true), &json!(last - 1)), "{said}");
+    assert_eq!(
+        (&whole["chain"]["later"], &whole["ends"]["change"]),
+        (&json!(0), &whole["changes"]),
+        "{whole}"
+    );
+    assert!(said["ends"]["block"].as_u64() < whole["ends"]["block"].as_u64(), "{said}");
+
+    // That the file is of the vault that is meant is for the person to say.
+    assert!(whole["unchecked"][0].as_str().unwrap().contains("the vault"), "{whole}");
+    let named = |vault: String| verify_with(&file, &world, &["--vault", &vault]);
+    assert!(!named(world.vault().to_string())?["unchecked"].to_string().contains("the vault is"));
+    assert_eq!(named(Address::repeat_byte(7).to_string())?["ok"], false);
+    let mut other = made.clone();
+    other.say("vault", json!(Address::repeat_byte(7)))?;
+    other.write(&tampered)?;
+    let said = setup.json(&["audit", "verify", "--export", &tampered.to_string_lossy()])?;
+    assert!(said["broken"]["what"].as_str().unwrap().contains("the deployment"), "{said}");
     Ok(())
 }
 
@@ -137,8 +161,16 @@ async fn a_past_that_a_restore_lost_is_told_apart(database: Database) -> eyre::R
     pay(&world, &setup, "third").await?;
     let overview: Value = reqwest::get(setup.api("/v1/overview")).await?.json().await?;
     keeper.stop()?;
+    // As it stands it could be written anew: whoever knows of the restore says so.
     let said = setup.json(&["audit", "verify"])?;
-    assert_eq!(said["ok"], true, "{said}");
+    assert_eq!(
+        (&said["ok"], &said["broken"]["change"]),
+        (&false.into(), &said["lost"][0]["change"]),
+        "{said}"
+    );
+    assert_eq!(said["lost"][0]["accepted"], false, "{said}");
+    let said = verify_audit(&setup, &[])?;
+    assert_eq!((&said["ok"], &said["lost"][0]["accepted"]), (&true.into(), &true.into()), "{said}");
     // What the operators' page shows, from the store alone, is what the chain says.
     let audit = &overview["books"]["audit"];
     let anchored = (&audit["ok"], &audit["anchored"]["change"]);

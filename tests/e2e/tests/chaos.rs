@@ -7,7 +7,7 @@
 
 use alloy::{
     eips::BlockNumberOrTag,
-    primitives::{Address, U256, keccak256},
+    primitives::{Address, B256, U256, keccak256},
     providers::{Provider, ext::AnvilApi},
     rpc::types::Filter,
     sol_types::SolEvent,
@@ -16,7 +16,7 @@ use eyre::{OptionExt, WrapErr, ensure};
 use futures::{StreamExt, stream};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::Value;
-use spillway::chain::abi::IVault;
+use spillway::{books::audit::export, chain::abi::IVault};
 use spillway_e2e::{
     anvil::Options,
     cases::{books_hold, hand_in},
@@ -25,6 +25,7 @@ use spillway_e2e::{
     keeper::{Database, Keeper, Setup},
     orders::write_csv_with_deadlines,
     proxy::{Fault, Proxy, Rule},
+    tampering::{AuditFile, Tampered, Verifier},
     world::World,
 };
 use std::{
@@ -47,6 +48,8 @@ const LENGTH: u64 = 20_000;
 const TRIES: usize = 8;
 /// How long the keeper may take to settle everything after that.
 const PATIENCE: Duration = Duration::from_secs(150);
+/// So often an export of the audit is tampered with.
+const TAMPERS: usize = 20;
 /// Runs beside each other.
 const AT_ONCE: usize = 5;
 
@@ -173,6 +176,8 @@ struct Run {
     backed_up: bool,
     /// The highest block that was ever final.
     last_final: u64,
+    /// Draws what is done to the audit at the end.
+    rng: StdRng,
     /// How often the chain was to go back, and how often it did.
     asked_back: u64,
     went_back: u64,
@@ -196,6 +201,7 @@ impl Run {
             requests: 0,
             backed_up: false,
             last_final: 0,
+            rng: StdRng::seed_from_u64(seed),
             asked_back: 0,
             went_back: 0,
         })
@@ -373,6 +379,7 @@ impl Run {
         let verdict = verdict.wrap_err_with(|| format!("{refused:#}"))?;
         ensure!(verdict["ok"] == true, "chain and books differ: {verdict}");
         books_hold(&self.world, &self.setup)?;
+        self.tampers_are_found().await?;
         println!(
             "{} paid, {} claims, {} of {} with a deadline released, {requests} requests, went back {} of {} times, \
              {} calls to send",
@@ -384,6 +391,41 @@ impl Run {
             self.asked_back,
             self.proxy.calls("eth_sendRawTransaction")
         );
+        Ok(())
+    }
+
+    /// Whatever is done to an export of the audit is found at the change where it was done.
+    async fn tampers_are_found(&mut self) -> eyre::Result<()> {
+        let (file, tampered) = (self.setup.dir.join("audit.jsonl"), self.setup.dir.join("tampered.jsonl"));
+        self.setup.json(&["audit", "export", &file.to_string_lossy()])?;
+        let made = AuditFile::read(&file)?;
+        for _ in 0..TAMPERS {
+            let Tampered { what, file, found_at } = made.tamper(&mut self.rng)?;
+            file.write(&tampered)?;
+            let (_, followed) = export::follow(&tampered, |_| {})?;
+            let found = followed.err().and_then(|broken| broken.change);
+            ensure!(found == i64::try_from(found_at).ok(), "{what}: found at {found:?}, not at {found_at}");
+        }
+        // With all hashes computed again the chain alone tells, of what it has confirmed.
+        let verifier = Verifier::of(&file, &self.world).await?;
+        let verify = |file: &Path, accepted: &BTreeSet<B256>| {
+            verifier.verify(file, accepted)?.map_err(|broken| eyre::eyre!("its hashes do not hold: {broken}"))
+        };
+        let lost: BTreeSet<_> = verify(&file, &BTreeSet::new())?.lost.iter().map(|l| l.hash).collect();
+        ensure!(lost.is_empty() || self.setup.was_restored(), "no restore, and {lost:?} say so");
+        let whole = verify(&file, &lost)?;
+        ensure!(whole.broken.is_none(), "the export: {:?}", whole.broken);
+        let n = self.rng.random_range(1..=whole.confirmed.up_to_change);
+        let mut anew = made.clone();
+        anew.change_time(usize::try_from(n)?)?;
+        anew.forge_from(usize::try_from(n)?)?;
+        anew.write(&tampered)?;
+        let told = verify(&tampered, &lost)?;
+        // Where a change that lists heads comes after it, that one is another than was accepted, and may be the first.
+        let found = told.broken.as_ref().and_then(|broken| broken.change);
+        let lists = told.lost.iter().any(|l| Some(l.change) == found && !l.accepted);
+        let in_place = lists || found.is_some_and(|change| change <= n);
+        ensure!(in_place, "written anew from change {n} on: {:?}", told.broken);
         Ok(())
     }
 

@@ -48,7 +48,7 @@ fn served(router: &Router) -> BTreeSet<String> {
 }
 
 /// A key in the store.
-async fn key(api: &Api, scopes: &[Scope], change: impl FnOnce(&mut ApiKey)) -> Secret {
+pub(super) async fn key(api: &Api, scopes: &[Scope], change: impl FnOnce(&mut ApiKey)) -> Secret {
     let secret = Secret::new();
     let mut key = ApiKey {
         id: secret.id.clone(),
@@ -66,7 +66,7 @@ async fn key(api: &Api, scopes: &[Scope], change: impl FnOnce(&mut ApiKey)) -> S
 
 impl Api {
     /// The status of a request, whatever its body.
-    async fn status(&self, method: &Method, path: &str, key: Option<&str>) -> u16 {
+    pub(super) async fn status(&self, method: &Method, path: &str, key: Option<&str>) -> u16 {
         let path = path.replace("{id}", WithdrawalId::from_key("nobody's").as_str());
         let mut request = Request::builder().method(method.clone()).uri(path);
         if let Some(key) = key {

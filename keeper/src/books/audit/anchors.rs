@@ -1,7 +1,6 @@
 //! The hashes of the audit chain that the blockchain holds: each settlement carries the newest one of its time in its
 //! calldata, where nobody can change it afterwards.
 
-use super::change::{Broken, Change};
 use crate::{
     chain::{
         Chain, ChainError,
@@ -11,11 +10,7 @@ use crate::{
     store::{Store, StoreError},
 };
 use alloy::primitives::{Address, B256};
-use serde::Serialize;
-use std::collections::{BTreeMap, HashMap, HashSet};
-
-/// The key in an entry's detail that lists the heads that a restored store met on chain and does not know.
-pub const FORGOTTEN: &str = "forgotten_heads";
+use std::collections::BTreeMap;
 
 /// A settlement on chain and the hash that it carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,73 +18,6 @@ pub struct Anchor {
     pub head: B256,
     pub tx: B256,
     pub block: u64,
-}
-
-/// What the chain confirms.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Confirmed {
-    pub settlements: u64,
-    /// The newest change whose hash is on chain: nothing up to it was changed since. Later ones the chain does not
-    /// know yet.
-    pub up_to_change: i64,
-    /// Settlements of a past that a restore lost; the books say so themselves.
-    pub forgotten: u64,
-    /// Settlements in later blocks than the books know.
-    pub later: u64,
-}
-
-/// Where each hash of the chain stands, gathered while it is followed.
-#[derive(Debug, Default)]
-pub struct Heads {
-    wanted: HashSet<B256>,
-    found: HashMap<B256, i64>,
-    forgotten: HashSet<B256>,
-}
-
-impl Heads {
-    /// Looks for the heads of `anchors`.
-    pub fn wanted(anchors: &[Anchor]) -> Self {
-        let wanted: HashSet<B256> = anchors.iter().map(|a| a.head).collect();
-        let found = wanted.get(&B256::ZERO).map(|zero| (*zero, 0)).into_iter().collect();
-        Self { wanted, found, forgotten: HashSet::new() }
-    }
-
-    pub fn see(&mut self, change: &Change) {
-        if self.wanted.contains(&change.hash) {
-            self.found.insert(change.hash, change.seq);
-        }
-        if change.detail.contains(FORGOTTEN)
-            && let Ok(detail) = serde_json::from_str::<serde_json::Value>(&change.detail)
-            && let Some(heads) = detail[FORGOTTEN].as_array()
-        {
-            let heads = heads.iter().filter_map(|head| head.as_str()?.parse::<B256>().ok());
-            self.forgotten.extend(heads);
-        }
-    }
-
-    /// Holds the anchors up to block `to` against what was seen.
-    pub fn check(&self, anchors: &[Anchor], to: Option<u64>) -> Result<Confirmed, Broken> {
-        let mut confirmed = Confirmed::default();
-        for anchor in anchors {
-            if to.is_none_or(|to| anchor.block > to) {
-                confirmed.later += 1;
-            } else if let Some(seq) = self.found.get(&anchor.head) {
-                confirmed.settlements += 1;
-                confirmed.up_to_change = confirmed.up_to_change.max(*seq);
-            } else if self.forgotten.contains(&anchor.head) {
-                confirmed.forgotten += 1;
-            } else {
-                let Anchor { head, tx, block } = anchor;
-                let whole = confirmed.up_to_change;
-                let what = format!(
-                    "the settlement in transaction {tx} of block {block} carries the head {head}, which no change here \
-                     has: what follows change {whole}, the last that the chain confirms before it, was written anew"
-                );
-                return Err(Broken::at(whole + 1, what));
-            }
-        }
-        Ok(confirmed)
-    }
 }
 
 /// What a reading of the chain found wrong with the reading itself.
@@ -179,7 +107,7 @@ pub struct Last {
     pub ok: bool,
 }
 
-/// Looks at the store alone, and at little of it: [`read`] and [`Heads`] check all against the chain.
+/// Looks at the store alone, and at little of it: [`read`] and [`Heads`](super::heads::Heads) check all against the chain.
 pub async fn last(store: &Store) -> Result<Last, StoreError> {
     let mut last = Last { newest: None, ok: true };
     for settlement in store.last_settlements(LAST).await? {

@@ -8,6 +8,7 @@ use std::fmt;
 
 /// One entry of the audit chain with the rows that it made, in their order. The texts are those of the store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Change {
     pub seq: i64,
     /// Unix milliseconds.
@@ -29,6 +30,7 @@ pub struct Change {
 
 /// A move of a withdrawal or of a batch: one of the two is named, by its row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Transition {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub withdrawal: Option<i64>,
@@ -39,8 +41,17 @@ pub struct Transition {
     pub reason: Option<String>,
 }
 
+impl Transition {
+    /// Whether its line says all of it: of two subjects it names one, and an empty text looks like none.
+    fn is_one(&self) -> bool {
+        let empty = |text: &Option<String>| text.as_ref().is_some_and(String::is_empty);
+        self.withdrawal.is_some() != self.batch.is_some() && !empty(&self.from) && !empty(&self.reason)
+    }
+}
+
 /// Amounts are 64 hexadecimal digits, in the asset's smallest unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Posting {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub withdrawal: Option<i64>,
@@ -52,6 +63,7 @@ pub struct Posting {
 
 /// What a withdrawal asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Terms {
     pub withdrawal: i64,
     pub id: String,
@@ -67,6 +79,7 @@ pub struct Terms {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Request {
     pub id: i64,
     pub owner: String,
@@ -108,7 +121,7 @@ impl Terms {
 impl Change {
     /// Whether its rows are those that were made, as far as its digest says.
     pub fn holds(&self) -> bool {
-        self.made().is(self.digest)
+        self.transitions.iter().all(Transition::is_one) && self.made().is(self.digest)
     }
 
     fn made(&self) -> Digest {
@@ -272,7 +285,7 @@ mod tests {
         let made = chain(6);
         assert_eq!(broken(&made, &made), None);
         type Tamper = (&'static str, fn(&mut Change));
-        let tampers: [Tamper; 11] = [
+        let tampers: [Tamper; 13] = [
             ("time", |c| c.at += 1),
             ("actor", |c| c.actor = "other".to_owned()),
             ("action", |c| c.action = "other".to_owned()),
@@ -280,6 +293,8 @@ mod tests {
             ("digest", |c| c.digest = B256::repeat_byte(1)),
             ("hash", |c| c.hash = B256::repeat_byte(1)),
             ("a transition less", |c| c.transitions.clear()),
+            ("a subject more", |c| c.transitions[0].batch = Some(1)),
+            ("an empty state for none", |c| c.transitions[0].from = Some(String::new())),
             ("a posting more", |c| c.postings.push(c.postings[0].clone())),
             ("an amount", |c| c.postings[0].amount.replace_range(63.., "0")),
             ("a recipient", |c| c.terms[0].recipient = "0xcc".to_owned()),
