@@ -2,9 +2,11 @@
 //!
 //! With each final block the sums are compared ([`compare`]), and behind that each payout ([`step`]). From time to time a
 //! person compares everything from the first block on ([`walked`]). Each difference is classified and says whose it is;
-//! where the chain alone decides, the books follow it by themselves. An outflow that nothing explains stops the asset.
+//! where the chain alone decides, the books follow it by themselves. An outflow that nothing explains stops the asset, until
+//! it is written off or a full comparison does not find it any more: that the sums agree again explains nothing.
 
 mod heal;
+mod lanes;
 mod outflows;
 mod totals;
 mod walk;
@@ -61,15 +63,16 @@ pub async fn compare(line: &Line, balances: &mut Balances, block: Block) -> Resu
         *balances = Balances::counted(&line.store).await?;
         differences = sums(line, balances, block).await?;
     }
+    // Somebody can give what another took: then the sums agree, and it was stolen all the same.
+    let open = line.store.open_differences().await?;
     for asset in line.assets.iter() {
-        let left = differences
-            .iter()
-            .find(|d| d.class == Class::UnknownOutflow && d.asset.as_ref() == Some(&asset.symbol));
-        match left {
+        match differences.iter().chain(&open).find(|d| d.is_outflow_of(&asset.symbol)) {
             Some(difference) => stop(line, asset, difference).await?,
             None => resume(line, asset).await?,
         }
     }
+    differences
+        .extend(open.into_iter().filter(|d| line.assets.iter().any(|asset| d.is_outflow_of(&asset.symbol))));
     let verdict = Verdict { block: block.number, at: now_ms(), ok: differences.is_empty(), differences };
     for difference in &verdict.differences {
         tracing::error!(block = block.number, %difference, "chain and books differ");
@@ -119,20 +122,25 @@ async fn stop(line: &Line, asset: &Asset, difference: &Difference) -> Result<(),
     Ok(unit.commit().await?)
 }
 
-/// Chain and books agree on the asset again.
+/// Chain and books agree on the asset again, and no outflow of it is open.
 async fn resume(line: &Line, asset: &Asset) -> Result<(), StageError> {
     if !line.store.asset_pauses().await?.iter().any(|p| p.asset == asset.address) {
         return Ok(());
     }
     let detail = serde_json::json!({ "asset": asset.symbol });
     let mut unit = line.unit("reconcile", "asset.resumed", detail).await?;
+    // The comparison payout by payout runs beside this one.
+    if unit.has_open_outflow(&asset.symbol).await? {
+        return Ok(());
+    }
     if unit.resume_asset(asset.address).await? {
         tracing::warn!(asset = %asset.symbol, "chain and books agree again: the asset is settled");
     }
     Ok(unit.commit().await?)
 }
 
-/// Books what is missing of an asset as lost: the float bears it. Says how much.
+/// Books what is missing of an asset as lost, and what left and somebody gave back: the float bears it, and a gift in its
+/// place is float too. Says how much.
 pub async fn write_off(
     line: &Line,
     balances: &mut Balances,
@@ -144,14 +152,14 @@ pub async fn write_off(
     // What is named only later would stay open.
     while matches!(step(line).await?, Worked::Yes) {}
     let held = line.chain.vault_balance(asset.address, block.number).await?;
-    let lost = balances.cash(asset.address).saturating_sub(held);
-    let detail = serde_json::json!({
-        "asset": asset.symbol, "amount": lost.to_string(), "block": block.number, "user": who, "reason": why,
-    });
+    let missing = balances.cash(asset.address).saturating_sub(held);
+    let detail =
+        serde_json::json!({ "asset": asset.symbol, "block": block.number, "user": who, "reason": why });
     let mut unit = line.unit("reconcile", "loss.written_off", detail).await?;
+    let lost = unit.close_outflows(&asset.symbol).await?.max(missing);
+    unit.describe("amount", serde_json::json!(lost.to_string()));
     unit.post(asset.address, Sides::LOST, lost).await?;
     unit.post(asset.address, Sides::WRITTEN_OFF, lost).await?;
-    unit.close_outflows(&asset.symbol).await?;
     unit.resume_asset(asset.address).await?;
     unit.commit().await?;
     balances.catch_up(&line.store).await?;
@@ -178,6 +186,9 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
     let new = line.store.put_differences(to, now_ms(), &walk.differences).await?;
     for (difference, _) in walk.differences.iter().zip(new).filter(|(_, new)| *new) {
         tracing::error!(block = to, %difference, "chain and records differ");
+        if let Some(asset) = line.assets.iter().find(|asset| difference.is_outflow_of(&asset.symbol)) {
+            stop(line, asset, difference).await?;
+        }
     }
     let hash = if to == cursor.number { cursor.hash } else { line.chain.block(to).await?.hash };
     line.store.put_mark(MARK, BlockMark { number: to, hash }).await?;

@@ -28,6 +28,7 @@ pub mod cancel;
 pub mod changes;
 pub mod compare;
 pub mod demand;
+mod differences;
 pub mod duties;
 pub mod estimates;
 pub mod facts;

@@ -190,7 +190,7 @@ pub async fn snapshot_state() -> eyre::Result<PathBuf> {
     Ok(Snapshot::prepare().await?.state)
 }
 
-type Pending = alloy::providers::PendingTransactionBuilder<alloy::network::Ethereum>;
+pub type Pending = alloy::providers::PendingTransactionBuilder<alloy::network::Ethereum>;
 
 /// Sends a call as `from`, whose key nobody needs on a local chain.
 pub async fn send(

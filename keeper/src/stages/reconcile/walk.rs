@@ -6,7 +6,7 @@
 mod range;
 mod records;
 
-use super::outflows::Outflows;
+use super::{lanes::Stand, outflows::Outflows};
 use crate::{
     books::difference::{Class, Difference, Side},
     chain::{
@@ -62,8 +62,7 @@ pub struct Walk {
     pub payouts: u64,
     pub flows: BTreeMap<Address, Flow>,
     pub runs: BTreeMap<Address, BTreeMap<u64, Run>>,
-    /// Numbers that each lane gave up or used, and so its next.
-    pub next: BTreeMap<Address, u64>,
+    pub lanes: BTreeMap<Address, Stand>,
     /// Requests that the chain saw the end of.
     pub ended: BTreeSet<u64>,
     /// Unclaimed, by asset and recipient.
@@ -142,10 +141,10 @@ impl Walk {
                 add(self.claims.entry(e.asset).or_default().entry(e.recipient).or_default(), e.amount);
             }
             IVaultEvents::LaneEnabled(e) => {
-                self.next.entry(e.lane).or_insert(e.next);
+                self.lanes.entry(e.lane).or_insert(Stand { next: e.next, head: Some(e.head) });
             }
             IVaultEvents::Voided(e) => {
-                self.next.insert(e.lane, e.first + e.count);
+                self.lanes.insert(e.lane, Stand { next: e.first + e.count, head: Some(e.head) });
             }
             IVaultEvents::Settled(e) => self.settled(range, moment, outflows, log, e.into()).await?,
             IVaultEvents::Requested(e) => self.requested(range, e),
@@ -184,7 +183,9 @@ impl Walk {
     ) -> Result<(), StageError> {
         let bytes = range.calldata(log.tx)?;
         let payouts = calldata::payouts(bytes).unwrap_or_default();
+        let mut after = Stand { next: event.first + event.count, head: None };
         let Some(asset) = payouts.first().map(|payout| payout.asset) else {
+            self.lanes.insert(event.lane, after);
             let what = "a settlement that cannot be read: no keeper sent it";
             self.say(Class::UnknownOutflow, Side::Chain, format!("transaction {}", log.tx), what);
             return Ok(());
@@ -193,7 +194,8 @@ impl Walk {
         let batch = moment.settled_batch(event.lane, event.first, head).await?;
         let run = Run { count: event.count, batch: batch.as_ref().map(|b| b.row) };
         self.runs.entry(event.lane).or_default().insert(event.first, run);
-        self.next.insert(event.lane, event.first + event.count);
+        after.head = Some(head);
+        self.lanes.insert(event.lane, after);
         let failed = range.failed(log.tx, event.lane);
         let mut records = Records::load(moment, batch.as_ref(), event, &payouts).await?;
         let odd_before = self.differences.len();
