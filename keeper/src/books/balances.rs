@@ -5,7 +5,7 @@ use crate::{
     store::{Context, Store, StoreError, progress::Posting},
 };
 use alloy::primitives::Address;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// The sums of all postings up to a row. Adding the newer ones is cheap, and the store keeps a copy from time to time,
 /// so that a start adds few; nothing is lost by starting over.
@@ -65,6 +65,11 @@ impl Balances {
         unit.commit().await?;
         self.kept_to = self.last_row;
         Ok(())
+    }
+
+    /// All assets that anything was posted of.
+    pub fn assets(&self) -> BTreeSet<Address> {
+        self.sums.keys().map(|(asset, _)| *asset).collect()
     }
 
     /// What the vault holds: the balance of `Cash`.

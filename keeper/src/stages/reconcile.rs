@@ -22,6 +22,7 @@ use crate::{
     domain::{amount::Amount, asset::Asset, ledger::Sides},
     store::progress::{BlockMark, Verdict},
 };
+use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 use walk::Walk;
@@ -195,6 +196,14 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
     Ok(Worked::Yes)
 }
 
+/// What [`walked`] saw.
+#[derive(Clone, Debug)]
+pub struct Walked {
+    pub report: Report,
+    /// The lanes that the chain ever enabled.
+    pub lanes: Vec<Address>,
+}
+
 /// A walk that was interrupted.
 #[derive(Serialize, Deserialize)]
 struct Kept {
@@ -214,7 +223,7 @@ pub async fn walked(
     from: Option<u64>,
     free: bool,
     progress: impl Fn(u64, u64),
-) -> eyre::Result<Report> {
+) -> eyre::Result<Walked> {
     let mut moment = line.store.moment().await?;
     let Some(cursor) = moment.cursor().await? else {
         eyre::bail!("no block is in the books yet; start the keeper, or wait for the first final block");
@@ -253,7 +262,10 @@ pub async fn walked(
         line.store.replace_differences(to, now_ms(), &open).await?;
     }
     let ok = walk.differences.iter().all(|d| d.healed);
-    Ok(Report { ok, from: first, block: to, payouts: Some(walk.payouts), differences: walk.differences })
+    let lanes = walk.lanes.into_keys().collect();
+    let report =
+        Report { ok, from: first, block: to, payouts: Some(walk.payouts), differences: walk.differences };
+    Ok(Walked { report, lanes })
 }
 
 /// Money that came in without an event is float, where nothing else differs: then it is not a posting that is missing.

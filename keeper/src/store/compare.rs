@@ -91,9 +91,6 @@ pub struct RecordPosting {
     pub amount: String,
 }
 
-/// For a person with a database client too.
-const WHAT_THE_CHAIN_KNOWS: &str = include_str!("../../queries/what_the_chain_knows.sql");
-
 /// Withdrawals whose postings or transitions say something else than their record. `t` is the last transition.
 const AT_ODDS: &str = "\
 SELECT row_id FROM (SELECT w.row_id, w.state, w.amount, w.asset, \
@@ -115,18 +112,6 @@ impl Store {
     /// Everything as it is now.
     pub async fn moment(&self) -> Result<Moment, StoreError> {
         Ok(Moment { engine: self.engine, tx: self.snapshot().await? })
-    }
-
-    /// Everything here that the chain knows too, in lines: payouts of orders by lane and number, and requests. Two stores
-    /// of one vault at one block have the same.
-    pub async fn what_the_chain_knows(&self) -> Result<Vec<String>, StoreError> {
-        let mut lines = Vec::new();
-        let mut rows = sqlx::query(WHAT_THE_CHAIN_KNOWS).fetch(&self.reader);
-        while let Some(row) = rows.try_next().await? {
-            lines.push(row.text("line")?);
-        }
-        lines.sort_unstable();
-        Ok(lines)
     }
 
     /// How far a comparison of this name has come.

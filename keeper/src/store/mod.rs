@@ -37,6 +37,7 @@ pub mod grants;
 mod history;
 pub mod holder;
 pub mod integrity;
+mod known;
 pub mod lanes;
 pub mod leases;
 pub mod listing;

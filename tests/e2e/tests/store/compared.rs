@@ -89,7 +89,13 @@ pub(super) async fn rebuilt(store: &Store) -> eyre::Result<()> {
     }
     let requests: Vec<_> = known.iter().filter(|line| line.starts_with("request 4 ")).collect();
     assert!(matches!(requests[..], [one] if one.ends_with(" open")), "{requests:?}");
-    assert_eq!(payouts.len() + requests.len(), known.len(), "{known:?}");
+    let lanes: Vec<_> = known.iter().filter(|line| line.starts_with("lane ")).collect();
+    assert!(matches!(lanes[..], [one] if one.contains(&format!("{LANE:#x} "))), "{lanes:?}");
+    for account in ["cash", "depositors", "requests", "claims"] {
+        let of = |line: &&String| line.starts_with("balance ") && line.contains(account);
+        let lines = known.iter().filter(of).count();
+        assert!(lines > 0 && lines * 4 + payouts.len() + requests.len() + 1 == known.len(), "{known:?}");
+    }
 
     store.renew_leases().await?;
     let runs = store.holds().await;
