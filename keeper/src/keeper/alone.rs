@@ -7,6 +7,7 @@ use crate::{
     config::Config,
     deployment::Deployment,
     domain::amount::Amount,
+    margin::pools,
     stages::{
         Line, StageError, Worked, fence, finalize,
         reconcile::{self, Report, Walked},
@@ -44,7 +45,9 @@ pub async fn reconcile_once(
                 Err(StageError::Chain(ChainError::Forked { .. } | ChainError::Missing(_))) => None,
                 Err(error) => return Err(error.into()),
             };
-            let mut report = reconcile::walked(line, scope.from, at.is_some(), progress).await?.report;
+            let pools = pools::configured(&config.margin, &line.chain).await?;
+            let mut report =
+                reconcile::walked(line, &pools, scope.from, at.is_some(), progress).await?.report;
             if let Some(at) = at {
                 reconcile::receive_donations(line, &mut balances, at, &mut report).await?;
                 reconcile::compare(line, &mut balances, at).await?;
@@ -139,7 +142,8 @@ pub async fn recover(
         let mut balances = Balances::default();
         finalize::receive_float(line, &mut balances, last_final).await?;
         reconcile::compare(line, &mut balances, last_final).await?;
-        let Walked { report, lanes } = reconcile::walked(line, None, true, progress).await?;
+        let pools = pools::configured(&config.margin, &line.chain).await?;
+        let Walked { report, lanes } = reconcile::walked(line, &pools, None, true, progress).await?;
         fence::take_in(line, lanes, last_final).await?;
         let rebuilt = line.store.what_the_chain_knows().await?;
         let compared = match other {

@@ -7,7 +7,9 @@
 
 mod heal;
 mod lanes;
+mod limits;
 mod outflows;
+mod pools;
 mod totals;
 mod walk;
 
@@ -216,10 +218,12 @@ struct Kept {
 /// So often an interrupted walk is kept.
 const KEEP_EVERY: Duration = Duration::from_secs(5);
 
-/// Compares each payout, balance, claim and lane from the vault's first block to the last that is in the books; each
-/// payout only, when it begins later. `free`: no keeper runs here, so what the chain decides may be booked.
+/// Compares each payout, balance, claim, lane and limit from the vault's first block to the last that is in the books, and
+/// the margin pools there; each payout only, when it begins later. `free`: no keeper runs here, so what the chain decides
+/// may be booked.
 pub async fn walked(
     line: &Line,
+    margin_pools: &[Address],
     from: Option<u64>,
     free: bool,
     progress: impl Fn(u64, u64),
@@ -231,7 +235,7 @@ pub async fn walked(
     let tip = line.chain.tip().await?.number;
     let to = cursor.number.min(tip);
     let first = from.unwrap_or(line.deployed_at);
-    let (mut at, mut walk) = (first, Walk::default());
+    let (mut at, mut walk) = (first, if from.is_none() { Walk::whole() } else { Walk::default() });
     if from.is_none()
         && let Some(kept) = kept(line, to).await?
     {
@@ -253,6 +257,7 @@ pub async fn walked(
     }
     if from.is_none() {
         walk.finish(&line.chain, &line.assets, &mut moment, to).await?;
+        walk.differences.extend(pools::compare(&line.chain, &line.assets, margin_pools, to).await?);
     }
     drop(moment);
     if free && from.is_none() {

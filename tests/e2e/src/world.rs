@@ -209,6 +209,26 @@ pub async fn send(
     Ok(provider.send_transaction(request).await?)
 }
 
+/// Sends a token from any account; the next block asks nobody for a fee, because contracts pay none.
+pub async fn transfer(
+    provider: &DynProvider,
+    token: Address,
+    from: Address,
+    to: Address,
+    amount: U256,
+) -> eyre::Result<Pending> {
+    provider.anvil_set_next_block_base_fee_per_gas(0).await?;
+    let transfer = TestToken::transferCall { to, amount }.abi_encode();
+    let request = TransactionRequest::default()
+        .with_from(from)
+        .with_to(token)
+        .with_input(transfer)
+        .with_gas_limit(200_000)
+        .with_max_fee_per_gas(0)
+        .with_max_priority_fee_per_gas(0);
+    Ok(provider.send_transaction(request).await?)
+}
+
 pub fn amount_of_ether(whole: u64) -> U256 {
     U256::from(whole) * U256::from(10).pow(U256::from(18))
 }

@@ -8,10 +8,9 @@
 mod corruption;
 
 use alloy::{
-    primitives::{Address, Bytes, U256, keccak256},
+    primitives::{Address, Bytes, U256, keccak256, uint},
     providers::{Provider, ext::AnvilApi},
-    rpc::types::TransactionRequest,
-    sol_types::SolCall,
+    sol_types::{SolCall, SolValue},
 };
 use corruption::{Corruption, Found, Ground};
 use eyre::{OptionExt, ensure};
@@ -31,9 +30,9 @@ use spillway_e2e::{
     chain_audit::Expected,
     eventually,
     keeper::{Database, Keeper, Setup},
-    world::{DEPLOYER, Pending, TestToken, World, send},
+    world::{DEPLOYER, LANES, TestToken, World, send, transfer},
 };
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 use tokio::{runtime::Handle, task::JoinSet};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
@@ -134,26 +133,6 @@ async fn random_corruptions_of_the_database_are_each_found_and_called_what_they_
     Ok(())
 }
 
-/// Sends a token from any account; the next block asks nobody for a fee, because the vault has no key and pays none.
-async fn transfer(
-    world: &World,
-    token: Address,
-    from: Address,
-    to: Address,
-    amount: U256,
-) -> eyre::Result<Pending> {
-    world.provider().anvil_set_next_block_base_fee_per_gas(0).await?;
-    let transfer = TestToken::transferCall { to, amount }.abi_encode();
-    let request = TransactionRequest::default()
-        .from(from)
-        .to(token)
-        .input(Bytes::from(transfer).into())
-        .gas_limit(200_000)
-        .max_fee_per_gas(0)
-        .max_priority_fee_per_gas(0);
-    Ok(world.provider().send_transaction(request).await?)
-}
-
 /// Money and blocks that come and go on chain, at random.
 #[tokio::test(flavor = "multi_thread")]
 async fn random_corruptions_of_the_chain_are_each_found_and_called_what_they_are() -> eyre::Result<()> {
@@ -192,7 +171,7 @@ async fn random_corruptions_of_the_chain_are_each_found_and_called_what_they_are
             chain.anvil_mine(Some(1), None).await?;
             ensure!(sent.get_receipt().await?.status(), "the transfer reverted");
         } else {
-            let sent = transfer(&world, asset.address, from, to, amount).await?;
+            let sent = transfer(chain, asset.address, from, to, amount).await?;
             chain.anvil_mine(Some(1), None).await?;
             ensure!(sent.get_receipt().await?.status(), "the transfer reverted");
         }
@@ -210,6 +189,26 @@ async fn random_corruptions_of_the_chain_are_each_found_and_called_what_they_are
             setup.json(&["reconcile", "--write-off", &asset.symbol, "--reason", "a test took it"])?;
         ensure!(booked["lost"] == amount.to_string(), "seed {seed}, {n}: {booked}");
     }
+    // What no event says: a lane that stands elsewhere, and a bucket that was filled.
+    let lane = LANES[0].0;
+    flip(&world, (lane, VAULT_STORAGE).abi_encode(), 200).await?;
+    flip(&world, (world.asset("TUSD").address, VAULT_STORAGE + U256::ONE).abi_encode(), 128 + 24).await?;
+    chain.anvil_mine(Some(8), None).await?;
+    let report = reconcile(&setup, None, true).await?;
+    let found: BTreeSet<_> = report.differences.iter().map(|d| (d.class, d.subject.clone())).collect();
+    let odd = [format!("lane {lane} on chain"), "limit of TUSD".to_owned()];
+    ensure!(found == odd.map(|subject| (Class::State, subject)).into(), "{report:?}");
+    Ok(())
+}
+
+/// `VaultStorage.STORAGE`: the lanes by address; in the next slot the assets, each beginning with its `Hot`.
+const VAULT_STORAGE: U256 = uint!(0x95e2cca9ad2449ce3d9a8dcf9e6c5c2f28dd677809853e6aef4668ad09818800_U256);
+
+/// Changes a bit of a slot of the vault, in a mapping.
+async fn flip(world: &World, key: Vec<u8>, bit: usize) -> eyre::Result<()> {
+    let (chain, slot) = (world.provider(), keccak256(key).into());
+    let word = chain.get_storage_at(world.vault(), slot).await? ^ (U256::ONE << bit);
+    ensure!(chain.anvil_set_storage_at(world.vault(), slot, word.into()).await?, "it was not set");
     Ok(())
 }
 
@@ -227,7 +226,7 @@ async fn an_outflow_that_nothing_explains_stops_the_asset_alone() -> eyre::Resul
     let (chain, tdai) = (world.provider(), world.asset("TDAI").address);
     chain.anvil_set_interval_mining(0).await?;
     let thief = Address::repeat_byte(0x66);
-    let taken = transfer(&world, tdai, world.vault(), thief, U256::from(11)).await?;
+    let taken = transfer(chain, tdai, world.vault(), thief, U256::from(11)).await?;
     let mint = TestToken::mintCall { to: world.vault(), amount: U256::from(11) }.abi_encode();
     let given = send(chain, DEPLOYER, tdai, U256::ZERO, mint.into()).await?;
     chain.anvil_mine(Some(1), None).await?;

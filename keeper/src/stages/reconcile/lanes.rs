@@ -62,6 +62,7 @@ impl Walk {
         }
         let all: BTreeSet<Address> =
             self.lanes.keys().copied().chain(books.iter().map(|l| l.address)).collect();
+        let mut odd = BTreeSet::new();
         for lane in all {
             let told = self.lanes.get(&lane).copied();
             let says = chain.lane(lane, at).await?.position;
@@ -71,12 +72,14 @@ impl Walk {
                 let told = told.map_or_else(|| "nowhere".to_owned(), |stand| stand.to_string());
                 let what = format!("the chain has it at {}, its events lead to {told}", Stand::at(says));
                 self.say(Class::State, Side::Chain, format!("lane {lane} on chain"), what);
+                odd.insert(lane);
             }
         }
         for lane in books {
             // What is fenced gives out no numbers, and is put where the chain is when its void is final. At 0 it was not
-            // enabled yet when it was taken in.
-            if lane.fencing_since.is_some() || lane.position.next == 0 {
+            // enabled yet when it was taken in. The books follow the chain, where that is odd.
+            let is_placed = lane.fencing_since.is_none() && lane.position.next != 0;
+            if !is_placed || odd.contains(&lane.address) {
                 continue;
             }
             let genesis = LanePosition::genesis(chain.chain_id, chain.vault, lane.address);

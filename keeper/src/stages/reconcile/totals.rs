@@ -62,6 +62,7 @@ impl Walk {
         self.claims(chain, assets, at).await?;
         if !reorged {
             self.compare_lanes(chain, moment, at).await?;
+            self.compare_limits(chain, assets, at).await?;
         }
         Ok(())
     }
