@@ -1,6 +1,6 @@
 -- What a store has of what the chain knows too, a line each: the payouts of orders by lane and number, whether a batch here
 -- made them or they were found on chain, and the requests. Two stores of one vault at one block give the same lines. Runs on
--- SQLite and PostgreSQL.
+-- SQLite and PostgreSQL. `spillway recover --compare` adds lanes and balances, whose sums have 256 bits.
 SELECT 'payout ' || p.lane || '/' || CAST(p.number AS TEXT) || ' ' || p.reference || ' ' || p.asset || ' ' || p.recipient
     || ' ' || p.amount || ' ' || p.outcome || ' ' || p.tx AS line
 FROM (

@@ -5,7 +5,7 @@ use crate::{
     store::{Context, Store, StoreError, progress::Posting},
 };
 use alloy::primitives::Address;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// The sums of all postings up to a row. Adding the newer ones is cheap, and the store keeps a copy from time to time,
 /// so that a start adds few; nothing is lost by starting over.
@@ -67,10 +67,21 @@ impl Balances {
         Ok(())
     }
 
+    /// All assets that anything was posted of.
+    pub fn assets(&self) -> BTreeSet<Address> {
+        self.sums.keys().map(|(asset, _)| *asset).collect()
+    }
+
     /// What the vault holds: the balance of `Cash`.
     pub fn cash(&self, asset: Address) -> Amount {
-        let sum = self.sum(asset, Account::Cash);
-        sum.debits.saturating_sub(sum.credits)
+        self.balance(asset, Account::Cash)
+    }
+
+    /// The balance of an account on its own side: debits less credits where it says where money is, and the other way round
+    /// where it says whose it is. Zero where it stands on the other side.
+    pub fn balance(&self, asset: Address, account: Account) -> Amount {
+        let Sum { debits, credits } = self.sum(asset, account);
+        if account.is_debit() { debits.saturating_sub(credits) } else { credits.saturating_sub(debits) }
     }
 
     /// What the vault holds beyond what these books know of, when it holds `held`. Books that are rebuilt know payouts
@@ -80,17 +91,11 @@ impl Balances {
         (held + sum.credits).saturating_sub(sum.debits)
     }
 
-    /// What is owed on an account: credits less debits.
-    pub fn owed(&self, asset: Address, account: Account) -> Amount {
-        let sum = self.sum(asset, account);
-        sum.credits.saturating_sub(sum.debits)
-    }
-
     /// What the chain counts as liabilities: depositors, requests and claims.
     pub fn liabilities(&self, asset: Address) -> Amount {
         [Account::Depositors, Account::Requests, Account::Claims]
             .into_iter()
-            .map(|account| self.owed(asset, account))
+            .map(|account| self.balance(asset, account))
             .sum()
     }
 

@@ -1,6 +1,6 @@
 //! A difference between intake, ledger and chain: what it is, whose it is, and what to do.
 
-use crate::domain::asset::Asset;
+use crate::domain::{amount::Amount, asset::Asset};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -62,10 +62,13 @@ pub enum Owner {
 pub struct Difference {
     pub class: Class,
     pub side: Side,
-    /// `withdrawal wd_...`, `payout LANE/NUMBER`, `batch 7`, `change 12`, `asset TUSD`, `transaction 0x...`, ...
+    /// `withdrawal wd_...`, `payout LANE/NUMBER`, `batch 7`, `change 12`, `asset TUSD`, `TUSD in transaction 0x...`, ...
     pub subject: String,
     /// Its symbol, where the difference is about one asset's balance.
     pub asset: Option<String>,
+    /// How much left, of an unknown outflow: units of the asset.
+    #[serde(default, with = "units", skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Amount>,
     /// What each side says.
     pub what: String,
     pub owner: Owner,
@@ -82,6 +85,7 @@ impl Difference {
             side,
             subject: subject.into(),
             asset: None,
+            amount: None,
             what: what.into(),
             owner,
             next_step: next_step.to_owned(),
@@ -93,8 +97,43 @@ impl Difference {
         Self { asset: Some(asset.symbol.clone()), ..self }
     }
 
+    /// So much of an asset left the vault, and nothing that is known says why.
+    pub fn outflow(
+        asset: &Asset,
+        amount: Amount,
+        subject: impl Into<String>,
+        what: impl Into<String>,
+    ) -> Self {
+        let outflow = Self::new(Class::UnknownOutflow, Side::Chain, subject, what).of(asset);
+        Self { amount: Some(amount), ..outflow }
+    }
+
+    /// Whether money of the asset of this symbol left the vault for no known reason.
+    pub fn is_outflow_of(&self, symbol: &str) -> bool {
+        self.class == Class::UnknownOutflow && self.asset.as_deref() == Some(symbol)
+    }
+
     pub fn healed(self) -> Self {
         Self { healed: true, ..self }
+    }
+}
+
+/// Units as decimal digits: a JSON number would lose some.
+mod units {
+    use super::Amount;
+    use alloy::primitives::U256;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub fn serialize<S: Serializer>(amount: &Option<Amount>, to: S) -> Result<S::Ok, S::Error> {
+        match amount {
+            Some(amount) => to.collect_str(amount),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Amount>, D::Error> {
+        let Some(digits) = Option::<String>::deserialize(from)? else { return Ok(None) };
+        U256::from_str_radix(&digits, 10).map(|units| Some(Amount(units))).map_err(de::Error::custom)
     }
 }
 
@@ -148,6 +187,11 @@ impl Class {
             Self::History => (
                 Owner::Security,
                 "`spillway audit verify`: somebody changed rows; restore a backup from before",
+            ),
+            Self::State if side == Side::Chain => (
+                Owner::Security,
+                "ask another endpoint: one leaves events out, or answers wrongly; when all say the same, the vault does \
+                 what its code does not say, and a guardian pauses it",
             ),
             Self::MissingOnChain if side != Side::Ledger => (
                 Owner::Security,

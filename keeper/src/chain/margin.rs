@@ -4,6 +4,7 @@
 //! events are a decisive read, because what one endpoint left out would never be looked for again.
 
 use super::{Block, Chain, ChainError, or_refusal};
+use crate::domain::amount::Amount;
 use alloy::{
     eips::BlockId,
     primitives::{Address, U256, aliases::U40},
@@ -70,6 +71,7 @@ sol! {
         function underlying() external view returns (address);
         function collateral() external view returns (address);
         function freeOf(address account) external view returns (uint256);
+        function held() external view returns (uint256);
         function insurance() external view returns (uint256);
         function nakedCalls() external view returns (uint256);
         function rules() external view returns (Rules memory);
@@ -110,6 +112,13 @@ pub struct PoolFacts {
     pub insurance: U256,
     /// Calls short beyond those long in the same book, with 18 decimals.
     pub naked_calls: U256,
+}
+
+/// All that a pool owes, in units of its collateral: balances, pots, stranded withdrawals and the insurance fund.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolOwes {
+    pub collateral: Address,
+    pub held: Amount,
 }
 
 impl PoolFacts {
@@ -169,6 +178,21 @@ impl Chain {
             insurance: pool.insurance().block(at).call().await?,
             naked_calls: pool.nakedCalls().block(at).call().await?,
         })
+    }
+
+    /// What a pool owes at a block; none before it was made. A decisive read.
+    pub async fn margin_held(&self, pool: Address, at: u64) -> Result<Option<PoolOwes>, ChainError> {
+        let ask = |endpoint: Arc<super::Endpoint>| async move {
+            let block = BlockId::number(at);
+            if endpoint.provider.get_code_at(pool).block_id(block).await?.is_empty() {
+                return Ok(None);
+            }
+            let pool = IMarginPool::new(pool, endpoint.provider.clone());
+            let collateral = pool.collateral().block(block).call().await?;
+            let held = Amount(pool.held().block(block).call().await?);
+            Ok(Some(PoolOwes { collateral, held }))
+        };
+        self.pool.agree(&format!("what the margin pool {pool} owes at block {at}"), at, ask).await
     }
 
     /// The books whose options, margin or auction changed in blocks `from..=to`.

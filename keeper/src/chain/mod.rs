@@ -164,6 +164,8 @@ struct RawLog {
 #[derive(Clone, Debug)]
 pub struct VaultLog {
     pub block: u64,
+    /// Of its block, in unix seconds; none where the endpoint does not say it.
+    pub timestamp: Option<u64>,
     pub tx: B256,
     pub event: IVault::IVaultEvents,
 }
@@ -426,8 +428,9 @@ impl Chain {
                 let tx = log.transaction_hash.unwrap_or_default();
                 let block = log.block_number.unwrap_or_default();
                 let index = log.log_index.unwrap_or_default();
+                let timestamp = log.block_timestamp;
                 match IVault::IVaultEvents::decode_log(&log.inner) {
-                    Ok(event) => Some(Ok(VaultLog { block, tx, event: event.data })),
+                    Ok(event) => Some(Ok(VaultLog { block, timestamp, tx, event: event.data })),
                     Err(_) if is_administrative(log.topic0()) => None,
                     Err(_) => Some(Err(ChainError::UnknownEvent { tx, index })),
                 }

@@ -1,12 +1,16 @@
 //! The vault's state for readers: what it holds, what may leave, what is paused.
 
 use super::{
-    Block, Chain, ChainError,
+    Block, Chain, ChainError, Endpoint,
     abi::IVault::{self, Limit, Scope},
 };
 use crate::domain::amount::Amount;
-use alloy::{eips::BlockId, primitives::Address};
+use alloy::{
+    eips::BlockId,
+    primitives::{Address, U256},
+};
 use futures::future::{try_join_all, try_join3};
+use std::sync::Arc;
 
 /// The vault at one block.
 #[derive(Clone, Debug)]
@@ -57,6 +61,13 @@ impl From<IVault::LimitState> for Bucket {
     }
 }
 
+/// An asset's limits, and when the bucket of its units is full, in unix seconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitsOnChain {
+    pub set: IVault::AssetLimits,
+    pub full_at: U256,
+}
+
 /// All scopes, in the order of the contract.
 pub const SCOPES: [(Scope, &str); 5] = [
     (Scope::Everything, "everything"),
@@ -70,6 +81,17 @@ impl Chain {
     /// An asset's limits as they are set now.
     pub async fn asset_limits(&self, asset: Address) -> Result<IVault::AssetLimits, ChainError> {
         Ok(IVault::new(self.vault, self.provider.clone()).assetLimits(asset).call().await?)
+    }
+
+    /// An asset's limits at a block: a decisive read.
+    pub async fn limits(&self, asset: Address, at: u64) -> Result<LimitsOnChain, ChainError> {
+        let ask = |endpoint: Arc<Endpoint>| async move {
+            let (vault, block) = (self.contract(&endpoint), BlockId::number(at));
+            let set = vault.assetLimits(asset).block(block).call().await?;
+            let state = vault.limitState(asset, Limit::Asset).block(block).call().await?;
+            Ok(LimitsOnChain { set, full_at: state.fullAt })
+        };
+        self.pool.agree(&format!("the limits of {asset} at block {at}"), at, ask).await
     }
 
     /// The vault's state at `block`, of the assets given. Ordinary reads: nothing is decided by them.

@@ -7,9 +7,10 @@ use crate::{
     config::Config,
     deployment::Deployment,
     domain::amount::Amount,
+    margin::pools,
     stages::{
-        Line, StageError, Worked, finalize,
-        reconcile::{self, Report},
+        Line, StageError, Worked, fence, finalize,
+        reconcile::{self, Report, Walked},
     },
     store::{Store, StoreError, holder::Holder, leases::LINE},
 };
@@ -44,7 +45,9 @@ pub async fn reconcile_once(
                 Err(StageError::Chain(ChainError::Forked { .. } | ChainError::Missing(_))) => None,
                 Err(error) => return Err(error.into()),
             };
-            let mut report = reconcile::walked(line, scope.from, at.is_some(), progress).await?;
+            let pools = pools::configured(&config.margin, &line.chain).await?;
+            let mut report =
+                reconcile::walked(line, &pools, scope.from, at.is_some(), progress).await?.report;
             if let Some(at) = at {
                 reconcile::receive_donations(line, &mut balances, at, &mut report).await?;
                 reconcile::compare(line, &mut balances, at).await?;
@@ -139,14 +142,16 @@ pub async fn recover(
         let mut balances = Balances::default();
         finalize::receive_float(line, &mut balances, last_final).await?;
         reconcile::compare(line, &mut balances, last_final).await?;
-        let report = reconcile::walked(line, None, true, progress).await?;
+        let pools = pools::configured(&config.margin, &line.chain).await?;
+        let Walked { report, lanes } = reconcile::walked(line, &pools, None, true, progress).await?;
+        fence::take_in(line, lanes, last_final).await?;
         let rebuilt = line.store.what_the_chain_knows().await?;
         let compared = match other {
             Some(url) => Some(compare(&rebuilt, &Store::connect(url).await?.what_the_chain_knows().await?)),
             None => None,
         };
-        let requests = rebuilt.iter().filter(|line| line.starts_with("request")).count() as u64;
-        let payouts = rebuilt.len() as u64 - requests;
+        let count = |of: &str| rebuilt.iter().filter(|line| line.starts_with(of)).count() as u64;
+        let (payouts, requests) = (count("payout "), count("request "));
         Ok(Recovered { block: last_final.number, payouts, requests, report, compared })
     })
     .await

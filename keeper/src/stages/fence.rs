@@ -16,6 +16,26 @@ use crate::{
 };
 use alloy::primitives::{Address, Bytes};
 
+/// Takes the lanes that settled before into books that were built anew, whoever has their keys: what else was sent there is
+/// unknown, so they are fenced. To be called when the books are at `block`.
+pub async fn take_in(line: &Line, lanes: Vec<Address>, block: Block) -> Result<(), StageError> {
+    let known = line.store.lanes().await?;
+    let mut unit = line.unit("fence", "lanes.taken_in", serde_json::json!({ "lanes": lanes })).await?;
+    let now = unit.at();
+    for address in lanes {
+        let position = line.chain.lane(address, block.number).await?.position;
+        if position.next <= 1 || known.iter().any(|lane| lane.address == address) {
+            continue;
+        }
+        // What may be in flight above it is counted when the fence ends.
+        let nonce = line.chain.nonce(address, block.number).await?;
+        let fencing_since = Some(now);
+        let lane = Lane { address, nonce, position, fencing_since, gas_needed: None, reviewed: false };
+        unit.add_lane(&lane).await?;
+    }
+    Ok(unit.commit().await?)
+}
+
 /// What the start found, in words.
 pub type Findings = Vec<String>;
 

@@ -2,10 +2,14 @@
 //!
 //! With each final block the sums are compared ([`compare`]), and behind that each payout ([`step`]). From time to time a
 //! person compares everything from the first block on ([`walked`]). Each difference is classified and says whose it is;
-//! where the chain alone decides, the books follow it by themselves. An outflow that nothing explains stops the asset.
+//! where the chain alone decides, the books follow it by themselves. An outflow that nothing explains stops the asset, until
+//! it is written off or a full comparison does not find it any more: that the sums agree again explains nothing.
 
 mod heal;
+mod lanes;
+mod limits;
 mod outflows;
+mod pools;
 mod totals;
 mod walk;
 
@@ -20,6 +24,7 @@ use crate::{
     domain::{amount::Amount, asset::Asset, ledger::Sides},
     store::progress::{BlockMark, Verdict},
 };
+use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 use walk::Walk;
@@ -61,15 +66,16 @@ pub async fn compare(line: &Line, balances: &mut Balances, block: Block) -> Resu
         *balances = Balances::counted(&line.store).await?;
         differences = sums(line, balances, block).await?;
     }
+    // Somebody can give what another took: then the sums agree, and it was stolen all the same.
+    let open = line.store.open_differences().await?;
     for asset in line.assets.iter() {
-        let left = differences
-            .iter()
-            .find(|d| d.class == Class::UnknownOutflow && d.asset.as_ref() == Some(&asset.symbol));
-        match left {
+        match differences.iter().chain(&open).find(|d| d.is_outflow_of(&asset.symbol)) {
             Some(difference) => stop(line, asset, difference).await?,
             None => resume(line, asset).await?,
         }
     }
+    differences
+        .extend(open.into_iter().filter(|d| line.assets.iter().any(|asset| d.is_outflow_of(&asset.symbol))));
     let verdict = Verdict { block: block.number, at: now_ms(), ok: differences.is_empty(), differences };
     for difference in &verdict.differences {
         tracing::error!(block = block.number, %difference, "chain and books differ");
@@ -119,20 +125,25 @@ async fn stop(line: &Line, asset: &Asset, difference: &Difference) -> Result<(),
     Ok(unit.commit().await?)
 }
 
-/// Chain and books agree on the asset again.
+/// Chain and books agree on the asset again, and no outflow of it is open.
 async fn resume(line: &Line, asset: &Asset) -> Result<(), StageError> {
     if !line.store.asset_pauses().await?.iter().any(|p| p.asset == asset.address) {
         return Ok(());
     }
     let detail = serde_json::json!({ "asset": asset.symbol });
     let mut unit = line.unit("reconcile", "asset.resumed", detail).await?;
+    // The comparison payout by payout runs beside this one.
+    if unit.has_open_outflow(&asset.symbol).await? {
+        return Ok(());
+    }
     if unit.resume_asset(asset.address).await? {
         tracing::warn!(asset = %asset.symbol, "chain and books agree again: the asset is settled");
     }
     Ok(unit.commit().await?)
 }
 
-/// Books what is missing of an asset as lost: the float bears it. Says how much.
+/// Books what is missing of an asset as lost, and what left and somebody gave back: the float bears it, and a gift in its
+/// place is float too. Says how much.
 pub async fn write_off(
     line: &Line,
     balances: &mut Balances,
@@ -144,14 +155,14 @@ pub async fn write_off(
     // What is named only later would stay open.
     while matches!(step(line).await?, Worked::Yes) {}
     let held = line.chain.vault_balance(asset.address, block.number).await?;
-    let lost = balances.cash(asset.address).saturating_sub(held);
-    let detail = serde_json::json!({
-        "asset": asset.symbol, "amount": lost.to_string(), "block": block.number, "user": who, "reason": why,
-    });
+    let missing = balances.cash(asset.address).saturating_sub(held);
+    let detail =
+        serde_json::json!({ "asset": asset.symbol, "block": block.number, "user": who, "reason": why });
     let mut unit = line.unit("reconcile", "loss.written_off", detail).await?;
+    let lost = unit.close_outflows(&asset.symbol).await?.max(missing);
+    unit.describe("amount", serde_json::json!(lost.to_string()));
     unit.post(asset.address, Sides::LOST, lost).await?;
     unit.post(asset.address, Sides::WRITTEN_OFF, lost).await?;
-    unit.close_outflows(&asset.symbol).await?;
     unit.resume_asset(asset.address).await?;
     unit.commit().await?;
     balances.catch_up(&line.store).await?;
@@ -178,10 +189,21 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
     let new = line.store.put_differences(to, now_ms(), &walk.differences).await?;
     for (difference, _) in walk.differences.iter().zip(new).filter(|(_, new)| *new) {
         tracing::error!(block = to, %difference, "chain and records differ");
+        if let Some(asset) = line.assets.iter().find(|asset| difference.is_outflow_of(&asset.symbol)) {
+            stop(line, asset, difference).await?;
+        }
     }
     let hash = if to == cursor.number { cursor.hash } else { line.chain.block(to).await?.hash };
     line.store.put_mark(MARK, BlockMark { number: to, hash }).await?;
     Ok(Worked::Yes)
+}
+
+/// What [`walked`] saw.
+#[derive(Clone, Debug)]
+pub struct Walked {
+    pub report: Report,
+    /// The lanes that the chain ever enabled.
+    pub lanes: Vec<Address>,
 }
 
 /// A walk that was interrupted.
@@ -196,14 +218,16 @@ struct Kept {
 /// So often an interrupted walk is kept.
 const KEEP_EVERY: Duration = Duration::from_secs(5);
 
-/// Compares each payout, balance, claim and lane from the vault's first block to the last that is in the books; each
-/// payout only, when it begins later. `free`: no keeper runs here, so what the chain decides may be booked.
+/// Compares each payout, balance, claim, lane and limit from the vault's first block to the last that is in the books, and
+/// the margin pools there; each payout only, when it begins later. `free`: no keeper runs here, so what the chain decides
+/// may be booked.
 pub async fn walked(
     line: &Line,
+    margin_pools: &[Address],
     from: Option<u64>,
     free: bool,
     progress: impl Fn(u64, u64),
-) -> eyre::Result<Report> {
+) -> eyre::Result<Walked> {
     let mut moment = line.store.moment().await?;
     let Some(cursor) = moment.cursor().await? else {
         eyre::bail!("no block is in the books yet; start the keeper, or wait for the first final block");
@@ -211,7 +235,7 @@ pub async fn walked(
     let tip = line.chain.tip().await?.number;
     let to = cursor.number.min(tip);
     let first = from.unwrap_or(line.deployed_at);
-    let (mut at, mut walk) = (first, Walk::default());
+    let (mut at, mut walk) = (first, if from.is_none() { Walk::whole() } else { Walk::default() });
     if from.is_none()
         && let Some(kept) = kept(line, to).await?
     {
@@ -233,6 +257,7 @@ pub async fn walked(
     }
     if from.is_none() {
         walk.finish(&line.chain, &line.assets, &mut moment, to).await?;
+        walk.differences.extend(pools::compare(&line.chain, &line.assets, margin_pools, to).await?);
     }
     drop(moment);
     if free && from.is_none() {
@@ -242,7 +267,10 @@ pub async fn walked(
         line.store.replace_differences(to, now_ms(), &open).await?;
     }
     let ok = walk.differences.iter().all(|d| d.healed);
-    Ok(Report { ok, from: first, block: to, payouts: Some(walk.payouts), differences: walk.differences })
+    let lanes = walk.lanes.into_keys().collect();
+    let report =
+        Report { ok, from: first, block: to, payouts: Some(walk.payouts), differences: walk.differences };
+    Ok(Walked { report, lanes })
 }
 
 /// Money that came in without an event is float, where nothing else differs: then it is not a posting that is missing.

@@ -1,17 +1,17 @@
 //! What a comparison with the chain asks: all at one moment, beside a running keeper.
 
 use super::{
-    Engine, Store, StoreError, Unit, history,
+    Engine, Store, StoreError, history,
+    lanes::Lane,
     progress::{self, BlockMark, FoundPayout},
     sql::{self, Columns, pieces, placeholders},
 };
 use crate::{
-    books::{
-        audit::change::Change,
-        difference::{Class, Difference},
-    },
+    books::audit::change::Change,
+    chain::calldata,
     domain::{
         amount::Amount,
+        lane::LanePosition,
         ledger::Account,
         withdrawal::{Door, Reference, WithdrawalState},
     },
@@ -72,6 +72,15 @@ pub struct BatchRecord {
     pub head_after: FixedBytes<24>,
 }
 
+/// A batch that was given numbers and is not final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenOrders {
+    pub lane: Address,
+    /// Where it expects its lane; none when its calldata cannot be read.
+    pub before: Option<LanePosition>,
+    pub after: LanePosition,
+}
+
 /// A posting of a withdrawal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordPosting {
@@ -81,9 +90,6 @@ pub struct RecordPosting {
     pub credit: String,
     pub amount: String,
 }
-
-/// For a person with a database client too.
-const WHAT_THE_CHAIN_KNOWS: &str = include_str!("../../queries/what_the_chain_knows.sql");
 
 /// Withdrawals whose postings or transitions say something else than their record. `t` is the last transition.
 const AT_ODDS: &str = "\
@@ -106,18 +112,6 @@ impl Store {
     /// Everything as it is now.
     pub async fn moment(&self) -> Result<Moment, StoreError> {
         Ok(Moment { engine: self.engine, tx: self.snapshot().await? })
-    }
-
-    /// Everything here that the chain knows too, in lines: payouts of orders by lane and number, and requests. Two stores
-    /// of one vault at one block have the same.
-    pub async fn what_the_chain_knows(&self) -> Result<Vec<String>, StoreError> {
-        let mut lines = Vec::new();
-        let mut rows = sqlx::query(WHAT_THE_CHAIN_KNOWS).fetch(&self.reader);
-        while let Some(row) = rows.try_next().await? {
-            lines.push(row.text("line")?);
-        }
-        lines.sort_unstable();
-        Ok(lines)
     }
 
     /// How far a comparison of this name has come.
@@ -146,72 +140,6 @@ impl Store {
     /// What [`Store::keep_walk`] kept.
     pub async fn kept_walk(&self) -> Result<Option<String>, StoreError> {
         Ok(self.meta("reconcile").await?.filter(|state| !state.is_empty()))
-    }
-
-    /// The differences that were found and not seen to be gone.
-    pub async fn open_differences(&self) -> Result<Vec<Difference>, StoreError> {
-        let rows =
-            sqlx::query("SELECT document FROM differences ORDER BY row_id").fetch_all(&self.reader).await?;
-        rows.iter().map(|r| r.parsed("document", |s| serde_json::from_str(s).ok())).collect()
-    }
-
-    /// Keeps differences found at a block. True for each that is new.
-    pub async fn put_differences(
-        &self,
-        block: u64,
-        at: i64,
-        found: &[Difference],
-    ) -> Result<Vec<bool>, StoreError> {
-        let mut new = Vec::with_capacity(found.len());
-        for difference in found {
-            let document = serde_json::to_string(difference).expect("texts are JSON");
-            let put = sqlx::query(
-                "INSERT INTO differences (found_at, block, class, subject, document) VALUES ($1, $2, $3, $4, $5) \
-                 ON CONFLICT (class, subject) DO NOTHING",
-            )
-            .bind(at)
-            .bind(sql::int(block))
-            .bind(difference.class.as_str())
-            .bind(&difference.subject)
-            .bind(document)
-            .execute(&self.writer)
-            .await?;
-            new.push(put.rows_affected() == 1);
-        }
-        Ok(new)
-    }
-
-    /// A full comparison found these and no others.
-    pub async fn replace_differences(
-        &self,
-        block: u64,
-        at: i64,
-        found: &[Difference],
-    ) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM differences").execute(&self.writer).await?;
-        self.put_differences(block, at, found).await?;
-        Ok(())
-    }
-}
-
-impl Unit {
-    /// Outflows of an asset that were named are explained now: somebody booked them as lost.
-    pub async fn close_outflows(&mut self, symbol: &str) -> Result<(), StoreError> {
-        let class = Class::UnknownOutflow.as_str();
-        let rows = sqlx::query("SELECT row_id, document FROM differences WHERE class = $1")
-            .bind(class)
-            .fetch_all(&mut *self.connection())
-            .await?;
-        for row in rows {
-            let difference: Difference = row.parsed("document", |s| serde_json::from_str(s).ok())?;
-            if difference.asset.as_deref() == Some(symbol) {
-                sqlx::query("DELETE FROM differences WHERE row_id = $1")
-                    .bind(row.int("row_id")?)
-                    .execute(&mut *self.connection())
-                    .await?;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -500,22 +428,27 @@ impl Moment {
         Ok(changed)
     }
 
-    /// Each lane's next number here.
-    pub async fn lanes(&mut self) -> Result<Vec<(Address, u64)>, StoreError> {
-        let rows = sqlx::query("SELECT address, next FROM lanes ORDER BY address")
-            .fetch_all(self.connection())
-            .await?;
-        rows.iter().map(|r| Ok((r.address("address")?, r.uint("next")?))).collect()
+    pub async fn lanes(&mut self) -> Result<Vec<Lane>, StoreError> {
+        super::lanes::all(self.connection()).await
     }
 
-    /// The open batches that hold numbers: row, lane, how many.
-    pub async fn open_numbered(&mut self) -> Result<Vec<(i64, Address, u64)>, StoreError> {
+    /// The open batches of orders that hold numbers, in the order of these.
+    pub async fn open_orders(&mut self) -> Result<Vec<OpenOrders>, StoreError> {
         let rows = sqlx::query(
-            "SELECT row_id, lane, count FROM batches WHERE kind IN ('orders', 'void') AND lane IS NOT NULL \
-             AND state NOT IN ('final', 'dissolved') ORDER BY row_id",
+            "SELECT lane, first, count, head_after, calldata FROM batches WHERE kind = 'orders' AND lane IS NOT NULL \
+             AND state NOT IN ('final', 'dissolved') ORDER BY lane, first, row_id",
         )
         .fetch_all(self.connection())
         .await?;
-        rows.iter().map(|r| Ok((r.int("row_id")?, r.address("lane")?, r.uint("count")?))).collect()
+        rows.iter()
+            .map(|r| {
+                let next = r.uint("first")? + r.uint("count")?;
+                Ok(OpenOrders {
+                    lane: r.address("lane")?,
+                    before: calldata::position_before(&r.bytes_opt("calldata")?.unwrap_or_default()),
+                    after: LanePosition { next, head: r.fixed("head_after")? },
+                })
+            })
+            .collect()
     }
 }

@@ -28,15 +28,22 @@ pub struct Lane {
 
 impl Store {
     pub async fn lanes(&self) -> Result<Vec<Lane>, StoreError> {
-        let rows = sqlx::query(AssertSqlSafe(format!("SELECT {COLUMNS} FROM lanes ORDER BY address")))
-            .fetch_all(&self.reader)
-            .await?;
-        rows.iter().map(read).collect()
+        all(&self.reader).await
     }
 
     pub async fn lane(&self, address: Address) -> Result<Option<Lane>, StoreError> {
         Ok(self.lanes().await?.into_iter().find(|l| l.address == address))
     }
+}
+
+/// See [`Store::lanes`].
+pub(super) async fn all(
+    executor: impl sqlx::Executor<'_, Database = sqlx::Any>,
+) -> Result<Vec<Lane>, StoreError> {
+    let rows = sqlx::query(AssertSqlSafe(format!("SELECT {COLUMNS} FROM lanes ORDER BY address")))
+        .fetch_all(executor)
+        .await?;
+    rows.iter().map(read).collect()
 }
 
 fn read(row: &AnyRow) -> Result<Lane, StoreError> {

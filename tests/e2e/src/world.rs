@@ -190,7 +190,7 @@ pub async fn snapshot_state() -> eyre::Result<PathBuf> {
     Ok(Snapshot::prepare().await?.state)
 }
 
-type Pending = alloy::providers::PendingTransactionBuilder<alloy::network::Ethereum>;
+pub type Pending = alloy::providers::PendingTransactionBuilder<alloy::network::Ethereum>;
 
 /// Sends a call as `from`, whose key nobody needs on a local chain.
 pub async fn send(
@@ -206,6 +206,26 @@ pub async fn send(
         .with_value(value)
         .with_input(input)
         .with_gas_limit(1_000_000);
+    Ok(provider.send_transaction(request).await?)
+}
+
+/// Sends a token from any account; the next block asks nobody for a fee, because contracts pay none.
+pub async fn transfer(
+    provider: &DynProvider,
+    token: Address,
+    from: Address,
+    to: Address,
+    amount: U256,
+) -> eyre::Result<Pending> {
+    provider.anvil_set_next_block_base_fee_per_gas(0).await?;
+    let transfer = TestToken::transferCall { to, amount }.abi_encode();
+    let request = TransactionRequest::default()
+        .with_from(from)
+        .with_to(token)
+        .with_input(transfer)
+        .with_gas_limit(200_000)
+        .with_max_fee_per_gas(0)
+        .with_max_priority_fee_per_gas(0);
     Ok(provider.send_transaction(request).await?)
 }
 

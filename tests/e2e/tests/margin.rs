@@ -13,7 +13,7 @@ use spillway_e2e::{
     keeper::{Keeper, Setup},
     pool::{MARGIN, Pool, TestPool},
     root,
-    world::World,
+    world::{World, transfer},
 };
 use sqlx::{Connection, Row, SqliteConnection};
 use std::{collections::BTreeSet, path::Path, time::Duration};
@@ -134,7 +134,21 @@ async fn a_book_that_falls_is_liquidated_and_its_expiry_settled_while_withdrawal
     market.setup.settled(LIMIT).await?;
     tokio::time::sleep(Duration::from_secs(3)).await;
     keeper.stop()?;
-    check_paid(&world, &market.setup, &[first, second].concat(), &[]).await
+    check_paid(&world, &market.setup, &[first, second].concat(), &[]).await?;
+
+    // A pool that holds less than it owes is named, whatever the vault holds.
+    assert_eq!(market.setup.json(&["reconcile", "--deep"])?["differences"], serde_json::json!([]));
+    let (chain, tusd) = (world.provider(), world.asset("TUSD").address);
+    let taken = transfer(chain, tusd, market.pool.address, Address::repeat_byte(0x66), U256::from(5)).await?;
+    ensure!(taken.get_receipt().await?.status(), "nothing was taken");
+    eventually("the pool is named", LIMIT, || async {
+        let said = market.setup.json(&["reconcile", "--deep"])?;
+        let differences = said["differences"].as_array().cloned().unwrap_or_default();
+        ensure!(differences.len() <= 1, "{said}");
+        let pool = format!("pool {}", market.pool.address);
+        Ok(differences.iter().any(|d| d["subject"] == pool && d["owner"] == "security").then_some(()))
+    })
+    .await
 }
 
 /// What the store has of the margin account: hash, nonce, duty, state.

@@ -65,10 +65,10 @@ impl Outflows {
                     asset.show(Amount(more)),
                     to.join(", ")
                 );
-                let subject = format!("transaction {tx}");
+                // One transaction can take of several assets: each is a difference of its own.
+                let subject = format!("{} in transaction {tx}", asset.symbol);
                 told.unordered.push((subject.clone(), more));
-                let difference = Difference::new(Class::UnknownOutflow, Side::Chain, subject, what);
-                told.differences.push(difference.of(asset));
+                told.differences.push(Difference::outflow(asset, Amount(more), subject, what));
             }
             for (to, ordered) in ordered {
                 let got = sent.get(&to).copied().unwrap_or_default();

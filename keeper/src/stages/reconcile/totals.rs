@@ -64,7 +64,8 @@ impl Walk {
         }
         self.claims(chain, assets, at).await?;
         if !reorged {
-            self.lanes(moment).await?;
+            self.compare_lanes(chain, moment, at).await?;
+            self.compare_limits(chain, assets, at).await?;
         }
         Ok(())
     }
@@ -247,8 +248,8 @@ impl Walk {
                 asset.show(Amount(held)),
                 asset.show(Amount(expected))
             );
-            self.differences
-                .push(Difference::new(Class::UnknownOutflow, Side::Chain, subject, what).of(asset));
+            let lost = Amount(expected - held - named);
+            self.differences.push(Difference::outflow(asset, lost, subject, what));
         } else if held > expected && ledger_holds {
             let more = asset.show(Amount(held - expected));
             let what = format!("the vault holds {more} more than everything that is known leads to");
@@ -302,30 +303,6 @@ impl Walk {
                         format!("the vault keeps {claim} for {recipient}, its events lead to {expected}");
                     self.say(Class::Amount, Side::Chain, format!("claim of {recipient} in {name}"), what);
                 }
-            }
-        }
-        Ok(())
-    }
-
-    /// A lane's next number here is the chain's, and what its open batches hold after that.
-    async fn lanes(&mut self, moment: &mut Moment) -> Result<(), StageError> {
-        let seen = self.settled_batches();
-        let mut held: BTreeMap<Address, u64> = BTreeMap::new();
-        for (batch, lane, count) in moment.open_numbered().await? {
-            if !seen.contains(&batch) {
-                *held.entry(lane).or_default() += count;
-            }
-        }
-        for (lane, next) in moment.lanes().await? {
-            // A lane that never settled begins at 1.
-            let on_chain = self.next.get(&lane).copied().unwrap_or(1);
-            let held = held.get(&lane).copied().unwrap_or_default();
-            // 0: it was not enabled yet when it was taken in.
-            if next != on_chain + held && next != 0 {
-                let what = format!(
-                    "the chain is at number {on_chain}, open batches hold {held}, the books are at {next}"
-                );
-                self.say(Class::State, Side::Records, format!("lane {lane}"), what);
             }
         }
         Ok(())

@@ -6,7 +6,7 @@
 mod range;
 mod records;
 
-use super::outflows::Outflows;
+use super::{lanes::Stand, limits::Limits, outflows::Outflows};
 use crate::{
     books::difference::{Class, Difference, Side},
     chain::{
@@ -62,8 +62,7 @@ pub struct Walk {
     pub payouts: u64,
     pub flows: BTreeMap<Address, Flow>,
     pub runs: BTreeMap<Address, BTreeMap<u64, Run>>,
-    /// Numbers that each lane gave up or used, and so its next.
-    pub next: BTreeMap<Address, u64>,
+    pub lanes: BTreeMap<Address, Stand>,
     /// Requests that the chain saw the end of.
     pub ended: BTreeSet<u64>,
     /// Unclaimed, by asset and recipient.
@@ -73,6 +72,8 @@ pub struct Walk {
     /// Transfers out of the vault that nobody ordered, by asset, in their order: the subject of their difference, and
     /// how much left.
     pub unordered: BTreeMap<Address, Vec<(String, U256)>>,
+    /// None when the walk did not begin with the vault: then nobody knows where its buckets were.
+    pub limits: Option<Limits>,
     pub differences: Vec<Difference>,
     /// How records ended that are still open here, by the subject of their difference.
     pub late: BTreeMap<String, WithdrawalState>,
@@ -87,6 +88,11 @@ struct Said {
 }
 
 impl Walk {
+    /// One that begins with the vault.
+    pub fn whole() -> Self {
+        Self { limits: Some(Limits::default()), ..Self::default() }
+    }
+
     /// Reads blocks `from..=to` and compares.
     pub async fn range(
         &mut self,
@@ -142,10 +148,10 @@ impl Walk {
                 add(self.claims.entry(e.asset).or_default().entry(e.recipient).or_default(), e.amount);
             }
             IVaultEvents::LaneEnabled(e) => {
-                self.next.entry(e.lane).or_insert(e.next);
+                self.lanes.entry(e.lane).or_insert(Stand { next: e.next, head: Some(e.head) });
             }
             IVaultEvents::Voided(e) => {
-                self.next.insert(e.lane, e.first + e.count);
+                self.lanes.insert(e.lane, Stand { next: e.first + e.count, head: Some(e.head) });
             }
             IVaultEvents::Settled(e) => self.settled(range, moment, outflows, log, e.into()).await?,
             IVaultEvents::Requested(e) => self.requested(range, e),
@@ -157,9 +163,13 @@ impl Walk {
                 let outcome = outcome(failed.contains(&e.id));
                 let recipient = range.requests.get(&e.id).map(|r| r.recipient);
                 self.request_paid(outflows, log, e.asset, recipient, e.amount, outcome);
+                self.let_out(log, e.asset, e.amount, true);
                 self.request_ended(range, e.id, outcome);
             }
+            IVaultEvents::LimitsSet(e) => self.limits_set(e),
+            IVaultEvents::Poked(e) => self.poked(e),
             IVaultEvents::RequestsSettled(e) => {
+                self.let_out(log, e.asset, e.total, false);
                 let named = calldata::requests(range.calldata(log.tx)?).unwrap_or_default();
                 let (failed, skipped) = (range.failed(log.tx, Address::ZERO), range.skipped(log.tx));
                 for request in named.iter().filter(|r| !skipped.contains(&r.id)) {
@@ -184,7 +194,11 @@ impl Walk {
     ) -> Result<(), StageError> {
         let bytes = range.calldata(log.tx)?;
         let payouts = calldata::payouts(bytes).unwrap_or_default();
+        let mut after = Stand { next: event.first + event.count, head: None };
         let Some(asset) = payouts.first().map(|payout| payout.asset) else {
+            self.lanes.insert(event.lane, after);
+            // Whose bucket it took from is not known.
+            self.limits = None;
             let what = "a settlement that cannot be read: no keeper sent it";
             self.say(Class::UnknownOutflow, Side::Chain, format!("transaction {}", log.tx), what);
             return Ok(());
@@ -193,7 +207,10 @@ impl Walk {
         let batch = moment.settled_batch(event.lane, event.first, head).await?;
         let run = Run { count: event.count, batch: batch.as_ref().map(|b| b.row) };
         self.runs.entry(event.lane).or_default().insert(event.first, run);
-        self.next.insert(event.lane, event.first + event.count);
+        after.head = Some(head);
+        self.lanes.insert(event.lane, after);
+        let total = payouts.iter().fold(U256::ZERO, |sum, payout| sum.saturating_add(payout.amount.0));
+        self.let_out(log, asset, total, false);
         let failed = range.failed(log.tx, event.lane);
         let mut records = Records::load(moment, batch.as_ref(), event, &payouts).await?;
         let odd_before = self.differences.len();

@@ -489,7 +489,16 @@ fn batch(ground: &Ground, rng: &mut StdRng) -> Corruption {
 fn place(ground: &Ground, rng: &mut StdRng) -> Corruption {
     let lane = ground.lanes.choose(rng).unwrap();
     let shown: Address = lane.parse().unwrap();
-    match rng.random_range(0..3) {
+    match rng.random_range(0..4) {
+        3 => Corruption {
+            kind: "a lane's head",
+            sql: format!(
+                "UPDATE lanes SET head = '0x{:048x}' WHERE address = '{lane}'",
+                rng.random::<u128>()
+            ),
+            expect: exactly([(State, format!("lane {shown}"))]),
+            audit: None,
+        },
         0 => Corruption {
             kind: "a lane's number",
             sql: format!(

@@ -1,11 +1,12 @@
 //! What the comparisons with the chain ask, and the rebuilding of a store from it, after [`fill`](super::fill).
 
 use super::{LANE, unit};
-use alloy::primitives::B256;
+use alloy::primitives::{Address, B256, U256};
 use spillway::{
     books::difference::{Class, Difference, Side},
     domain::{
         amount::Amount,
+        asset::Asset,
         lane::Head,
         withdrawal::{WithdrawalId, WithdrawalState},
     },
@@ -40,8 +41,10 @@ pub(super) async fn with_the_chain(store: &Store) -> eyre::Result<()> {
     let mut requests = Vec::new();
     moment.requests(|record| requests.extend(record.request)).await?;
     assert_eq!(requests, [4]);
-    assert_eq!(moment.lanes().await?, [(LANE, 3)]);
-    assert!(moment.open_numbered().await?.is_empty());
+    let lanes = moment.lanes().await?;
+    assert_eq!(lanes, store.lanes().await?);
+    assert_eq!(lanes.iter().map(|l| (l.address, l.position.next)).collect::<Vec<_>>(), [(LANE, 3)]);
+    assert!(moment.open_orders().await?.is_empty());
     drop(moment);
 
     let mark = |number| BlockMark { number, hash: B256::repeat_byte(3) };
@@ -55,15 +58,18 @@ pub(super) async fn with_the_chain(store: &Store) -> eyre::Result<()> {
         store.keep_walk(state).await?;
         assert_eq!(store.kept_walk().await?.as_deref(), state);
     }
-    let lost = Difference::new(Class::UnknownOutflow, Side::Chain, "asset TUSD", "1 less");
-    let lost = Difference { asset: Some("TUSD".to_owned()), ..lost };
+    let tusd =
+        Asset { symbol: "TUSD".to_owned(), address: Address::repeat_byte(2), decimals: 6, payout_gas: 0 };
+    let lost = Difference::outflow(&tusd, Amount(U256::MAX), "asset TUSD", "all of it left");
     let late = Difference::new(Class::Late, Side::Records, "withdrawal wd_1", "paid");
     assert_eq!(store.put_differences(8, 1, &[lost.clone(), late.clone()]).await?, [true, true]);
     assert_eq!(store.put_differences(9, 2, std::slice::from_ref(&lost)).await?, [false], "known");
     assert_eq!(store.open_differences().await?, [lost.clone(), late.clone()]);
     let mut change = unit(store).await?;
-    change.close_outflows("TDAI").await?;
-    change.close_outflows("TUSD").await?;
+    assert!(!change.has_open_outflow("TDAI").await? && change.has_open_outflow("TUSD").await?);
+    assert_eq!(change.close_outflows("TDAI").await?, Amount::ZERO);
+    assert_eq!(change.close_outflows("TUSD").await?, Amount(U256::MAX));
+    assert!(!change.has_open_outflow("TUSD").await?);
     change.note();
     change.commit().await?;
     assert_eq!(store.open_differences().await?, [late]);
@@ -83,7 +89,13 @@ pub(super) async fn rebuilt(store: &Store) -> eyre::Result<()> {
     }
     let requests: Vec<_> = known.iter().filter(|line| line.starts_with("request 4 ")).collect();
     assert!(matches!(requests[..], [one] if one.ends_with(" open")), "{requests:?}");
-    assert_eq!(payouts.len() + requests.len(), known.len(), "{known:?}");
+    let lanes: Vec<_> = known.iter().filter(|line| line.starts_with("lane ")).collect();
+    assert!(matches!(lanes[..], [one] if one.contains(&format!("{LANE:#x} "))), "{lanes:?}");
+    for account in ["cash", "depositors", "requests", "claims"] {
+        let of = |line: &&String| line.starts_with("balance ") && line.contains(account);
+        let lines = known.iter().filter(of).count();
+        assert!(lines > 0 && lines * 4 + payouts.len() + requests.len() + 1 == known.len(), "{known:?}");
+    }
 
     store.renew_leases().await?;
     let runs = store.holds().await;

@@ -29,6 +29,7 @@ use spillway::{
     store::{
         Context, Engine, Store, StoreError, Unit,
         batches::Inclusion,
+        compare::OpenOrders,
         duties::{SentState, SignedDuty},
         generation::{GenerationFile, History},
         lanes::Lane,
@@ -219,6 +220,9 @@ async fn fill(store: &Store) -> eyre::Result<()> {
     assert_eq!(store.attempts(row).await?[0].state, AttemptState::Sent);
 
     let signed = store.batch(row).await?.unwrap();
+    let after = LanePosition { next: 3, head: Head::repeat_byte(1) };
+    let open = store.moment().await?.open_orders().await?;
+    assert_eq!(open, [OpenOrders { lane: LANE, before: None, after }], "its calldata is none");
     let mut change = unit(store).await?;
     assert_eq!(change.batch_by_head(LANE, Head::repeat_byte(1)).await?.map(|b| b.row), Some(row));
     assert_eq!(change.batch_by_attempt(B256::repeat_byte(1)).await?.map(|b| b.row), Some(row));

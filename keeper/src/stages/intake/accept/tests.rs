@@ -85,8 +85,8 @@ async fn what_the_chain_already_paid_is_not_paid_again() {
         balances.catch_up(&t.store).await.unwrap();
         assert_eq!(balances.cash(testing::TUSD), Amount::from(held));
         // Five were paid before, one is owed now.
-        assert_eq!(balances.owed(testing::TUSD, Account::Orders), Amount::from(1_000_000));
-        assert_eq!(balances.owed(testing::TUSD, Account::Float), Amount::from(94_000_000));
+        assert_eq!(balances.balance(testing::TUSD, Account::Orders), Amount::from(1_000_000));
+        assert_eq!(balances.balance(testing::TUSD, Account::Float), Amount::from(94_000_000));
 
         let again = accept(&t.store, &[new("a", "5")], "api", Rule::AllOrNothing).await.unwrap();
         assert!(matches!(again[0], Answer::Repeated(_)));

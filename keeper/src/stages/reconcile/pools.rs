@@ -1,0 +1,38 @@
+//! Margin pools: each holds at least what it says that it owes.
+//!
+//! What a pool owes is one number, `held`: free and locked balances, pots, stranded withdrawals and the insurance fund. What
+//! it has beyond that is a gift, which stays there and covers a later loss: nothing is to be done about it.
+
+use crate::{
+    books::difference::{Class, Difference, Side},
+    chain::{Chain, ChainError},
+    domain::asset::Assets,
+};
+use alloy::primitives::Address;
+
+/// The vault has its own books: that a pool is short stops none of the vault's assets.
+const NEXT_STEP: &str = "who may pauses the pool now; find what its collateral's contract took, or who changed the pool's code; \
+     until somebody makes it good, who withdraws gets a share";
+
+/// Compares at block `at`.
+pub(super) async fn compare(
+    chain: &Chain,
+    assets: &Assets,
+    pools: &[Address],
+    at: u64,
+) -> Result<Vec<Difference>, ChainError> {
+    let mut short = Vec::new();
+    for pool in pools {
+        // One that was made later is not looked at.
+        let Some(owes) = chain.margin_held(*pool, at).await? else { continue };
+        let has = chain.balance(owes.collateral, *pool, at).await?;
+        if has < owes.held {
+            let show = |amount| assets.show(owes.collateral, amount);
+            let what = format!("it holds {}, and owes {}", show(has), show(owes.held));
+            let difference =
+                Difference::new(Class::UnknownOutflow, Side::Chain, format!("pool {pool}"), what);
+            short.push(Difference { next_step: NEXT_STEP.to_owned(), ..difference });
+        }
+    }
+    Ok(short)
+}
