@@ -121,8 +121,8 @@ async fn an_export_is_verified_with_nothing_but_an_endpoint() -> eyre::Result<()
     assert_eq!(told(&later)?["ok"], false);
 
     // A tail that is cut off cannot be proved to be missing: it is told where the file ends, and what it does not cover.
-    let bookings = (1..=made.len()).filter(|n| made.change(*n).unwrap()["action"] == "blocks.final");
-    let last = bookings.last().unwrap();
+    let mut bookings = (1..=made.len()).filter(|n| made.change(*n).unwrap()["action"] == "blocks.final");
+    let last = bookings.next_back().unwrap();
     let mut cut = made.clone();
     cut.cut_after(last - 1)?;
     assert_eq!(told(&cut)?["broken"]["change"], last, "the first line has the books go on");
