@@ -26,7 +26,7 @@ use std::{sync::Arc, time::Instant};
 /// Who makes a change, and what it is.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// `keeper/<stage>`, `api`, `cli`, `chain`.
+    /// `keeper/<stage>`, `api` or `api/<name of the key>`, `cli`, `chain`.
     pub actor: String,
     /// `withdrawals.received`, `batch.funded`, ...
     pub action: String,

@@ -132,14 +132,19 @@ impl Setup {
         }
     }
 
-    /// Whether the database ever was put back to its copy.
+    /// The database does not know all of its past any more, and the test knows why.
+    pub fn past_is_lost(&self) -> eyre::Result<()> {
+        Ok(std::fs::write(self.dir.join("restored"), "")?)
+    }
+
+    /// Whether that ever was so.
     pub fn was_restored(&self) -> bool {
         self.dir.join("restored").exists()
     }
 
     /// Puts the copy in the database's place.
     pub async fn restore(&self) -> eyre::Result<()> {
-        std::fs::write(self.dir.join("restored"), "")?;
+        self.past_is_lost()?;
         match &self.database {
             Database::Sqlite => {
                 for file in ["spillway.db", "spillway.db-wal", "spillway.db-shm"] {
