@@ -20,16 +20,18 @@ use alloy::primitives::{Address, Bytes};
 /// unknown, so they are fenced. To be called when the books are at `block`.
 pub async fn take_in(line: &Line, lanes: Vec<Address>, block: Block) -> Result<(), StageError> {
     let known = line.store.lanes().await?;
-    let mut unit = line.unit("fence", "lanes.taken_in", serde_json::json!({ "lanes": lanes })).await?;
-    let now = unit.at();
+    let mut settled = Vec::new();
     for address in lanes {
         let position = line.chain.lane(address, block.number).await?.position;
-        if position.next <= 1 || known.iter().any(|lane| lane.address == address) {
-            continue;
+        if position.next > 1 && known.iter().all(|lane| lane.address != address) {
+            // What may be in flight above it is counted when the fence ends.
+            settled.push((address, position, line.chain.nonce(address, block.number).await?));
         }
-        // What may be in flight above it is counted when the fence ends.
-        let nonce = line.chain.nonce(address, block.number).await?;
-        let fencing_since = Some(now);
+    }
+    let named: Vec<Address> = settled.iter().map(|(address, ..)| *address).collect();
+    let mut unit = line.unit("fence", "lanes.taken_in", serde_json::json!({ "lanes": named })).await?;
+    let fencing_since = Some(unit.at());
+    for (address, position, nonce) in settled {
         let lane = Lane { address, nonce, position, fencing_since, gas_needed: None, reviewed: false };
         unit.add_lane(&lane).await?;
     }
