@@ -670,6 +670,13 @@ async fn a_backup_holds_everything(engine: Engine) -> eyre::Result<()> {
             Ok(text.lines().filter(kept).map(str::to_owned).collect())
         };
         assert_eq!(rows_of(&first)?, rows_of(&second)?);
+        // What the database refuses it refuses again.
+        let mut connection = <sqlx::AnyConnection as sqlx::Connection>::connect(&elsewhere.url).await?;
+        for statement in
+            ["UPDATE postings SET at = 2", "UPDATE withdrawals SET amount = asset", "DELETE FROM audit"]
+        {
+            assert!(sqlx::raw_sql(statement).execute(&mut connection).await.is_err(), "{statement}");
+        }
         // New rows come after the restored ones.
         let mut change = unit(&target).await?;
         let new = change.accept_withdrawals(&[order("after", None)]).await?;
