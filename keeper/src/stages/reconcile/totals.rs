@@ -212,7 +212,7 @@ impl Walk {
                 std::cmp::Ordering::Greater => Class::MissingOnChain,
             };
             let what = format!(
-                "{of}: the records have {}, the ledger {}",
+                "{of}: all else leads to {}, the ledger has {}",
                 asset.show(Amount(chain)),
                 asset.show(Amount(ledger))
             );
