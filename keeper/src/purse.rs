@@ -218,8 +218,7 @@ impl Purse {
     }
 
     async fn store_signed(&self, tx: &SignedDuty, action: &str) -> Result<(), PurseError> {
-        let detail =
-            serde_json::json!({ "target": tx.target, "duty": tx.duty, "nonce": tx.nonce, "tx": tx.hash });
+        let detail = serde_json::json!({ "target": tx.target, "duty": tx.duty });
         let mut unit = self.store.unit(self.context(action, detail)).await?;
         unit.add_duty(tx).await?;
         Ok(unit.commit().await?)

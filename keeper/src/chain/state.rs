@@ -61,10 +61,23 @@ impl From<IVault::LimitState> for Bucket {
     }
 }
 
-/// An asset's limits, and when the bucket of its units is full, in unix seconds.
+/// An asset's limits, and when the bucket of its units is full and that of the instant tier, in unix seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitsOnChain {
     pub set: IVault::AssetLimits,
+    pub full_at: U256,
+    pub instant_full_at: U256,
+}
+
+/// The limit over all assets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UsdLimit {
+    /// Whole USD.
+    pub capacity: u32,
+    /// Seconds.
+    pub window: u32,
+    pub hard_multiple: u8,
+    /// When its bucket is full, in unix seconds.
     pub full_at: U256,
 }
 
@@ -88,10 +101,23 @@ impl Chain {
         let ask = |endpoint: Arc<Endpoint>| async move {
             let (vault, block) = (self.contract(&endpoint), BlockId::number(at));
             let set = vault.assetLimits(asset).block(block).call().await?;
-            let state = vault.limitState(asset, Limit::Asset).block(block).call().await?;
-            Ok(LimitsOnChain { set, full_at: state.fullAt })
+            let full_at = vault.limitState(asset, Limit::Asset).block(block).call().await?.fullAt;
+            let instant_full_at = vault.limitState(asset, Limit::Instant).block(block).call().await?.fullAt;
+            Ok(LimitsOnChain { set, full_at, instant_full_at })
         };
         self.pool.agree(&format!("the limits of {asset} at block {at}"), at, ask).await
+    }
+
+    /// The limit over all assets at a block: a decisive read.
+    pub async fn usd_limit(&self, at: u64) -> Result<UsdLimit, ChainError> {
+        let ask = |endpoint: Arc<Endpoint>| async move {
+            let (vault, block) = (self.contract(&endpoint), BlockId::number(at));
+            let set = vault.usdLimit().block(block).call().await?;
+            let full_at = vault.limitState(Address::ZERO, Limit::Usd).block(block).call().await?.fullAt;
+            let IVault::usdLimitReturn { capacity, window, hardMultiple: hard_multiple } = set;
+            Ok(UsdLimit { capacity, window, hard_multiple, full_at })
+        };
+        self.pool.agree(&format!("the limit in USD at block {at}"), at, ask).await
     }
 
     /// The vault's state at `block`, of the assets given. Ordinary reads: nothing is decided by them.

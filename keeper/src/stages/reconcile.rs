@@ -5,6 +5,7 @@
 //! where the chain alone decides, the books follow it by themselves. An outflow that nothing explains stops the asset, until
 //! it is written off or a full comparison does not find it any more: that the sums agree again explains nothing.
 
+mod bucket;
 mod heal;
 mod lanes;
 mod limits;

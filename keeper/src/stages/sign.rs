@@ -148,7 +148,7 @@ async fn sign(
     let calldata = line.store.calldata(batch.row).await?;
     let account = (sender.address, sender.nonce);
     let Some(attempt) = attempt(line, batch, &content, &calldata, account, fees)? else { return Ok(()) };
-    let detail = serde_json::json!({ "batch": batch.row, "tx": attempt.hash, "nonce": sender.nonce });
+    let detail = serde_json::json!({ "batch": batch.row });
     let mut unit = line.unit("sign", "attempt.signed", detail).await?;
     unit.add_attempt(&attempt).await?;
     unit.set_gas_limit(batch.row, gas_limit).await?;
@@ -170,7 +170,7 @@ pub(super) async fn replace(
     let calldata = line.store.calldata(batch.row).await?;
     let account = (stuck.lane, stuck.nonce);
     let Some(attempt) = attempt(line, batch, content, &calldata, account, fees)? else { return Ok(None) };
-    let detail = serde_json::json!({ "batch": batch.row, "tx": attempt.hash, "replaces": stuck.hash });
+    let detail = serde_json::json!({ "batch": batch.row, "replaces": stuck.hash });
     let mut unit = line.unit("broadcast", "attempt.replaced", detail).await?;
     unit.add_attempt(&attempt).await?;
     commit_before_sending(line, unit).await?;

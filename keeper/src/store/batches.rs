@@ -268,7 +268,7 @@ impl Unit {
         .bind(attempt.signed_at)
         .execute(self.connection())
         .await?;
-        self.note();
+        self.signed(attempt.lane, attempt.nonce, attempt.hash);
         Ok(())
     }
 

@@ -85,7 +85,7 @@ impl Unit {
         .bind(tx.signed_at)
         .execute(self.connection())
         .await?;
-        self.note();
+        self.signed(tx.sender, tx.nonce, tx.hash);
         Ok(())
     }
 

@@ -137,6 +137,12 @@ impl Unit {
         }
     }
 
+    /// Says in the audit entry which key signed which transaction, so that no use of a key is stored without it.
+    pub(super) fn signed(&mut self, key: Address, nonce: u64, tx: B256) {
+        self.list("signed", serde_json::json!({ "key": key, "nonce": nonce, "tx": tx }));
+        self.note();
+    }
+
     /// Keeps a value under a name.
     pub async fn set_meta(&mut self, name: &str, value: &str) -> Result<(), StoreError> {
         sqlx::query(

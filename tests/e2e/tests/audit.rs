@@ -3,7 +3,11 @@
 // All of this file is a test, its helpers too.
 #![allow(clippy::unwrap_used)]
 
-use alloy::primitives::Address;
+use alloy::{
+    network::TransactionResponse,
+    primitives::{Address, B256},
+    providers::Provider,
+};
 use eyre::ensure;
 use serde_json::{Value, json};
 use spillway::books::audit::export;
@@ -11,7 +15,7 @@ use spillway_e2e::{
     cases::{orders_of, submit, verify_audit},
     keeper::{Database, Keeper, Setup},
     tampering::AuditFile,
-    world::World,
+    world::{LANES, World},
 };
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 use std::{path::Path, process::Command, time::Duration};
@@ -61,6 +65,19 @@ fn verify(file: &Path, world: &World) -> eyre::Result<Value> {
     verify_with(file, world, &[])
 }
 
+/// Each transaction on chain that a lane's key signed.
+async fn sent_by_lanes(world: &World) -> eyre::Result<Vec<(Address, B256)>> {
+    let chain = world.provider();
+    let mut sent = Vec::new();
+    for number in 0..=chain.get_block_number().await? {
+        let block = chain.get_block_by_number(number.into()).full().await?;
+        let made = block.map(|b| b.transactions.into_transactions_vec()).unwrap_or_default();
+        sent.extend(made.iter().map(|tx| (tx.from(), tx.tx_hash())));
+    }
+    sent.retain(|(from, _)| LANES.iter().any(|(lane, _)| lane == from));
+    Ok(sent)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_is_verified_with_nothing_but_an_endpoint() -> eyre::Result<()> {
     let world = World::start(0.5).await?;
@@ -82,6 +99,18 @@ async fn an_export_is_verified_with_nothing_but_an_endpoint() -> eyre::Result<()
         assert_eq!(noted.len(), 1, "{action}");
         assert!(noted[0]["detail"].as_str().unwrap().contains(of), "{}", noted[0]);
     }
+    let signed = changes.iter().filter_map(|c| {
+        let detail: Value = serde_json::from_str(c["detail"].as_str()?).ok()?;
+        detail["signed"].as_array().cloned()
+    });
+    let signed: Vec<(Address, B256)> = signed
+        .flatten()
+        .map(|one| {
+            Ok((serde_json::from_value(one["key"].clone())?, serde_json::from_value(one["tx"].clone())?))
+        })
+        .collect::<eyre::Result<_>>()?;
+    let sent = sent_by_lanes(&world).await?;
+    assert!(sent.len() >= 2 && sent.iter().all(|tx| signed.contains(tx)), "{sent:?} of {signed:?}");
     let tampered = setup.dir.join("tampered.jsonl");
     let told = |changed: &AuditFile| {
         changed.write(&tampered)?;

@@ -6,7 +6,11 @@
 mod range;
 mod records;
 
-use super::{lanes::Stand, limits::Limits, outflows::Outflows};
+use super::{
+    lanes::Stand,
+    limits::{Limits, Way},
+    outflows::Outflows,
+};
 use crate::{
     books::difference::{Class, Difference, Side},
     chain::{
@@ -18,6 +22,7 @@ use crate::{
         amount::Amount,
         asset::Assets,
         lane::{Head, LanePosition},
+        tier::Tier,
         withdrawal::WithdrawalState,
     },
     stages::{StageError, finalize::outcome},
@@ -163,13 +168,14 @@ impl Walk {
                 let outcome = outcome(failed.contains(&e.id));
                 let recipient = range.requests.get(&e.id).map(|r| r.recipient);
                 self.request_paid(outflows, log, e.asset, recipient, e.amount, outcome);
-                self.let_out(log, e.asset, e.amount, true);
+                self.let_out(log, e.asset, e.amount, Way::Forced);
                 self.request_ended(range, e.id, outcome);
             }
             IVaultEvents::LimitsSet(e) => self.limits_set(e),
-            IVaultEvents::Poked(e) => self.poked(e),
+            IVaultEvents::UsdLimitSet(e) => self.usd_limit_set(e),
+            IVaultEvents::Poked(e) => self.poked(log.tx, e),
             IVaultEvents::RequestsSettled(e) => {
-                self.let_out(log, e.asset, e.total, false);
+                self.let_out(log, e.asset, e.total, Way::Other);
                 let named = calldata::requests(range.calldata(log.tx)?).unwrap_or_default();
                 let (failed, skipped) = (range.failed(log.tx, Address::ZERO), range.skipped(log.tx));
                 for request in named.iter().filter(|r| !skipped.contains(&r.id)) {
@@ -210,7 +216,8 @@ impl Walk {
         after.head = Some(head);
         self.lanes.insert(event.lane, after);
         let total = payouts.iter().fold(U256::ZERO, |sum, payout| sum.saturating_add(payout.amount.0));
-        self.let_out(log, asset, total, false);
+        let instant = calldata::tier(bytes) == Some(Tier::Instant);
+        self.let_out(log, asset, total, if instant { Way::Instant } else { Way::Other });
         let failed = range.failed(log.tx, event.lane);
         let mut records = Records::load(moment, batch.as_ref(), event, &payouts).await?;
         let odd_before = self.differences.len();
