@@ -1,17 +1,17 @@
 //! Double-entry: every move of money has two sides.
 //!
 //! A posting takes an amount from its credit account and gives it to its debit account, so the sum over all
-//! accounts of an asset is zero by construction. `Cash`, `Cold`, `Gas` and `Lost` say where money is or went; the
-//! others say whose it is:
+//! accounts of an asset is zero by construction. `Cash`, `Cold`, `Pools`, `Gas` and `Lost` say where money is or went;
+//! the others say whose it is:
 //!
 //! ```text
-//! cash = float + orders + swaps + depositors + requests + claims
-//! cold = reserve
-//! gas  = purse
+//! cash  = float + orders + swaps + depositors + requests + claims
+//! cold  = reserve
+//! pools = margin
+//! gas   = purse
 //! ```
 //!
-//! No withdrawal is charged a fee, so there is no account of fees earned. The money of margin pools is in their own
-//! contracts and theirs alone.
+//! No withdrawal is charged a fee, so there is no account of fees earned.
 
 use super::withdrawal::Door;
 
@@ -36,6 +36,10 @@ pub enum Account {
     Cold,
     /// Whose that is: the float's, while it is away.
     Reserve,
+    /// What margin pools hold, each in a contract of its own, for those whom they owe.
+    Pools,
+    /// Whose that is: accounts of the pools, their pots, their insurance funds.
+    Margin,
     /// What the transactions of the lanes cost, in the chain's coin.
     Gas,
     /// What the lanes paid for that from their own accounts. It is not the vault's money.
@@ -45,7 +49,7 @@ pub enum Account {
 }
 
 impl Account {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Cash,
         Self::Float,
         Self::Orders,
@@ -55,6 +59,8 @@ impl Account {
         Self::Claims,
         Self::Cold,
         Self::Reserve,
+        Self::Pools,
+        Self::Margin,
         Self::Gas,
         Self::Purse,
         Self::Lost,
@@ -71,6 +77,8 @@ impl Account {
             Self::Claims => "claims",
             Self::Cold => "cold",
             Self::Reserve => "reserve",
+            Self::Pools => "pools",
+            Self::Margin => "margin",
             Self::Gas => "gas",
             Self::Purse => "purse",
             Self::Lost => "lost",
@@ -80,7 +88,7 @@ impl Account {
     /// Says where money is or went, so that its balance is what it was debited less what it was credited. The others
     /// say whose it is, the other way round.
     pub fn is_debit(self) -> bool {
-        matches!(self, Self::Cash | Self::Cold | Self::Gas | Self::Lost)
+        matches!(self, Self::Cash | Self::Cold | Self::Pools | Self::Gas | Self::Lost)
     }
 
     pub fn parse(text: &str) -> Option<Self> {
@@ -142,6 +150,10 @@ impl Sides {
     /// A refill brought back what was swept.
     pub const REFILLED: Self = Self::new(Account::Cash, Account::Cold);
     pub const RESERVE_BACK: Self = Self::new(Account::Reserve, Account::Float);
+    /// A margin pool owes more: somebody put money in.
+    pub const POOL_RECEIVED: Self = Self::new(Account::Pools, Account::Margin);
+    /// A margin pool owes less: somebody took it out.
+    pub const POOL_PAID: Self = Self::new(Account::Margin, Account::Pools);
     /// A transaction cost it.
     pub const GAS: Self = Self::new(Account::Gas, Account::Purse);
     /// Money left the vault by no way that there should be, and a person books it so.

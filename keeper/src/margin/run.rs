@@ -7,13 +7,13 @@ use super::{
     pools::{Pool, PoolError, configured},
 };
 use crate::{
-    chain::{Block, Chain, signer::Signers},
+    chain::{Block, Chain, margin::PoolOwes, signer::Signers},
     clock::now_ms,
     config::{Config, MarginConfig},
     deployment::Deployment,
     purse::{Purse, Task},
     step::{bounded, rest},
-    store::{Store, leases::LINE},
+    store::{Store, leases::LINE, margin::PoolHeld},
 };
 use alloy::primitives::{Address, B256};
 use std::{
@@ -134,6 +134,10 @@ impl Keeper {
         };
         let changed = watched.pool.update(chain, tip).await?;
         watched.pool.settle(store, last_final, &changed).await?;
+        if let Some(PoolOwes { collateral, held }) = chain.margin_held(address, last_final.number).await? {
+            let block = last_final.number;
+            store.book_pool(PoolHeld { pool: address, collateral, held, block }).await?;
+        }
         let mut figures = Figures::of(&watched.pool);
         figures.stress = watched.stress();
         for alert in watched.news(figures.alerts(&self.config)) {

@@ -3,6 +3,7 @@
 use super::{
     Engine, Store, StoreError, history,
     lanes::Lane,
+    margin::{self, PoolHeld},
     progress::{self, BlockMark, FoundPayout},
     sql::{self, Columns, pieces, placeholders},
 };
@@ -395,6 +396,11 @@ impl Moment {
             *sum = *sum + row.amount("amount")?;
         }
         Ok(sums)
+    }
+
+    /// What is booked of each margin pool.
+    pub async fn pools_held(&mut self) -> Result<Vec<PoolHeld>, StoreError> {
+        margin::pools_held(self.connection()).await
     }
 
     /// What the transactions cost that ended a batch, since that is booked.

@@ -1,11 +1,14 @@
 //! What the keeper knows of margin pools.
 
 use super::{
-    Store, StoreError,
+    Context, Store, StoreError,
     sql::{self, Columns},
 };
+use crate::domain::{amount::Amount, ledger::Sides};
 use ::margin::watch::BookId;
 use alloy::primitives::Address;
+use serde_json::json;
+use sqlx::AnyConnection;
 use std::collections::BTreeSet;
 
 /// How far a pool was followed.
@@ -17,7 +20,67 @@ pub struct Followed {
     pub open: BTreeSet<BookId>,
 }
 
+/// What a pool owed at a final block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolHeld {
+    pub pool: Address,
+    pub collateral: Address,
+    pub held: Amount,
+    pub block: u64,
+}
+
+/// What is booked of each pool.
+pub(super) async fn pools_held(tx: &mut AnyConnection) -> Result<Vec<PoolHeld>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT pool, collateral, held, held_at FROM margin_pools WHERE collateral IS NOT NULL ORDER BY pool",
+    )
+    .fetch_all(tx)
+    .await?;
+    let held = rows.iter().map(|row| {
+        Ok(PoolHeld {
+            pool: row.address("pool")?,
+            collateral: row.address("collateral")?,
+            held: row.amount("held")?,
+            block: row.uint("held_at")?,
+        })
+    });
+    held.collect()
+}
+
 impl Store {
+    /// Books what came into a pool that is followed, or left it, since it was booked last. The leader's.
+    pub async fn book_pool(&self, now: PoolHeld) -> Result<(), StoreError> {
+        let PoolHeld { pool, collateral, held, block } = now;
+        let name = sql::address(pool);
+        let question = "SELECT held, held_at FROM margin_pools WHERE pool = $1";
+        let known = sqlx::query(question).bind(&name).fetch_optional(&self.reader).await?;
+        let Some(known) = known else { return Ok(()) };
+        if known.amount("held")? == held || known.uint("held_at")? >= block {
+            return Ok(());
+        }
+        let detail = json!({ "pool": pool, "block": block, "held": held.to_string() });
+        let mut unit = self.unit(Context::new("keeper/margin", "pool.booked", detail)).await?;
+        unit.require_line().await?;
+        // As it is now that nobody else changes it.
+        let before = sqlx::query(question).bind(&name).fetch_one(unit.connection()).await?;
+        let (before, at) = (before.amount("held")?, before.uint("held_at")?);
+        let (more, less) = (held.saturating_sub(before), before.saturating_sub(held));
+        let (sides, moved) =
+            if less.is_zero() { (Sides::POOL_RECEIVED, more) } else { (Sides::POOL_PAID, less) };
+        if moved.is_zero() || at >= block {
+            return Ok(());
+        }
+        unit.post(collateral, sides, moved).await?;
+        sqlx::query("UPDATE margin_pools SET collateral = $1, held = $2, held_at = $3 WHERE pool = $4")
+            .bind(sql::address(collateral))
+            .bind(held.to_hex())
+            .bind(sql::int(block))
+            .bind(&name)
+            .execute(unit.connection())
+            .await?;
+        unit.commit().await
+    }
+
     /// What is known of a pool; none when it was never followed.
     pub async fn margin_followed(&self, pool: Address) -> Result<Option<Followed>, StoreError> {
         let name = sql::address(pool);

@@ -136,6 +136,9 @@ async fn a_book_that_falls_is_liquidated_and_its_expiry_settled_while_withdrawal
     keeper.stop()?;
     check_paid(&world, &market.setup, &[first, second].concat(), &[]).await?;
 
+    // What the pool owes is booked, to the unit.
+    let owes = IMarginPool::new(market.pool.address, world.provider()).held().call().await?;
+    assert_eq!(booked(&market.setup).await?, (owes, owes));
     // A pool that holds less than it owes is named, whatever the vault holds.
     assert_eq!(market.setup.json(&["reconcile", "--deep"])?["differences"], serde_json::json!([]));
     let (chain, tusd) = (world.provider(), world.asset("TUSD").address);
@@ -149,6 +152,25 @@ async fn a_book_that_falls_is_liquidated_and_its_expiry_settled_while_withdrawal
         Ok(differences.iter().any(|d| d["subject"] == pool && d["owner"] == "security").then_some(()))
     })
     .await
+}
+
+/// What the postings have margin pools hold, and what is booked of them beside that.
+async fn booked(setup: &Setup) -> eyre::Result<(U256, U256)> {
+    let url = format!("sqlite://{}", setup.dir.join("spillway.db").display());
+    let mut connection = SqliteConnection::connect(&url).await?;
+    let hex = |text: String| U256::from_str_radix(&text, 16);
+    let mut sum = U256::ZERO;
+    for row in
+        sqlx::query("SELECT debit, amount FROM postings WHERE 'pools' IN (debit, credit) ORDER BY row_id")
+            .fetch_all(&mut connection)
+            .await?
+    {
+        let (debit, amount): (String, _) = (row.get(0), hex(row.get(1))?);
+        sum = if debit == "pools" { sum + amount } else { sum - amount };
+    }
+    let held: String = sqlx::query_scalar("SELECT held FROM margin_pools").fetch_one(&mut connection).await?;
+    connection.close().await?;
+    Ok((sum, hex(held)?))
 }
 
 /// What the store has of the margin account: hash, nonce, duty, state.

@@ -1,4 +1,4 @@
-//! Margin pools: each holds at least what it says that it owes.
+//! Margin pools: each holds at least what it says that it owes, and is booked as it stood.
 //!
 //! What a pool owes is one number, `held`: free and locked balances, pots, stranded withdrawals and the insurance fund. What
 //! it has beyond that is a gift, which stays there and covers a later loss: nothing is to be done about it.
@@ -7,6 +7,7 @@ use crate::{
     books::difference::{Class, Difference, Side},
     chain::{Chain, ChainError},
     domain::asset::Assets,
+    store::margin::PoolHeld,
 };
 use alloy::primitives::Address;
 
@@ -35,4 +36,26 @@ pub(super) async fn compare(
         }
     }
     Ok(short)
+}
+
+/// Compares what is booked of each pool with what it owed then.
+pub(super) async fn compare_books(
+    chain: &Chain,
+    assets: &Assets,
+    booked: &[PoolHeld],
+) -> Result<Vec<Difference>, ChainError> {
+    let mut odd = Vec::new();
+    for PoolHeld { pool, collateral, held, block } in booked {
+        let owed = chain.margin_held(*pool, *block).await?;
+        if owed.as_ref().is_some_and(|owed| (owed.collateral, owed.held) == (*collateral, *held)) {
+            continue;
+        }
+        let owed = owed.map_or_else(
+            || "was not there".to_owned(),
+            |o| format!("owed {}", assets.show(o.collateral, o.held)),
+        );
+        let what = format!("at block {block} it {owed}, the books have {}", assets.show(*collateral, *held));
+        odd.push(Difference::new(Class::Amount, Side::Ledger, format!("pool {pool}"), what));
+    }
+    Ok(odd)
 }

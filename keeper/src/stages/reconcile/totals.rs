@@ -12,7 +12,10 @@ use crate::{
         withdrawal::{Door, WithdrawalState},
     },
     stages::StageError,
-    store::compare::{Moment, Record, RecordPosting},
+    store::{
+        compare::{Moment, Record, RecordPosting},
+        margin::PoolHeld,
+    },
 };
 use alloy::primitives::{Address, U256};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -23,6 +26,7 @@ struct Sums {
     unmatched: HashMap<(Address, WithdrawalState), Amount>,
     aside: HashMap<Address, Amount>,
     gas: Amount,
+    pools: Vec<PoolHeld>,
 }
 
 impl Walk {
@@ -53,7 +57,13 @@ impl Walk {
             self.say(Class::History, Side::Ledger, format!("change {seq}"), what);
         }
         let (postings, aside) = (moment.other_postings().await?, moment.set_aside().await?);
-        let sums = Sums { postings, unmatched, aside, gas: moment.gas_booked().await? };
+        let sums = Sums {
+            postings,
+            unmatched,
+            aside,
+            gas: moment.gas_booked().await?,
+            pools: moment.pools_held().await?,
+        };
         for asset in assets.iter() {
             let flow = self.flows.get(&asset.address).copied().unwrap_or_default();
             // Sums over rows that were changed, or over blocks that are gone, say nothing new.
@@ -179,7 +189,9 @@ impl Walk {
 
     /// Moves of money that are no withdrawal's: the events against the postings.
     fn sums(&mut self, asset: &Asset, flow: &Flow, sums: &Sums) {
-        use Account::{Cash, Claims, Cold, Depositors, Float, Gas, Lost, Purse, Reserve, Swaps};
+        use Account::{
+            Cash, Claims, Cold, Depositors, Float, Gas, Lost, Margin, Pools, Purse, Reserve, Swaps,
+        };
         let posted = |debit, credit| sums.posted(asset, debit, credit);
         let unmatched = |state| sums.unmatched(asset, state);
         // Found payouts that were matched later were taken from the float and given back.
@@ -202,6 +214,11 @@ impl Walk {
             ("what is set aside for swaps", sums.aside(asset), posted(Float, Swaps).saturating_sub(ended)),
             ("the reserve of what was swept", posted(Cold, Cash), posted(Float, Reserve)),
             ("the reserve that came back", posted(Cash, Cold), posted(Reserve, Float)),
+            (
+                "what margin pools owe",
+                sums.pools(asset),
+                posted(Pools, Margin).saturating_sub(posted(Margin, Pools)),
+            ),
             ("gas", gas, posted(Gas, Purse)),
             ("write-offs", posted(Lost, Cash), posted(Float, Lost)),
         ];
@@ -329,6 +346,11 @@ impl Sums {
 
     fn aside(&self, asset: &Asset) -> U256 {
         self.aside.get(&asset.address).copied().unwrap_or_default().0
+    }
+
+    fn pools(&self, asset: &Asset) -> U256 {
+        let of_asset = self.pools.iter().filter(|pool| pool.collateral == asset.address);
+        of_asset.fold(U256::ZERO, |sum, pool| sum.saturating_add(pool.held.0))
     }
 
     fn unmatched(&self, asset: &Asset, state: WithdrawalState) -> U256 {

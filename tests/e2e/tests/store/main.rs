@@ -14,7 +14,7 @@ mod migrate;
 
 use alloy::primitives::{Address, B256, Bytes, U256, address};
 use spillway::{
-    books::balances::{self, Sum, Sums},
+    books::balances::{self, Balances, Sum, Sums},
     domain::{
         amount::Amount,
         asset::NATIVE,
@@ -34,7 +34,7 @@ use spillway::{
         generation::{GenerationFile, History},
         lanes::Lane,
         leases::{LINE, of_lane},
-        margin::Followed,
+        margin::{Followed, PoolHeld},
         progress::{BlockMark, FoundPayout, Verdict},
         swaps::{Bought, NewSwap, Share, Sold, Swap, SwapState, Through},
         withdrawals::{Accepted, NewWithdrawal},
@@ -320,6 +320,18 @@ async fn see_to_margin(store: &Store) -> eyre::Result<()> {
     assert!(store.margin_figures().await?.is_empty());
     store.put_margin_figures(pool, "{}", 3).await?;
     assert_eq!(store.margin_figures().await?, [(pool, "{}".to_owned(), 3)]);
+
+    let owes = |held: u128, block| PoolHeld { pool, collateral: NATIVE, held: Amount::from(held), block };
+    store.book_pool(PoolHeld { pool: LANE, ..owes(1, 5) }).await?;
+    // A block later it owes less; what comes late changes nothing.
+    for (held, block) in [(700, 5), (700, 6), (400, 9), (900, 8)] {
+        store.book_pool(owes(held, block)).await?;
+    }
+    assert_eq!(store.moment().await?.pools_held().await?, [owes(400, 9)]);
+    let books = Balances::counted(store).await?;
+    for account in [Account::Pools, Account::Margin] {
+        assert_eq!(books.balance(NATIVE, account), Amount::from(400));
+    }
 
     let signed = |hash| SignedDuty {
         sender: LANE,
@@ -710,6 +722,9 @@ async fn the_database_itself_refuses_what_has_no_posting_or_withdrawal(engine: E
         Engine::Postgres => "SELECT 1",
     };
     sqlx::raw_sql(sqlx::AssertSqlSafe(on)).execute(&mut connection).await?;
+    let pool = PoolHeld { pool: OTHER_LANE, collateral: NATIVE, held: Amount::from(1), block: 1 };
+    store.follow_margin(pool.pool, 1, &[]).await?;
+    store.book_pool(pool).await?;
     let mut change = unit(&store).await?;
     change.add_swap(&swap()).await?;
     change.commit().await?;
@@ -731,6 +746,8 @@ async fn the_database_itself_refuses_what_has_no_posting_or_withdrawal(engine: E
         assert!(why.contains("as its state says") || (twice && what == "received twice"), "{what}: {why}");
     }
     for (statement, rule) in [
+        ("UPDATE margin_pools SET held = replace(held, '1', '2')", "only with its posting"),
+        ("INSERT INTO margin_pools (pool, cursor, held) VALUES ('0x', 1, '1')", "from nothing on"),
         (
             "INSERT INTO withdrawals (id, reference, door, idempotency_key, asset, recipient, amount, state, trace_id, \
              received_at, updated_at) SELECT 'wd_1', '0x01', door, 'forged', asset, recipient, amount, 'paid', trace_id, \
