@@ -16,7 +16,7 @@ use crate::{
     export, margin,
     otlp::Exporter,
     stages::{
-        FeeGauge, GasModel, Lead, Line, Rules, StageError, Worked, batch, broadcast, confirm, deadline,
+        FeeGauge, GasModel, Lead, Line, Rules, StageError, Worked, batch, broadcast, cold, confirm, deadline,
         fence, finalize, fund,
         intake::Intake,
         nonces,
@@ -210,7 +210,7 @@ async fn open(config: &Config, deployment: &Deployment) -> eyre::Result<(Line, H
     let mut line = line(config, deployment, store, Signers::new(config.signers()?))?;
     line.reviewed = config.reviewed_lanes()?;
     config.margin_signer()?;
-    config.swap_signer()?;
+    line.swaps = config.swap_signer()?.is_some() && config.swap.is_on();
     note_configuration(&line, config).await?;
     Ok((line, holders))
 }
@@ -244,6 +244,7 @@ fn line(config: &Config, deployment: &Deployment, store: Store, signers: Signers
         fees: config.fees.clone(),
         review: config.review.clone(),
         reviewed: HashSet::new(),
+        swaps: false,
         rules: Rules::default(),
         oracle: Guard::new(&config.oracle, &deployment.assets)?,
         gas: GasModel::default(),
@@ -425,6 +426,7 @@ async fn follow(
         finalize::receive_float(line, balances, last_final).await?;
         reconcile::compare(line, balances, last_final).await?;
         balances.keep(&line.store).await?;
+        cold::ask(line, tip).await?;
         *compared = Some(last_final.number);
     }
     Ok(())

@@ -3,7 +3,7 @@
 use super::{ApiState, problem::Problem};
 use crate::{
     clock::now_ms,
-    domain::{batch::BatchState, reason::Code, tier::Tier},
+    domain::{amount::Amount, batch::BatchState, reason::Code, tier::Tier},
     margin::figures::Figures,
 };
 use axum::{extract::State, http::header, response::IntoResponse};
@@ -20,6 +20,7 @@ pub async fn read(State(state): State<ApiState>) -> Result<impl IntoResponse, Pr
     books(&state, &mut text).await?;
     endpoints(&state, &mut text);
     vault(&state, &mut text).await;
+    refills(&state, &mut text).await?;
     oracle(&state, &mut text).await?;
     webhooks(&state, &mut text).await?;
     margin(&state, &mut text).await?;
@@ -254,6 +255,17 @@ async fn oracle(state: &ApiState, text: &mut Text) -> Result<(), Problem> {
     text.family("spillway_oracle_judged_at_seconds", "gauge", "when it was judged, in unix seconds");
     for (asset, kept) in &kept {
         text.sample(&[("asset", &symbol(*asset))], kept.at / 1_000);
+    }
+    Ok(())
+}
+
+async fn refills(state: &ApiState, text: &mut Text) -> Result<(), Problem> {
+    let open = state.store.refill_requests().await?;
+    text.family("spillway_refill_requested_tokens", "gauge", "what cold is asked for, in whole tokens");
+    for asset in state.deployment.assets.iter() {
+        let asked = open.iter().find(|request| request.asset == asset.address);
+        let amount = asked.map_or(Amount::ZERO, |request| request.amount);
+        text.sample(&[("asset", &asset.symbol)], amount.to_decimal(asset.decimals));
     }
     Ok(())
 }

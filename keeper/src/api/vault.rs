@@ -16,6 +16,7 @@ use crate::{
         reason::Next,
         tier::{Tier, Tiers},
     },
+    store::refills::RefillRequest,
 };
 use alloy::primitives::Address;
 use axum::{Json, extract::State};
@@ -82,6 +83,12 @@ pub struct BucketView {
     full_at: Option<String>,
 }
 
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RefillView {
+    amount: String,
+    since: String,
+}
+
 /// Amounts are decimal, in whole tokens.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct VaultAssetView {
@@ -93,6 +100,8 @@ pub struct VaultAssetView {
     cold: String,
     /// What a refill should bring.
     shortfall: String,
+    /// What the keeper asks cold for, because orders or the float's mark lack it and no swap brings it.
+    refill_requested: Option<RefillView>,
     bucket: BucketView,
     /// Of what the keeper pays alone.
     instant: BucketView,
@@ -106,6 +115,7 @@ pub struct VaultAssetView {
 #[utoipa::path(get, path = "/v1/vault", tag = "vault", responses((status = 200, body = VaultView)))]
 pub async fn read(State(state): State<ApiState>) -> Result<Json<VaultView>, Problem> {
     let vault = state.vault().await?;
+    let refills = state.store.refill_requests().await?;
     let now = vault.block.timestamp;
     let pauses = pauses(&state, &vault).into_iter();
     let known = |of: &AssetState| state.deployment.assets.get(of.asset).cloned();
@@ -122,7 +132,7 @@ pub async fn read(State(state): State<ApiState>) -> Result<Json<VaultView>, Prob
             })
             .collect(),
         usd: (!vault.usd.capacity.is_zero()).then(|| bucket(vault.usd, 18, now)),
-        assets: assets.iter().map(|(asset, of)| of_asset(asset, of, now)).collect(),
+        assets: assets.iter().map(|(asset, of)| of_asset(asset, of, &refills, now)).collect(),
     }))
 }
 
@@ -139,7 +149,7 @@ pub(super) fn pauses(state: &ApiState, vault: &VaultState) -> Vec<(String, u64)>
     scopes.chain(assets).filter(|(_, until)| *until > vault.block.timestamp).collect()
 }
 
-fn of_asset(asset: &Asset, of: &AssetState, now: u64) -> VaultAssetView {
+fn of_asset(asset: &Asset, of: &AssetState, refills: &[RefillRequest], now: u64) -> VaultAssetView {
     let decimal = |amount: Amount| amount.to_decimal(asset.decimals);
     VaultAssetView {
         asset: AssetView::from(asset),
@@ -147,6 +157,9 @@ fn of_asset(asset: &Asset, of: &AssetState, now: u64) -> VaultAssetView {
         liabilities: decimal(of.liabilities),
         cold: decimal(of.cold),
         shortfall: decimal(of.shortfall),
+        refill_requested: refills.iter().find(|request| request.asset == of.asset).map(|request| {
+            RefillView { amount: decimal(request.amount), since: view::time(request.requested_at) }
+        }),
         bucket: bucket(of.bucket, asset.decimals, now),
         instant: bucket(of.instant, asset.decimals, now),
         instant_per_payout: decimal(of.instant_per_payout),

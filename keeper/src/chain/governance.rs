@@ -4,14 +4,14 @@
 use super::{Chain, ChainError, or_refusal};
 use alloy::{
     network::TransactionBuilder,
-    primitives::{Address, B256, Bytes, FixedBytes},
+    primitives::{Address, B256, Bytes, FixedBytes, U256},
     providers::{Provider, ProviderBuilder},
     rpc::types::TransactionRequest,
     signers::local::PrivateKeySigner,
     sol,
     sol_types::SolCall,
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -76,12 +76,26 @@ impl Action {
     }
 }
 
-/// A transaction of it. It carries no value.
+/// A transaction of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Step {
     pub to: Address,
+    /// Wei.
+    #[serde(serialize_with = "decimal")]
+    pub value: U256,
     pub calldata: Bytes,
     pub meaning: String,
+}
+
+impl Step {
+    /// One that carries no value.
+    fn new(to: Address, calldata: Bytes, meaning: String) -> Self {
+        Self { to, value: U256::ZERO, calldata, meaning }
+    }
+}
+
+fn decimal<S: Serializer>(value: &U256, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&value.to_string())
 }
 
 /// What it takes, by one account.
@@ -112,30 +126,32 @@ impl Plan {
         let files = [(ends[0], &self.now, String::new()), (ends[1], &self.later, when)];
         let written = files.into_iter().filter(|(_, steps, _)| !steps.is_empty());
         written
-            .map(|(end, steps, when)| {
-                let meanings: Vec<_> = steps.iter().map(|step| step.meaning.as_str()).collect();
-                let transaction = |step: &Step| {
-                    json!({
-                        "to": step.to, "value": "0", "data": step.calldata,
-                        "contractMethod": null, "contractInputsValues": null,
-                    })
-                };
-                let file = json!({
-                    "version": "1.0",
-                    "chainId": chain_id.to_string(),
-                    "createdAt": created_at,
-                    "meta": {
-                        "name": "Spillway",
-                        "description": format!("{when}{}", meanings.join("; ")),
-                        "txBuilderVersion": "1.16.5",
-                        "createdFromSafeAddress": self.from,
-                    },
-                    "transactions": steps.iter().map(transaction).collect::<Vec<_>>(),
-                });
-                (end, file)
-            })
+            .map(|(end, steps, when)| (end, safe_file(self.from, steps, &when, chain_id, created_at)))
             .collect()
     }
+}
+
+/// A file of the Safe transaction builder: `from` does all the steps in one transaction. `created_at`: unix milliseconds.
+pub fn safe_file(from: Address, steps: &[Step], when: &str, chain_id: u64, created_at: i64) -> Value {
+    let meanings: Vec<_> = steps.iter().map(|step| step.meaning.as_str()).collect();
+    let transaction = |step: &Step| {
+        json!({
+            "to": step.to, "value": step.value.to_string(), "data": step.calldata,
+            "contractMethod": null, "contractInputsValues": null,
+        })
+    };
+    json!({
+        "version": "1.0",
+        "chainId": chain_id.to_string(),
+        "createdAt": created_at,
+        "meta": {
+            "name": "Spillway",
+            "description": format!("{when}{}", meanings.join("; ")),
+            "txBuilderVersion": "1.16.5",
+            "createdFromSafeAddress": from,
+        },
+        "transactions": steps.iter().map(transaction).collect::<Vec<_>>(),
+    })
 }
 
 /// Why nothing can be planned.
@@ -179,7 +195,7 @@ impl Chain {
             expires_at: None,
         };
         if allowed.immediate {
-            plan.now.push(Step { to: target, calldata: data, meaning });
+            plan.now.push(Step::new(target, data, meaning));
         } else if allowed.delay == 0 {
             return Err(PlanError::NotAllowed { from, role });
         } else {
@@ -192,14 +208,14 @@ impl Chain {
             let (id, at, life, now) = scheduled.await?;
             let of = format!("{meaning} (operation {id})");
             let calldata = IAccessManager::executeCall { target, data: data.clone() }.abi_encode().into();
-            let execute = Step { to: manager, calldata, meaning: format!("execute: {of}") };
+            let execute = Step::new(manager, calldata, format!("execute: {of}"));
             if at != 0 && at <= now {
                 plan.now.push(execute);
             } else {
                 if at == 0 {
                     let when = Default::default();
                     let calldata = IAccessManager::scheduleCall { target, data, when }.abi_encode().into();
-                    plan.now.push(Step { to: manager, calldata, meaning: format!("schedule: {of}") });
+                    plan.now.push(Step::new(manager, calldata, format!("schedule: {of}")));
                 }
                 plan.later.push(execute);
                 let ready_at = if at == 0 { now + plan.delay } else { at };
@@ -260,7 +276,7 @@ pub async fn send(url: reqwest::Url, signer: PrivateKeySigner, step: &Step) -> e
 }
 
 fn request(step: &Step) -> TransactionRequest {
-    TransactionRequest::default().with_to(step.to).with_input(step.calldata.clone())
+    TransactionRequest::default().with_to(step.to).with_value(step.value).with_input(step.calldata.clone())
 }
 
 /// The roles of contracts/libraries/Roles.sol.

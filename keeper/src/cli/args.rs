@@ -2,6 +2,7 @@
 
 mod govern;
 mod margin;
+mod refill;
 mod review;
 mod swap;
 
@@ -15,6 +16,7 @@ pub use govern::{
     UpgradeCommand,
 };
 pub use margin::{MarginAccountArgs, MarginCommand, StressArgs};
+pub use refill::RefillArgs;
 pub use review::{ApproveArgs, KeeperArgs, RejectArgs, ReviewCommand, SignerArgs};
 pub use swap::{QuoteArgs, SwapCommand};
 
@@ -168,6 +170,16 @@ instead, and a file is written only where --out names one. A keeper may run.")]
         #[command(subcommand)]
         command: SwapCommand,
     },
+    /// Show what cold is asked for, and prepare or send the refill
+    #[command(after_help = "\
+Examples:
+  spillway refill
+  spillway refill --safe deployments
+  spillway refill TUSD 250000 --send --private-key-env COLD_KEY
+
+The keeper asks cold for what orders or the float's mark lack and no swap brings. The transactions are for the vault's cold
+address, or for --from; anybody may refill. Without an asset it prepares all that is asked for.")]
+    Refill(RefillArgs),
     /// Look after the keys of the API
     Keys {
         #[command(subcommand)]

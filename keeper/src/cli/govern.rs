@@ -13,7 +13,7 @@ use crate::{
     chain::{
         Chain,
         abi::IVault::{self, AssetLimits, Scope},
-        governance::{self, Action, IProposals, IVersionRegistry, Plan},
+        governance::{self, Action, IProposals, IVersionRegistry, Plan, Step},
         state::SCOPES,
     },
     clock::now_ms,
@@ -366,7 +366,8 @@ fn tell(plan: &Plan) {
         output::line(format!("{when}:"));
         for step in steps {
             output::line(format!("  {}", step.meaning));
-            output::line(format!("    to       {}\n    value    0\n    calldata {}", step.to, step.calldata));
+            let Step { to, value, calldata, .. } = step;
+            output::line(format!("    to       {to}\n    value    {value}\n    calldata {calldata}"));
         }
     }
     if let (Some(ready), Some(expires)) = (plan.ready_at, plan.expires_at) {

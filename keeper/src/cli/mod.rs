@@ -4,7 +4,7 @@
 //!
 //! - [`args`] holds the commands, their help and examples
 //! - [`submit`], [`status`], [`explain`], [`reconcile`], [`recover`], [`export`], [`report`], [`check`], [`oracle`], [`audit`],
-//!   [`keys`], [`review`], [`govern`], [`margin`], [`swap`], [`webhooks`], [`manual`], [`top`] and [`db`]
+//!   [`keys`], [`review`], [`govern`], [`margin`], [`swap`], [`refill`], [`webhooks`], [`manual`], [`top`] and [`db`]
 //!   are a command each; `run` is [`crate::keeper`]
 //! - [`client`] asks a running keeper
 //! - [`exit`] holds the exit codes
@@ -26,6 +26,7 @@ mod oracle;
 mod output;
 mod reconcile;
 mod recover;
+mod refill;
 mod report;
 mod review;
 mod status;
@@ -121,6 +122,7 @@ async fn act(cli: Cli) -> eyre::Result<Exit> {
         Command::Top(args) => top::run(&args, &config).await,
         Command::Margin { command } => margin::run(&command, &config, &deployment).await,
         Command::Swap { command } => swap::run(&command, &config, &deployment).await,
+        Command::Refill(args) => refill::run(&args, &config, &deployment).await,
         Command::Keys { command } => keys::run(&command, &config, &deployment).await,
         Command::Webhooks { command } => webhooks::run(&command, &config, &deployment).await,
         // Done above.

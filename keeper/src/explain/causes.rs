@@ -123,18 +123,30 @@ impl Explainer {
             }
             Some(Code::FloatInsufficient) => {
                 let float = self.chain.float(withdrawal.asset, tip.number).await?;
-                Ok(self.short(withdrawal, float))
+                self.asked_from_cold(withdrawal, self.short(withdrawal, float)).await
             }
             Some(Code::RefillFailed) => {
                 let float = self.chain.float(withdrawal.asset, tip.number).await?;
                 let short = self.short(withdrawal, float);
                 let why = self.store.refill_trouble(withdrawal.asset).await?.unwrap_or_default();
                 let found = format!("{}; a swap was not possible: {why}", short.found);
-                Ok(Cause::new(Code::RefillFailed, found, short.frees))
+                self.asked_from_cold(withdrawal, Cause::new(Code::RefillFailed, found, short.frees)).await
             }
             Some(code) => Ok(Cause::new(code, "policy says so", NOTHING)),
             None => Ok(Cause::new(Code::AwaitsPolicy, "it is judged with the next step of policy", NOTHING)),
         }
+    }
+
+    /// What is missing may be on its way from cold.
+    async fn asked_from_cold(&self, withdrawal: &Withdrawal, short: Cause) -> Result<Cause, Miss> {
+        let open = self.store.refill_requests().await?;
+        let Some(asked) = open.iter().find(|request| request.asset == withdrawal.asset) else {
+            return Ok(short);
+        };
+        let amount = self.assets.show(asked.asset, asked.amount);
+        let since = rfc3339(asked.requested_at);
+        let found = format!("{}; cold is asked for {amount} since {since}", short.found);
+        Ok(Cause::new(short.code, found, format!("{}, which `spillway refill` prepares", short.frees)))
     }
 
     fn short(&self, withdrawal: &Withdrawal, float: Amount) -> Cause {

@@ -1,7 +1,7 @@
 //! Fund: a batch is covered by the float, and gets its lane, its numbers and its calldata, for good.
 //!
 //! What the float does not cover is held, without holding up the rest, and is refused when it has been held for too
-//! long. [`crate::swap`] buys what is missing, beside all this.
+//! long. [`crate::swap`] buys what is missing, beside all this, and [`cold`](super::cold) is asked for the rest.
 
 use super::{BATCH_OVERHEAD, Line, StageError, Worked, announce, deadline, log, nonces, policy, review};
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
         reason::Code,
         review::ReviewState,
         tier::Tier,
-        withdrawal::{Withdrawal, WithdrawalState},
+        withdrawal::{Door, Withdrawal, WithdrawalState},
     },
     store::{Store, estimates::KeptEstimate, lanes::Lane},
 };
@@ -286,6 +286,14 @@ pub async fn available(
         .map(|b| b.total)
         .sum();
     Ok(float.saturating_sub(taken))
+}
+
+/// The held orders that wait for an asset.
+pub fn due(asset: Address, held: &[Withdrawal]) -> impl Iterator<Item = &Withdrawal> {
+    held.iter().filter(move |w| {
+        let short = matches!(w.reason, Some(Code::FloatInsufficient | Code::RefillFailed));
+        w.asset == asset && w.door == Door::Order && short
+    })
 }
 
 /// The withdrawals that `available` does not cover, taking the others in order.

@@ -13,13 +13,15 @@
 //! 10. [`reconcile`]: chain and books compared
 //! 11. [`notify`]: the operator's endpoints hear of it
 //!
-//! Above the instant tier, [`review`] asks approvers and [`announce`] tells the chain before a batch is funded. [`nonces`] keeps the lanes' nonces without gaps, [`deadline`] releases what was not paid in time, [`void`] gives
-//! numbers up, and [`recovery`] says what a start found. [`fence`] stands before them when the store may have gone back
-//! in time.
+//! Above the instant tier, [`review`] asks approvers and [`announce`] tells the chain before a batch is funded. [`cold`] is
+//! asked for what the float lacks. [`nonces`] keeps the lanes' nonces without gaps, [`deadline`] releases what was not paid
+//! in time, [`void`] gives numbers up, and [`recovery`] says what a start found. [`fence`] stands before them when the store
+//! may have gone back in time.
 
 mod announce;
 pub mod batch;
 pub mod broadcast;
+pub mod cold;
 pub mod confirm;
 pub mod deadline;
 pub mod fence;
@@ -78,6 +80,8 @@ pub struct Line {
     pub review: ReviewConfig,
     /// The lanes of this keeper that pay reviewed batches alone.
     pub reviewed: HashSet<Address>,
+    /// Whether what the float lacks is bought where that can be.
+    pub swaps: bool,
     pub rules: Rules,
     pub oracle: Guard,
     pub gas: GasModel,
@@ -88,7 +92,7 @@ pub struct Line {
 }
 
 /// The stages that decide for all lanes.
-const LED: [&str; 7] = ["deadline", "policy", "batch", "price", "fund", "finalize", "reconcile"];
+const LED: [&str; 8] = ["deadline", "policy", "batch", "price", "fund", "cold", "finalize", "reconcile"];
 
 /// Whether a step found something to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -46,6 +46,7 @@ pub mod oracle;
 pub mod overview;
 pub mod pauses;
 pub mod progress;
+pub mod refills;
 pub mod reviews;
 pub mod schema;
 pub mod slots;

@@ -13,8 +13,7 @@ use crate::{
     domain::{
         amount::Amount,
         asset::Asset,
-        reason::Code,
-        withdrawal::{Door, Withdrawal, WithdrawalState},
+        withdrawal::{Withdrawal, WithdrawalState},
     },
     stages::fund,
     store::swaps::{NewSwap, Share, Swap, Through},
@@ -38,7 +37,7 @@ impl Keeper {
         held: &[Withdrawal],
         tip: Block,
     ) -> Result<Amount, SwapError> {
-        let due: Amount = due(asset, held).map(|w| w.amount).sum();
+        let due: Amount = fund::due(asset.address, held).map(|w| w.amount).sum();
         let room = self.chain.swap_room(asset.address, tip).await?;
         let available = fund::available(&self.store, &self.chain, asset.address, tip).await?;
         let expected = self.forecast.expected(asset.address, now_ms());
@@ -200,7 +199,7 @@ impl Keeper {
         tip: Block,
     ) -> Result<Amount, SwapError> {
         let room = self.chain.swap_room(asset.address, tip).await?;
-        let due: Amount = due(asset, held).map(|w| w.amount).sum();
+        let due: Amount = fund::due(asset.address, held).map(|w| w.amount).sum();
         let expected = self.forecast.expected(asset.address, now_ms());
         let kept = Amount((due + room.min_float).0.saturating_add(expected.0));
         let selling: Amount =
@@ -220,15 +219,6 @@ fn to_buy(available: Amount, due: Amount, room: SwapRoom, expected: Amount) -> A
     }
     let swept_above = if room.high_water.is_zero() { Amount(U256::MAX) } else { due + room.high_water };
     with(expected.0).min(swept_above.max(least)).saturating_sub(available)
-}
-
-/// The held orders that wait for an asset.
-fn due<'a>(asset: &Asset, held: &'a [Withdrawal]) -> impl Iterator<Item = &'a Withdrawal> {
-    let address = asset.address;
-    held.iter().filter(move |w| {
-        let short = matches!(w.reason, Some(Code::FloatInsufficient | Code::RefillFailed));
-        w.asset == address && w.door == Door::Order && short
-    })
 }
 
 #[cfg(test)]

@@ -5,16 +5,20 @@ use alloy::{
     providers::{Provider, ext::AnvilApi},
     sol_types::SolCall,
 };
+use eyre::ensure;
+use serde_json::{Value, json};
+use spillway::chain::abi::IVault;
 use spillway_e2e::{
     cases::{by_hand, check_paid, orders_of, submit, until_open},
-    chain_audit::Ledger,
+    chain_audit::{Expected, Ledger},
     eventually,
     keeper::{Database, Keeper, Setup},
-    world::{DEPLOYER, TestToken, World, send},
+    world::{DEPLOYER, GOVERNANCE, LANES, TestToken, World, send},
 };
 use std::{path::Path, time::Duration};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_spillway-under-test");
+const LIMIT: Duration = Duration::from_secs(60);
 const CONFIG: &str = "[batch]\nwindow = \"100ms\"\n[fees]\nbump_after = \"3s\"\n";
 
 /// Moves all of a token from `from` to `to`, mined with the next block.
@@ -74,6 +78,74 @@ async fn the_float_goes_away(database: Database) -> eyre::Result<()> {
     tokio::time::sleep(Duration::from_secs(3)).await;
     keeper.stop()?;
     check_paid(&world, &setup, &[short, others].concat(), &[]).await
+}
+
+/// A million TUSD, in units.
+const MILLION: u64 = 1_000_000_000_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cold_is_asked_for_what_the_float_lacks_and_its_refill_pays() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    let (chain, vault, tusd) = (world.provider(), world.vault(), world.asset("TUSD").address);
+    let mint = TestToken::mintCall { to: vault, amount: U256::from(11 * MILLION) };
+    let sweep = IVault::sweepCall { asset: tusd, amount: U256::from(2 * MILLION) };
+    for (from, to, call) in [(DEPLOYER, tusd, mint.abi_encode()), (LANES[0].0, vault, sweep.abi_encode())] {
+        let sent = send(chain, from, to, U256::ZERO, call.into()).await?;
+        ensure!(sent.get_receipt().await?.status(), "{from} was refused by {to}");
+    }
+    let setup = Setup::new(&world, Path::new(PROGRAM), 1, CONFIG)?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    let order = |key: &str, millions: u64| Expected {
+        key: key.to_owned(),
+        amount: U256::from(millions * MILLION),
+        ..orders_of(&world, "TUSD", key, 1).remove(0)
+    };
+    let (large, short) = (order("large", 9), order("short", 2));
+    submit(&world, &setup, std::slice::from_ref(&large))?;
+    setup.settled(LIMIT).await?;
+    assert_eq!(setup.json(&["refill"])?["requests"], json!([]));
+
+    submit(&world, &setup, std::slice::from_ref(&short))?;
+    let asked = eventually("cold is asked", LIMIT, || async {
+        let said = setup.json(&["refill", "--safe", &setup.dir.to_string_lossy()])?;
+        Ok((said["requests"] != json!([])).then_some(said))
+    })
+    .await
+    .map_err(|e| e.wrap_err(setup.log_tail()))?;
+    assert_eq!(
+        (&asked["requests"][0]["asset"], &asked["requests"][0]["amount"]),
+        (&json!("TUSD"), &json!("1000000"))
+    );
+    assert_eq!(asked["from"], json!(GOVERNANCE), "the cold address");
+    let view: Value = reqwest::get(setup.api("/v1/vault")).await?.json().await?;
+    let of = view["assets"].as_array().into_iter().flatten().find(|a| a["asset"]["symbol"] == "TUSD");
+    assert_eq!(of.map(|of| &of["refill_requested"]["amount"]), Some(&json!("1000000")), "{view}");
+    let metrics = reqwest::get(setup.api("/metrics")).await?.text().await?;
+    assert!(metrics.contains("spillway_refill_requested_tokens{asset=\"TUSD\"} 1000000\n"), "{metrics}");
+    let cause = setup.json(&["explain", "short"])?["cause"].clone();
+    assert_eq!(cause["code"], "float_insufficient", "{cause}");
+    assert!(cause["found"].as_str().is_some_and(|f| f.contains("cold is asked for 1000000 TUSD")), "{cause}");
+
+    // Cold does what the file says. The limits let it pass some hours later.
+    let coins = TestToken::mintCall { to: GOVERNANCE, amount: U256::from(MILLION) }.abi_encode();
+    send(chain, DEPLOYER, tusd, U256::ZERO, coins.into()).await?.get_receipt().await?;
+    let file = std::fs::read_to_string(asked["file"].as_str().unwrap_or_default())?;
+    let file: Value = serde_json::from_str(&file)?;
+    for step in file["transactions"].as_array().into_iter().flatten() {
+        let to = serde_json::from_value(step["to"].clone())?;
+        let data = serde_json::from_value(step["data"].clone())?;
+        let sent = send(chain, GOVERNANCE, to, U256::ZERO, data).await?;
+        ensure!(sent.get_receipt().await?.status(), "cold was refused: {step}");
+    }
+    chain.anvil_increase_time(6 * 3_600).await?;
+    setup.settled(LIMIT).await.map_err(|e| e.wrap_err(setup.log_tail()))?;
+    eventually("cold is asked for nothing more", LIMIT, || async {
+        Ok((setup.json(&["refill"])?["requests"] == json!([])).then_some(()))
+    })
+    .await?;
+    keeper.stop()?;
+    assert_eq!(setup.json(&["reconcile", "--deep"])?["differences"], json!([]));
+    check_paid(&world, &setup, &[large, short], &[]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -309,6 +309,28 @@ async fn found(store: &Store) -> eyre::Result<()> {
     Ok(())
 }
 
+/// Cold is asked, for more, and no more; then anew.
+async fn ask_cold(store: &Store) -> eyre::Result<()> {
+    let asked = async || -> eyre::Result<Vec<(Address, Amount)>> {
+        Ok(store.refill_requests().await?.iter().map(|r| (r.asset, r.amount)).collect())
+    };
+    for amount in [Amount::from(5), Amount::from(9)] {
+        let mut change = unit(store).await?;
+        change.request_refill(NATIVE, amount).await?;
+        change.commit().await?;
+        assert_eq!(asked().await?, [(NATIVE, amount)]);
+    }
+    let mut change = unit(store).await?;
+    change.end_refill_request(NATIVE).await?;
+    change.commit().await?;
+    assert_eq!(asked().await?, []);
+    let mut change = unit(store).await?;
+    change.request_refill(NATIVE, Amount::from(2)).await?;
+    change.commit().await?;
+    assert_eq!(asked().await?, [(NATIVE, Amount::from(2))]);
+    Ok(())
+}
+
 /// A margin pool is followed, a duty signed, replaced, sent and done.
 async fn see_to_margin(store: &Store) -> eyre::Result<()> {
     let (pool, [first, second]) =
@@ -471,6 +493,7 @@ async fn every_question_and_change(engine: Engine) -> eyre::Result<()> {
     let store = place.started("a").await?;
     fill(&store).await?;
     see_to_margin(&store).await?;
+    ask_cold(&store).await?;
     swap_twice(&store).await?;
     asked::all(&store).await?;
     compared::with_the_chain(&store).await?;

@@ -1,0 +1,139 @@
+//! `spillway refill`: what cold is asked for, and the transactions that send it.
+
+use super::{args::RefillArgs, db::existing, exit::Exit, output, review};
+use crate::{
+    chain::{
+        Chain,
+        abi::{IERC20, IVault},
+        governance::{self, Step},
+    },
+    clock::{now_ms, rfc3339},
+    config::Config,
+    deployment::Deployment,
+    domain::{
+        amount::Amount,
+        asset::{Asset, Assets},
+    },
+};
+use alloy::{
+    primitives::{Address, U256},
+    sol_types::SolCall,
+};
+use eyre::{ContextCompat, WrapErr, ensure};
+use serde_json::json;
+
+/// So much of an asset; when the keeper asked for it, in unix milliseconds.
+struct Wanted<'a> {
+    asset: &'a Asset,
+    amount: Amount,
+    since: Option<i64>,
+}
+
+pub(super) async fn run(args: &RefillArgs, config: &Config, deployment: &Deployment) -> eyre::Result<Exit> {
+    let signer = if args.send { review::load(&args.signer)? } else { None };
+    ensure!(signer.is_some() || !args.send, "--send needs --private-key-env, or --keystore");
+    let chain = Chain::connect(&config.chain, deployment.vault)?;
+    chain.verify(deployment.chain_id).await??;
+    let wanted = match (&args.asset, &args.amount) {
+        (Some(asset), Some(amount)) => vec![by_hand(&deployment.assets, asset, amount)?],
+        _ => asked(config, &deployment.assets).await?,
+    };
+    let from = match signer.as_ref().map(|s| s.address()).or(args.from) {
+        Some(from) => Some(from),
+        None => chain.cold().await?,
+    };
+    let from =
+        from.wrap_err("the vault has no cold address; write --from with the account that refills it")?;
+    let steps: Vec<Step> = wanted.iter().flat_map(|wanted| steps(deployment.vault, wanted)).collect();
+    if !args.json {
+        tell(&wanted, &steps, from);
+    }
+    let mut file = None;
+    if let (Some(folder), false) = (&args.safe, steps.is_empty()) {
+        let path = folder.join(format!("safe-{}-refill.json", deployment.chain_id));
+        let content = governance::safe_file(from, &steps, "", deployment.chain_id, now_ms());
+        std::fs::write(&path, format!("{content:#}\n")).wrap_err_with(|| path.display().to_string())?;
+        file = Some(path.display().to_string());
+    }
+    let mut sent = Vec::new();
+    if let Some(signer) = signer {
+        let url = config.chain.rpc_urls.first().cloned().wrap_err("chain.rpc_urls is empty")?;
+        for step in &steps {
+            let done = governance::send(url.clone(), signer.clone(), step).await;
+            let done =
+                done.wrap_err("it was not sent, or is not in a block yet; look before it is sent again")?;
+            ensure!(done.succeeded, "{} reverted in transaction {}", step.meaning, done.hash);
+            sent.push(done);
+        }
+    }
+    if args.json {
+        let wanted = wanted.iter().map(|of| {
+            let amount = of.amount.to_decimal(of.asset.decimals);
+            json!({ "asset": of.asset.symbol, "amount": amount, "since": of.since.map(rfc3339) })
+        });
+        output::json(&json!({
+            "requests": wanted.collect::<Vec<_>>(), "from": from, "steps": steps, "file": file, "sent": sent,
+        }))?;
+        return Ok(Exit::Done);
+    }
+    file.iter().for_each(|file| output::line(format!("for the Safe transaction builder: {file}")));
+    for done in &sent {
+        output::line(format!("done in transaction {}, block {}", done.hash, done.block.unwrap_or(0)));
+    }
+    Ok(Exit::Done)
+}
+
+/// What the keeper asks for.
+async fn asked<'a>(config: &Config, assets: &'a Assets) -> eyre::Result<Vec<Wanted<'a>>> {
+    let store = existing(config).await?;
+    let open = store.refill_requests().await;
+    store.close().await;
+    let known = open?.into_iter().filter_map(|request| {
+        let (amount, since) = (request.amount, Some(request.requested_at));
+        Some(Wanted { asset: assets.get(request.asset)?, amount, since })
+    });
+    Ok(known.collect())
+}
+
+fn by_hand<'a>(assets: &'a Assets, asset: &str, amount: &str) -> eyre::Result<Wanted<'a>> {
+    let found = assets.find(asset);
+    let asset = found.wrap_err_with(|| format!("{asset} is no asset of the vault: {}", assets.symbols()))?;
+    let amount = Amount::parse(amount, asset.decimals).wrap_err("the amount")?;
+    Ok(Wanted { asset, amount, since: None })
+}
+
+/// The vault takes exactly what it is allowed to, so no approval is left.
+fn steps(vault: Address, wanted: &Wanted<'_>) -> Vec<Step> {
+    let Wanted { asset, amount, .. } = wanted;
+    let refill = IVault::refillCall { asset: asset.address, amount: amount.0 }.abi_encode();
+    let shown = asset.show(*amount);
+    let refill = |value| Step {
+        to: vault,
+        value,
+        calldata: refill.clone().into(),
+        meaning: format!("refill the vault with {shown}"),
+    };
+    if asset.is_native() {
+        return vec![refill(amount.0)];
+    }
+    let approve = IERC20::approveCall { spender: vault, amount: amount.0 }.abi_encode();
+    let meaning = format!("let the vault take {shown}");
+    vec![Step { to: asset.address, value: U256::ZERO, calldata: approve.into(), meaning }, refill(U256::ZERO)]
+}
+
+fn tell(wanted: &[Wanted<'_>], steps: &[Step], from: Address) {
+    if wanted.is_empty() {
+        output::line("cold is asked for nothing");
+        return;
+    }
+    for Wanted { asset, amount, since } in wanted {
+        let since = since.map(|at| format!(", since {}", rfc3339(at))).unwrap_or_default();
+        output::line(format!("the float lacks {}{since}", asset.show(*amount)));
+    }
+    output::line(format!("from {from}, in this order:"));
+    for Step { to, value, calldata, meaning } in steps {
+        output::line(format!(
+            "  {meaning}\n    to       {to}\n    value    {value}\n    calldata {calldata}"
+        ));
+    }
+}
