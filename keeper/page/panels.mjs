@@ -172,6 +172,7 @@ function bucket(name, of, now) {
 export function limits({ assets, usd }, now) {
   const group = (one) => {
     const short = Number(one.shortfall) > 0;
+    const asked = one.refill_requested;
     const float = t("float", { float: grouped(one.float), owed: grouped(one.liabilities) });
     return h(
       "div",
@@ -182,6 +183,7 @@ export function limits({ assets, usd }, now) {
         { class: "small" },
         float,
         short && h("span", { class: "warn" }, ` · ${t("shortfall", { n: grouped(one.shortfall) })}`),
+        asked && h("span", { class: "warn" }, ` · ${t("refill_requested", { n: grouped(asked.amount) })}`),
       ),
       bucket("bucket_asset", one.bucket, now),
       bucket("bucket_instant", one.instant, now),
