@@ -2,7 +2,7 @@
 CREATE TABLE refill_requests (
     row_id       INTEGER PRIMARY KEY AUTOINCREMENT,
     asset        TEXT NOT NULL,
-    -- Units, 64 hexadecimal digits; raised while more is missing.
+    -- Units, 64 hexadecimal digits; what is missing now.
     amount       TEXT NOT NULL,
     requested_at BIGINT NOT NULL,
     ended_at     BIGINT

@@ -16,6 +16,7 @@ sol! {
     interface IERC20 {
         event Transfer(address indexed from, address indexed to, uint256 amount);
         function balanceOf(address account) external view returns (uint256);
+        function allowance(address owner, address spender) external view returns (uint256);
         function approve(address spender, uint256 amount) external returns (bool);
     }
 }

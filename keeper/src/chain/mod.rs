@@ -3,6 +3,7 @@
 //! - [`abi`]: the contracts' interfaces
 //! - [`approvals`]: who approves, and what is signed
 //! - [`calldata`]: what a batch says, and what a settlement said
+//! - [`cold`]: where surplus goes and refills come from
 //! - [`fees`]: what recent blocks took for gas
 //! - [`governance`]: what governance and guardians do
 //! - [`many`]: many view calls in one request
@@ -16,6 +17,7 @@
 pub mod abi;
 pub mod approvals;
 pub mod calldata;
+mod cold;
 mod fees;
 pub mod governance;
 pub mod many;

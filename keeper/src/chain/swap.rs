@@ -33,13 +33,6 @@ pub struct SwapRoom {
     pub left: Amount,
 }
 
-/// What bounds an asset's float from below, and what is elsewhere. Units.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Marks {
-    pub min_float: Amount,
-    pub at_cold: Amount,
-}
-
 impl Chain {
     /// The marks of an asset's float, and what the vault lets be sold of it.
     pub async fn swap_room(&self, asset: Address, block: Block) -> Result<SwapRoom, ChainError> {
@@ -47,25 +40,6 @@ impl Chain {
         let marks = vault.treasuryOf(asset).block(at).call().await?;
         let left = Amount(vault.swapLimitState(asset).block(at).call().await?.left);
         Ok(SwapRoom { min_float: Amount(marks.minFloat), high_water: Amount(marks.highWater), left })
-    }
-
-    /// How much of an asset the float should hold at least, and how much is at cold.
-    pub async fn marks(&self, asset: Address, block: Block) -> Result<Marks, ChainError> {
-        let vault = IVault::new(self.vault, self.provider.clone());
-        let of = vault.treasuryOf(asset).block(BlockId::number(block.number)).call().await?;
-        Ok(Marks { min_float: Amount(of.minFloat), at_cold: Amount(of.coldBalance) })
-    }
-
-    /// The address that sweeps go to; none when none is set.
-    pub async fn cold(&self) -> Result<Option<Address>, ChainError> {
-        let cold = IVault::new(self.vault, self.provider.clone()).cold().call().await?;
-        Ok((!cold.is_zero()).then_some(cold))
-    }
-
-    /// What the vault counts as swept to cold and not refilled since.
-    pub async fn at_cold(&self, asset: Address, at: u64) -> Result<Amount, ChainError> {
-        let vault = IVault::new(self.vault, self.provider.clone());
-        Ok(Amount(vault.treasuryOf(asset).block(BlockId::number(at)).call().await?.coldBalance))
     }
 
     /// What the vault would do with a swap on the pending state, or why it refuses it.

@@ -3,7 +3,7 @@
 use super::{args::RefillArgs, db::existing, exit::Exit, output, review};
 use crate::{
     chain::{
-        Chain,
+        Chain, ChainError,
         abi::{IERC20, IVault},
         governance::{self, Step},
     },
@@ -14,6 +14,7 @@ use crate::{
         amount::Amount,
         asset::{Asset, Assets},
     },
+    stages::cold,
 };
 use alloy::{
     primitives::{Address, U256},
@@ -36,7 +37,7 @@ pub(super) async fn run(args: &RefillArgs, config: &Config, deployment: &Deploym
     chain.verify(deployment.chain_id).await??;
     let wanted = match (&args.asset, &args.amount) {
         (Some(asset), Some(amount)) => vec![by_hand(&deployment.assets, asset, amount)?],
-        _ => asked(config, &deployment.assets).await?,
+        _ => asked(config, &deployment.assets, &chain).await?,
     };
     let from = match signer.as_ref().map(|s| s.address()).or(args.from) {
         Some(from) => Some(from),
@@ -44,7 +45,11 @@ pub(super) async fn run(args: &RefillArgs, config: &Config, deployment: &Deploym
     };
     let from =
         from.wrap_err("the vault has no cold address; write --from with the account that refills it")?;
-    let steps: Vec<Step> = wanted.iter().flat_map(|wanted| steps(deployment.vault, wanted)).collect();
+    let mut all = Vec::new();
+    for wanted in &wanted {
+        all.extend(steps(&chain, from, wanted).await?);
+    }
+    let steps = all;
     if !args.json {
         tell(&wanted, &steps, from);
     }
@@ -83,16 +88,24 @@ pub(super) async fn run(args: &RefillArgs, config: &Config, deployment: &Deploym
     Ok(Exit::Done)
 }
 
-/// What the keeper asks for.
-async fn asked<'a>(config: &Config, assets: &'a Assets) -> eyre::Result<Vec<Wanted<'a>>> {
+/// What the keeper asks for, as far as it is missing still: what came meanwhile is not sent twice.
+async fn asked<'a>(config: &Config, assets: &'a Assets, chain: &Chain) -> eyre::Result<Vec<Wanted<'a>>> {
     let store = existing(config).await?;
-    let open = store.refill_requests().await;
+    let missing = async {
+        let tip = chain.tip().await?;
+        let mut missing = Vec::new();
+        for request in store.refill_requests().await? {
+            let Some(asset) = assets.get(request.asset) else { continue };
+            let amount = cold::needed(&store, chain, asset, tip).await?;
+            if !amount.is_zero() {
+                missing.push(Wanted { asset, amount, since: Some(request.requested_at) });
+            }
+        }
+        Ok::<_, eyre::Report>(missing)
+    };
+    let missing = missing.await;
     store.close().await;
-    let known = open?.into_iter().filter_map(|request| {
-        let (amount, since) = (request.amount, Some(request.requested_at));
-        Some(Wanted { asset: assets.get(request.asset)?, amount, since })
-    });
-    Ok(known.collect())
+    missing
 }
 
 fn by_hand<'a>(assets: &'a Assets, asset: &str, amount: &str) -> eyre::Result<Wanted<'a>> {
@@ -102,23 +115,33 @@ fn by_hand<'a>(assets: &'a Assets, asset: &str, amount: &str) -> eyre::Result<Wa
     Ok(Wanted { asset, amount, since: None })
 }
 
-/// The vault takes exactly what it is allowed to, so no approval is left.
-fn steps(vault: Address, wanted: &Wanted<'_>) -> Vec<Step> {
-    let Wanted { asset, amount, .. } = wanted;
-    let refill = IVault::refillCall { asset: asset.address, amount: amount.0 }.abi_encode();
-    let shown = asset.show(*amount);
-    let refill = |value| Step {
-        to: vault,
-        value,
-        calldata: refill.clone().into(),
-        meaning: format!("refill the vault with {shown}"),
-    };
+/// The vault takes exactly what it is allowed to. What an interrupted refill left allowed is used, or taken back first:
+/// some tokens change no allowance but to nothing.
+async fn steps(chain: &Chain, from: Address, wanted: &Wanted<'_>) -> Result<Vec<Step>, ChainError> {
+    let (Wanted { asset, amount, .. }, vault) = (wanted, chain.vault);
+    let calldata = IVault::refillCall { asset: asset.address, amount: amount.0 }.abi_encode().into();
+    let (shown, value) = (asset.show(*amount), if asset.is_native() { amount.0 } else { U256::ZERO });
+    let refill = Step { to: vault, value, calldata, meaning: format!("refill the vault with {shown}") };
     if asset.is_native() {
-        return vec![refill(amount.0)];
+        return Ok(vec![refill]);
     }
-    let approve = IERC20::approveCall { spender: vault, amount: amount.0 }.abi_encode();
-    let meaning = format!("let the vault take {shown}");
-    vec![Step { to: asset.address, value: U256::ZERO, calldata: approve.into(), meaning }, refill(U256::ZERO)]
+    let approve = |amount: Amount, meaning| {
+        let calldata = IERC20::approveCall { spender: vault, amount: amount.0 }.abi_encode().into();
+        Step { to: asset.address, value: U256::ZERO, calldata, meaning }
+    };
+    let mut steps = Vec::new();
+    let allowed = chain.allowance(asset.address, from).await?;
+    if allowed != *amount {
+        if !allowed.is_zero() {
+            steps.push(approve(
+                Amount::ZERO,
+                format!("take back what the vault may take of {}", asset.symbol),
+            ));
+        }
+        steps.push(approve(*amount, format!("let the vault take {shown}")));
+    }
+    steps.push(refill);
+    Ok(steps)
 }
 
 fn tell(wanted: &[Wanted<'_>], steps: &[Step], from: Address) {

@@ -260,7 +260,7 @@ pub async fn walked(
         walk.finish(&line.chain, &line.assets, &mut moment, to).await?;
         walk.differences.extend(pools::compare(&line.chain, &line.assets, margin_pools, to).await?);
         let booked = moment.pools_held().await?;
-        walk.differences.extend(pools::compare_books(&line.chain, &line.assets, &booked).await?);
+        walk.differences.extend(pools::compare_books(&line.chain, &line.assets, &booked).await);
     }
     drop(moment);
     if free && from.is_none() {

@@ -55,7 +55,19 @@ impl Store {
         let question = "SELECT held, held_at FROM margin_pools WHERE pool = $1";
         let known = sqlx::query(question).bind(&name).fetch_optional(&self.reader).await?;
         let Some(known) = known else { return Ok(()) };
-        if known.amount("held")? == held || known.uint("held_at")? >= block {
+        if known.uint("held_at")? >= block {
+            return Ok(());
+        }
+        if known.amount("held")? == held {
+            // It stands there still: whoever compares asks for no state that is older.
+            sqlx::query(
+                "UPDATE margin_pools SET held_at = $1 WHERE pool = $2 AND held = $3 AND held_at < $1",
+            )
+            .bind(sql::int(block))
+            .bind(&name)
+            .bind(held.to_hex())
+            .execute(&self.writer)
+            .await?;
             return Ok(());
         }
         let detail = json!({ "pool": pool, "block": block, "held": held.to_string() });

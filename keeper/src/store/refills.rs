@@ -18,7 +18,7 @@ pub struct RefillRequest {
 }
 
 impl Unit {
-    /// Asks for so much of an asset: anew, or more than before.
+    /// Asks for so much of an asset: anew, or in place of what was asked before.
     pub async fn request_refill(&mut self, asset: Address, amount: Amount) -> Result<(), StoreError> {
         let at = self.at();
         sqlx::query(
