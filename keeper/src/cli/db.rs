@@ -9,7 +9,7 @@ use super::{
 use crate::{
     config::Config,
     deployment::Deployment,
-    store::{Store, backup},
+    store::{Store, StoreError, backup, integrity::Integrity},
 };
 use eyre::{WrapErr, bail, ensure};
 use serde_json::json;
@@ -54,11 +54,19 @@ async fn migrate(args: JsonArg, config: &Config) -> eyre::Result<Exit> {
 }
 
 async fn check(args: JsonArg, config: &Config) -> eyre::Result<Exit> {
-    let store = existing(config).await?;
     let bar = output::bar("changes checked");
-    let found = store.check(|done, of| output::advance(&bar, done, of)).await?;
+    let looked = async {
+        let store = existing(config).await?;
+        let found = store.check(|done, of| output::advance(&bar, done, of)).await;
+        store.close().await;
+        Ok::<_, eyre::Report>(found?)
+    };
+    // It may be damaged where it says what it is.
+    let found = looked.await.or_else(|error| match error.downcast_ref() {
+        Some(StoreError::Damaged(page)) => Ok(Integrity::damaged(page)),
+        _ => Err(error),
+    })?;
     bar.finish_and_clear();
-    store.close().await;
     if args.json {
         output::json(&found)?;
     } else if found.ok {

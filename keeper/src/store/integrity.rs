@@ -23,6 +23,13 @@ pub struct Integrity {
     pub broken: Vec<String>,
 }
 
+impl Integrity {
+    /// A page cannot be read, and nothing else is known.
+    pub fn damaged(page: &sqlx::Error) -> Self {
+        Self { ok: false, schema: 0, changes: 0, broken: vec![format!("a page cannot be read: {page}")] }
+    }
+}
+
 /// Questions whose every answer is a contradiction: what it means, and the question for one such row.
 const CONTRADICTIONS: [(&str, &str); 6] = [
     (
@@ -73,7 +80,7 @@ impl Store {
         let mut tx = self.snapshot().await?;
         match check_all(self.engine, &mut tx, &mut found, progress).await {
             Ok(()) => {}
-            Err(StoreError::Damaged(error)) => found.broken.push(format!("a page cannot be read: {error}")),
+            Err(StoreError::Damaged(page)) => found.broken.extend(Integrity::damaged(&page).broken),
             Err(error @ StoreError::Corrupt { .. }) => found.broken.push(error.to_string()),
             Err(error) => return Err(error),
         }

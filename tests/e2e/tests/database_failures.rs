@@ -235,14 +235,19 @@ async fn a_damaged_page_is_named_and_a_backup_puts_it_right() -> eyre::Result<()
     keeper.stop()?;
 
     let file = setup.dir.join("spillway.db");
-    let mut bytes = std::fs::read(&file)?;
-    let middle = bytes.len() / 2 / 4_096 * 4_096;
-    bytes[middle..middle + 32_768].fill(0xa5);
-    std::fs::write(&file, bytes)?;
-    let output = setup.run(&["db", "check"])?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(4), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("BROKEN"), "{said}");
+    let whole = std::fs::read(&file)?;
+    // All over it: what says which tables there are, what says which schema it is, and rows.
+    for eighth in 0..8 {
+        let mut bytes = whole.clone();
+        let at = (whole.len() / 8 * eighth).max(4_096) / 4_096 * 4_096;
+        bytes[at..at + 32_768].fill(0xa5);
+        std::fs::write(&file, bytes)?;
+        let output = setup.run(&["db", "check"])?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let why = format!("at {at}: {said}{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(4), "{why}");
+        assert!(said.contains("BROKEN"), "{why}");
+    }
 
     let refused = setup.run(&["db", "restore", &backup])?;
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
