@@ -7,7 +7,7 @@ use alloy::{
 use eyre::{OptionExt, ensure};
 use protocols::{Balancer, Chain, Stable, Token, V2, V3};
 use serde_json::Value;
-use spillway::domain::asset::NATIVE;
+use spillway::{chain::abi::IVault, domain::asset::NATIVE};
 use spillway_e2e::{
     cases::{books_hold, check_paid, orders_of, reconfigure, submit},
     chain_audit::Expected,
@@ -228,6 +228,10 @@ async fn what_the_vault_lacks_is_bought_in_parts_and_a_refill_that_fails_delays_
         "{simulated}"
     );
 
+    // From here on payments count in USD too.
+    for asset in world.deployment.assets.iter() {
+        Local::new(&world).call(world.vault(), &IVault::pokeCall { asset: asset.address });
+    }
     // Some 50,000 TUSD more than are left: only ETH can be sold for them.
     let amount = protocols::units(95_000, 6);
     let second: Vec<_> = orders_of(&world, "TUSD", "second", 9)
@@ -238,6 +242,9 @@ async fn what_the_vault_lacks_is_bought_in_parts_and_a_refill_that_fails_delays_
     setup.settled(LIMIT).await?;
     until_booked(&setup).await?;
     keeper.stop()?;
+    let vault = IVault::new(world.vault(), world.provider());
+    let usd = vault.limitState(Address::ZERO, IVault::Limit::Usd).call().await?;
+    ensure!(!usd.fullAt.is_zero(), "nothing was taken of the limit in USD");
     let swaps = market.swaps(&world).await?;
     assert_eq!((swaps.len(), swaps[1].0.sell), (2, NATIVE), "{swaps:?}");
     // No order waits, but as much as in the last hour is expected.
