@@ -2,7 +2,8 @@
 //!
 //! The vault's events are the one source: the keeper's own settlements, those of a past that the store forgot,
 //! deposits, requests and claims are all read from them, in order, block range by block range. A range and the
-//! cursor behind it are one change, so the books are always exactly at a block.
+//! cursor behind it are one change, so the books are always exactly at a block; a range with much in it is cut, so that
+//! no change holds the one writer for longer than a lease lasts.
 
 mod orders;
 mod requests;
@@ -45,9 +46,6 @@ pub async fn step(line: &Line, last_final: Block) -> Result<Worked, StageError> 
     if from > last_final.number {
         return Ok(Worked::Idle);
     }
-    let to = last_final.number.min(from + line.chain.max_log_range() - 1);
-    let caught_up = to == last_final.number;
-    let end = if caught_up { last_final } else { line.chain.block(to).await? };
     if let Some(cursor) = cursor {
         let now = line.chain.block(cursor.number).await?;
         if now.hash != cursor.hash {
@@ -56,7 +54,11 @@ pub async fn step(line: &Line, last_final: Block) -> Result<Worked, StageError> 
             );
         }
     }
-    let range = Range::read(line, from, to).await?;
+    let to = last_final.number.min(from + line.chain.max_log_range() - 1);
+    let (logs, to) = shorten(line.chain.vault_logs(from, to).await?, to);
+    let caught_up = to == last_final.number;
+    let end = if caught_up { last_final } else { line.chain.block(to).await? };
+    let range = Range::read(line, logs).await?;
     let lanes = if caught_up { read_lanes(line, last_final).await? } else { Vec::new() };
 
     let detail = serde_json::json!({ "from": from, "to": to, "events": range.logs.len() });
@@ -112,6 +114,28 @@ pub async fn receive_float(
     Ok(came)
 }
 
+/// How many payouts and other events are taken at once, unless one block has more.
+const AT_ONCE: u64 = 20_000;
+
+/// Cuts the events of blocks up to `to` between two blocks, so that there are no more than [`AT_ONCE`]. Says the last
+/// block that they are all of.
+pub(super) fn shorten(mut logs: Vec<VaultLog>, to: u64) -> (Vec<VaultLog>, u64) {
+    let weight = |log: &VaultLog| match &log.event {
+        IVaultEvents::Settled(e) => Settled::from(e).count,
+        IVaultEvents::RequestsSettled(e) => e.count,
+        _ => 1,
+    };
+    let Some(first) = logs.first().map(|log| log.block) else { return (logs, to) };
+    let mut sum = 0;
+    let over = logs.iter().find(|log| {
+        sum += weight(log);
+        sum > AT_ONCE && log.block > first
+    });
+    let Some(next) = over.map(|log| log.block) else { return (logs, to) };
+    logs.retain(|log| log.block < next);
+    (logs, next - 1)
+}
+
 /// A settlement's transaction.
 struct Settlement {
     /// None where the books know the batch: they know its payouts.
@@ -130,8 +154,7 @@ struct Range {
 }
 
 impl Range {
-    async fn read(line: &Line, from: u64, to: u64) -> Result<Self, StageError> {
-        let logs = line.chain.vault_logs(from, to).await?;
+    async fn read(line: &Line, logs: Vec<VaultLog>) -> Result<Self, StageError> {
         let mut settlements = HashMap::new();
         for log in &logs {
             let known = match &log.event {

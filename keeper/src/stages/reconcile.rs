@@ -185,7 +185,7 @@ pub async fn step(line: &Line) -> Result<Worked, StageError> {
     let to = cursor.number.min(from + line.chain.max_log_range() - 1);
     let mut moment = line.store.moment().await?;
     let mut walk = Walk::default();
-    walk.range(&line.chain, &line.assets, &mut moment, from, to).await?;
+    let to = walk.range(&line.chain, &line.assets, &mut moment, from, to).await?;
     drop(moment);
     let new = line.store.put_differences(to, now_ms(), &walk.differences).await?;
     for (difference, _) in walk.differences.iter().zip(new).filter(|(_, new)| *new) {
@@ -246,7 +246,7 @@ pub async fn walked(
     let mut kept_at = Instant::now();
     while at <= to {
         let end = to.min(at + line.chain.max_log_range() - 1);
-        walk.range(&line.chain, &line.assets, &mut moment, at, end).await?;
+        let end = walk.range(&line.chain, &line.assets, &mut moment, at, end).await?;
         progress(end + 1 - first, to + 1 - first);
         at = end + 1;
         if from.is_none() && kept_at.elapsed() > KEEP_EVERY {

@@ -277,14 +277,15 @@ impl Unit {
         sent(self.connection(), hash, at).await
     }
 
-    /// What became of an attempt; with its block when it was mined.
+    /// What became of an attempt; with its block when it was mined. Says whether there is one with this hash.
     pub async fn settle_attempt(
         &mut self,
         hash: B256,
         state: AttemptState,
         inclusion: Option<Inclusion>,
-    ) -> Result<(), StoreError> {
-        sqlx::query("UPDATE attempts SET state = $1, block = $2, gas_used = $3, fee = $4 WHERE hash = $5")
+    ) -> Result<bool, StoreError> {
+        let statement = "UPDATE attempts SET state = $1, block = $2, gas_used = $3, fee = $4 WHERE hash = $5";
+        let settled = sqlx::query(statement)
             .bind(state.as_str())
             .bind(inclusion.map(|i| sql::int(i.block)))
             .bind(inclusion.map(|i| sql::int(i.gas_used)))
@@ -293,18 +294,27 @@ impl Unit {
             .execute(self.connection())
             .await?;
         self.note();
-        Ok(())
+        Ok(settled.rows_affected() > 0)
     }
 
-    /// The batch was settled by `tx` in a final block: its other attempts never will. What it cost is booked.
+    /// The batch was settled by `tx` in a final block: its other attempts never will. A void that was planned again can
+    /// be settled by an attempt at the one before. What it cost is booked, unless a past that these books lost has sent
+    /// it: of such transactions they never say what they cost.
     pub async fn close_attempts(&mut self, batch: i64, tx: B256, at: Inclusion) -> Result<(), StoreError> {
+        sqlx::query("UPDATE attempts SET batch = $1 WHERE hash = $2 AND batch <> $1")
+            .bind(batch)
+            .bind(sql::hex(tx))
+            .execute(self.connection())
+            .await?;
         sqlx::query("UPDATE attempts SET state = 'dead' WHERE batch = $1 AND hash <> $2")
             .bind(batch)
             .bind(sql::hex(tx))
             .execute(self.connection())
             .await?;
-        self.post(NATIVE, Sides::GAS, at.fee.unwrap_or_default()).await?;
-        self.settle_attempt(tx, AttemptState::Mined, Some(at)).await
+        if self.settle_attempt(tx, AttemptState::Mined, Some(at)).await? {
+            self.post(NATIVE, Sides::GAS, at.fee.unwrap_or_default()).await?;
+        }
+        Ok(())
     }
 }
 

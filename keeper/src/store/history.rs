@@ -9,8 +9,9 @@ use alloy::primitives::B256;
 use sqlx::{AnyConnection, any::AnyRow};
 use std::collections::BTreeMap;
 
-/// How many changes are read at a time.
+/// How many changes are read at a time, and how many of their transitions or postings, unless one change has more.
 const PAGE: i64 = 500;
+const ROWS: i64 = 20_000;
 
 /// Rows whose change is not in the audit: what they are, and the question for one of them.
 const STRAYS: [(&str, &str); 2] = [
@@ -45,7 +46,7 @@ impl Store {
         let (last, head) = head(&mut tx).await?;
         let mut from = 1;
         while from <= last {
-            let to = last.min(from + PAGE - 1);
+            let to = page_end(&mut tx, from, last).await?;
             for change in changes(&mut tx, from, to).await? {
                 if let Err(error) = writer.change(&change) {
                     return Ok(Err(error));
@@ -68,7 +69,7 @@ pub(super) async fn follow(
     let mut follower = Follower::default();
     let mut from = 1;
     while from <= last {
-        let to = last.min(from + PAGE - 1);
+        let to = page_end(tx, from, last).await?;
         for change in changes(tx, from, to).await? {
             if let Err(broken) = follower.follow(&change) {
                 return Ok(Err(broken));
@@ -108,6 +109,21 @@ fn count(n: i64) -> u64 {
 async fn head(tx: &mut AnyConnection) -> Result<(i64, B256), StoreError> {
     let row = sqlx::query("SELECT seq, hash FROM audit_head WHERE id = 1").fetch_one(tx).await?;
     Ok((row.int("seq")?, row.fixed("hash")?))
+}
+
+/// The last of the changes from `from` on that are read together.
+async fn page_end(tx: &mut AnyConnection, from: i64, last: i64) -> Result<i64, StoreError> {
+    let mut to = last.min(from + PAGE - 1);
+    for question in [
+        "SELECT audit FROM transitions WHERE audit >= $1 AND audit <= $2 ORDER BY audit LIMIT 1 OFFSET $3",
+        "SELECT audit FROM postings WHERE audit >= $1 AND audit <= $2 ORDER BY audit LIMIT 1 OFFSET $3",
+    ] {
+        let over = sqlx::query(question).bind(from).bind(to).bind(ROWS).fetch_optional(&mut *tx).await?;
+        if let Some(row) = over {
+            to = from.max(row.int("audit")? - 1);
+        }
+    }
+    Ok(to)
 }
 
 /// The changes of a range, each with what it made.

@@ -1,6 +1,11 @@
 //! What the chain shows outside a batch takes its withdrawals out of it: they must not be paid again.
 
+use super::{AT_ONCE, shorten};
 use crate::{
+    chain::{
+        VaultLog,
+        abi::IVault::{IVaultEvents, RequestCancelled, Settled},
+    },
     domain::{
         batch::{Batch, BatchKind, BatchState, Content},
         lane::Head,
@@ -11,7 +16,7 @@ use crate::{
     stages::intake::{RawOrder, Rule, accept, check, testing},
     store::{Context, Store, StoreError, withdrawals::NewWithdrawal},
 };
-use alloy::primitives::{Address, Bytes};
+use alloy::primitives::{Address, B256, Bytes};
 
 fn order(key: &str) -> NewWithdrawal {
     let raw: RawOrder = testing::raw(key, "TUSD", "1");
@@ -22,6 +27,32 @@ fn order(key: &str) -> NewWithdrawal {
         trace_parent: None,
         submitter: None,
     }
+}
+
+/// A settlement of so many payouts; a request that was cancelled where there is none.
+fn log(block: u64, payouts: u64) -> VaultLog {
+    let mut batch = B256::ZERO;
+    batch[27..].copy_from_slice(&payouts.to_be_bytes()[3..]);
+    let event = match payouts {
+        0 => IVaultEvents::RequestCancelled(RequestCancelled { id: block }),
+        _ => IVaultEvents::Settled(Settled { batch }),
+    };
+    VaultLog { block, timestamp: None, tx: B256::ZERO, event }
+}
+
+#[test]
+fn a_range_is_cut_between_blocks_where_it_has_too_much() {
+    let cut = |logs: &[(u64, u64)]| {
+        let logs = logs.iter().map(|(block, payouts)| log(*block, *payouts)).collect();
+        let (left, to) = shorten(logs, 90);
+        (left.iter().map(|log| log.block).collect::<Vec<_>>(), to)
+    };
+    assert_eq!(cut(&[]), (vec![], 90));
+    assert_eq!(cut(&[(1, AT_ONCE - 1), (5, 0)]), (vec![1, 5], 90), "all that fits");
+    assert_eq!(cut(&[(1, AT_ONCE - 1), (5, 0), (7, 0)]), (vec![1, 5], 6), "one too many");
+    assert_eq!(cut(&[(1, 10), (5, 0), (5, AT_ONCE), (5, 0)]), (vec![1], 4), "no block is torn apart");
+    assert_eq!(cut(&[(3, 2 * AT_ONCE), (3, 0), (4, 0)]), (vec![3, 3], 3), "one block at least");
+    assert_eq!(cut(&[(90, 2 * AT_ONCE)]), (vec![90], 90));
 }
 
 /// Three withdrawals in a priced batch, about to be funded.

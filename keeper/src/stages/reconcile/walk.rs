@@ -25,7 +25,10 @@ use crate::{
         tier::Tier,
         withdrawal::WithdrawalState,
     },
-    stages::{StageError, finalize::outcome},
+    stages::{
+        StageError,
+        finalize::{outcome, shorten},
+    },
     store::compare::{BatchRecord, Moment, Record},
 };
 use alloy::primitives::{Address, U256};
@@ -98,7 +101,7 @@ impl Walk {
         Self { limits: Some(Limits::default()), ..Self::default() }
     }
 
-    /// Reads blocks `from..=to` and compares.
+    /// Reads the blocks from `from` on and compares, up to `to` or as far as is taken at once. Says the last one.
     pub async fn range(
         &mut self,
         chain: &Chain,
@@ -106,8 +109,8 @@ impl Walk {
         moment: &mut Moment,
         from: u64,
         to: u64,
-    ) -> Result<(), StageError> {
-        let logs = chain.vault_logs(from, to).await?;
+    ) -> Result<u64, StageError> {
+        let (logs, to) = shorten(chain.vault_logs(from, to).await?, to);
         let range = Range::read(chain, moment, logs).await?;
         let mut outflows = Outflows::default();
         for log in &range.logs {
@@ -119,7 +122,7 @@ impl Walk {
             self.unordered.entry(asset.address).or_default().extend(found.unordered);
             self.differences.extend(found.differences);
         }
-        Ok(())
+        Ok(to)
     }
 
     async fn take(

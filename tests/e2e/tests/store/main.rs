@@ -863,6 +863,34 @@ async fn what_was_tampered_with_is_named(engine: Engine) -> eyre::Result<()> {
     Ok(())
 }
 
+/// A void that was planned again ends with the transaction of the one before, or with one that was sent before a backup
+/// was put in the store's place.
+async fn gas_is_booked_of_each_transaction_that_is_known(engine: Engine) -> eyre::Result<()> {
+    let place = Place::new(engine).await?;
+    let store = place.started("a").await?;
+    fill(&store).await?;
+    let fee = |wei: u64| Some(Amount(U256::from(wei)));
+    for (nonce, tx, costs, booked) in
+        [(1, B256::repeat_byte(2), 500, fee(500)), (3, B256::repeat_byte(99), 700, fee(500))]
+    {
+        let mut change = unit(&store).await?;
+        let before = change.plan_void(&content(3), &CALLDATA, "fence").await?;
+        change.add_attempt(&attempt(before, nonce)).await?;
+        let planned = change.batch(before).await?;
+        change.dissolve_batch(&planned, Code::NumberVoided).await?;
+        let again = change.plan_void(&content(3), &CALLDATA, "fence").await?;
+        change.add_attempt(&attempt(again, nonce + 1)).await?;
+        let planned = change.batch(again).await?;
+        change.close_attempts(again, tx, Inclusion { block: 9, gas_used: 50_000, fee: fee(costs) }).await?;
+        change.move_batch(&planned, BatchState::Final, None).await?;
+        change.commit().await?;
+        assert_eq!(Some(store.moment().await?.gas_booked().await?), booked);
+        let checked = store.check(|_, _| {}).await?;
+        assert!(checked.ok, "{checked:?}");
+    }
+    Ok(())
+}
+
 /// Changes queue behind each other in the database. Those of a keeper that was paused end together, not each in its turn.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[tokio::test(flavor = "multi_thread")]
@@ -913,5 +941,6 @@ over_both!(
     a_keeper_waits_for_the_word_of_one_that_sent,
     a_backup_holds_everything,
     what_was_tampered_with_is_named,
+    gas_is_booked_of_each_transaction_that_is_known,
     the_database_itself_refuses_what_has_no_posting_or_withdrawal
 );
