@@ -102,7 +102,7 @@ bench-oracle: setup ## Nanoseconds and gas of a verdict, vectors, incidents, dif
 
 bench-route: setup ## Microseconds of a split over 10 to 1,000 pools, its gap to the optimum, quotes against the protocols' bytecode, gas beside their routers
 	@forge build --quiet
-	@forge test --isolate --match-test test_gas_of_a_split_beside_routers -vv | grep -oE 'gas_(split|routers)_[0-9]_legs [0-9]+ gas'
+	@forge test --isolate --match-contract SwapGasTest -vv | grep -oE 'gas_(split|routers|leg)_[a-z0-9_]+ [0-9]+ gas'
 	@cargo bench --quiet -p router --bench route
 
 bench-books: setup ## Full reconciliation of a million payouts, audit and export: about 10 minutes; SPILLWAY_BENCH_PAYOUTS=100000 is shorter

@@ -95,13 +95,33 @@ contract SwapGasTest is SwapFixture {
         emit log(string.concat(name, "_", vm.toString(legs), "_legs ", vm.toString(used), " gas"));
     }
 
+    function _split(ISwapSplitter.Leg[] memory legs) private returns (uint256 used) {
+        uint256 state = vm.snapshotState();
+        IVault.SwapOrder memory o = order(address(dai), address(usd), legs);
+        used = _send(LANE, Sent(address(vault), abi.encodeCall(IVault.swap, (o))));
+        vm.revertToState(state);
+    }
+
+    /// @notice What one leg more costs, by the kind of its pool: the keeper plans with these figures.
+    function test_gas_of_a_leg_by_kind() public {
+        string[4] memory kinds = ["uniswap_v2", "uniswap_v3", "stable_swap", "balancer_weighted"];
+        ISwapSplitter.Leg[] memory all = _legs(4);
+        for (uint256 i = 0; i < 4; ++i) {
+            ISwapSplitter.Leg[] memory alone = new ISwapSplitter.Leg[](1);
+            alone[0] = all[(i + 1) % 4];
+            ISwapSplitter.Leg[] memory both = new ISwapSplitter.Leg[](2);
+            (both[0], both[1]) = (alone[0], all[i]);
+            uint256 more = _split(both) - _split(alone);
+            emit log(string.concat("gas_leg_", kinds[i], " ", vm.toString(more), " gas"));
+            assertLt(more, 250_000, "a leg's gas");
+        }
+    }
+
     function test_gas_of_a_split_beside_routers() public {
         uint8[3] memory counts = [2, 3, 5];
         for (uint256 i = 0; i < 3; ++i) {
+            uint256 split = _split(_legs(counts[i]));
             uint256 state = vm.snapshotState();
-            IVault.SwapOrder memory o = order(address(dai), address(usd), _legs(counts[i]));
-            uint256 split = _send(LANE, Sent(address(vault), abi.encodeCall(IVault.swap, (o))));
-            vm.revertToState(state);
             uint256 routers;
             Sent[6] memory sent = _routed();
             for (uint256 k = 0; k < counts[i]; ++k) {

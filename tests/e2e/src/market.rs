@@ -1,6 +1,8 @@
 //! Pools beside the vault, of all four kinds, in the protocols' own bytecode: what a swap between the test assets goes
 //! through. One ETH is 3,000 TUSD, one TDAI is one TUSD.
 
+pub mod mainnet;
+
 use crate::world::{DEPLOYER, GOVERNANCE, LANES, TestToken, World, amount_of_ether};
 use alloy::{
     primitives::{Address, B256, Bytes, TxKind, U256, keccak256},
@@ -10,7 +12,8 @@ use alloy::{
     sol_types::{SolCall, SolEvent, SolValue},
 };
 use eyre::OptionExt;
-use protocols::{Chain, Protocols, V3, units};
+use protocols::{Chain, Placing, Protocols, V3, units};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use spillway::chain::abi::IVault;
 use tokio::{runtime::Handle, task::block_in_place};
@@ -52,11 +55,24 @@ impl Local {
 
     /// As `owner`, whose key nobody needs.
     pub fn of(world: &World, owner: Address) -> Self {
-        Self { provider: world.provider().clone(), owner }
+        Self::at(world.provider(), owner)
+    }
+
+    pub fn at(provider: &DynProvider, owner: Address) -> Self {
+        Self { provider: provider.clone(), owner }
     }
 
     fn wait<T>(&self, what: impl Future<Output = eyre::Result<T>>) -> eyre::Result<T> {
         block_in_place(|| Handle::current().block_on(what))
+    }
+
+    /// Gives the owner a million WETH, and ETH for all else.
+    fn wrap_ether(&mut self, weth: Address) -> eyre::Result<()> {
+        let balance = amount_of_ether(10_000_000);
+        self.wait(async { Ok(self.provider.anvil_set_balance(self.owner, balance).await?) })?;
+        self.pay(weth, amount_of_ether(1_000_000), Weth::depositCall {}.abi_encode())
+            .map_err(|why| eyre::eyre!("no WETH: {why}"))?;
+        Ok(())
     }
 
     async fn mined(&self, request: TransactionRequest) -> eyre::Result<TransactionReceipt> {
@@ -98,10 +114,23 @@ impl Chain for Local {
     }
 }
 
+impl Placing for Local {
+    fn set_code(&mut self, at: Address, code: Bytes) {
+        self.wait(async {
+            // A contract begins with 1, and what it made itself counts.
+            if self.provider.get_transaction_count(at).await? == 0 {
+                self.provider.anvil_set_nonce(at, 1).await?;
+            }
+            Ok(self.provider.anvil_set_code(at, code).await?)
+        })
+        .expect("code can be put anywhere");
+    }
+}
+
 /// A pool, as the keeper's configuration names it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Place {
-    pub kind: &'static str,
+    pub kind: String,
     pub address: Address,
     pub tokens: Vec<Address>,
     pub adapter: Option<Address>,
@@ -125,9 +154,15 @@ pub struct Market {
     /// Wrapped ETH.
     pub weth: Address,
     guard: Option<Address>,
+    /// What the keeper may sell.
+    sources: [&'static str; 2],
 }
 
 impl Market {
+    fn empty(protocols: Protocols, sources: [&'static str; 2]) -> Self {
+        Self { protocols, pools: Vec::new(), weth: protocols.weth, guard: None, sources }
+    }
+
     /// Between TUSD and TDAI a StableSwap pool of 2 million each, a V3 pool, a V2 pair and a weighted pool; between each
     /// of them and ETH a V3 pool or a pair, so that there are ways around.
     pub fn open(world: &World) -> eyre::Result<Self> {
@@ -135,18 +170,14 @@ impl Market {
         let (tusd, tdai) = (world.asset("TUSD").address, world.asset("TDAI").address);
         let protocols = Protocols::deploy(chain);
         let weth = protocols.weth;
-        let balance = amount_of_ether(10_000_000);
-        chain.wait(async { Ok(world.provider().anvil_set_balance(DEPLOYER, balance).await?) })?;
-        chain
-            .pay(weth, amount_of_ether(1_000_000), Weth::depositCall {}.abi_encode())
-            .map_err(|why| eyre::eyre!("no WETH: {why}"))?;
+        chain.wrap_ether(weth)?;
         for (token, amount) in [(tusd, units(100_000_000, 6)), (tdai, units(100_000_000, 18))] {
             chain.call(token, &TestToken::mintCall { to: DEPLOYER, amount });
         }
         for token in [tusd, tdai, weth] {
             protocols.approve(chain, token);
         }
-        let mut market = Self { protocols, pools: Vec::new(), weth, guard: None };
+        let mut market = Self::empty(protocols, ["TUSD", "ETH"]);
         let (usd, dai, eth) = (
             |whole: u64| (tusd, units(whole, 6)),
             |whole: u64| (tdai, units(whole, 18)),
@@ -191,9 +222,6 @@ impl Market {
                 ),
             ),
         ];
-        let guard = chain.deploy(&of("FixedGuard"), Vec::new());
-        self.guard = Some(guard);
-        self.set_prices(world, false)?;
         let governance = &mut Local::of(world, GOVERNANCE);
         for (kind, adapter) in adapters {
             let code = chain.wait(async { Ok(world.provider().get_code_at(adapter).await?) })?;
@@ -208,12 +236,22 @@ impl Market {
         }
         governance.call(splitter, &Governed::addConnectorCall { token: self.weth });
         governance.call(vault, &IVault::setSplitterCall { splitter_: splitter });
-        governance.call(vault, &IVault::setOracleCall { guard, priceLife: 3_600 });
+        self.trust(world)?;
         for asset in world.deployment.assets.iter() {
             let capacity = units(2_000_000, asset.decimals).to();
             let rules = IVault::SwapRules { capacity, window: 86_400, slippageBps: 100 };
             governance.call(vault, &IVault::setSwapRulesCall { asset: asset.address, rules });
         }
+        Ok(())
+    }
+
+    /// Has the vault take its prices from a double of the guard, as governance does.
+    fn trust(&mut self, world: &World) -> eyre::Result<()> {
+        let guard = Local::new(world).deploy("out/FixedGuard.sol/FixedGuard.json", Vec::new());
+        self.guard = Some(guard);
+        self.set_prices(world, false)?;
+        let set = IVault::setOracleCall { guard, priceLife: 3_600 };
+        Local::of(world, GOVERNANCE).call(world.vault(), &set);
         Ok(())
     }
 
@@ -247,8 +285,8 @@ impl Market {
             .collect()
     }
 
-    fn add(&mut self, kind: &'static str, address: Address, tokens: Vec<Address>) {
-        self.pools.push(Place { kind, address, tokens, adapter: None });
+    fn add(&mut self, kind: &str, address: Address, tokens: Vec<Address>) {
+        self.pools.push(Place { kind: kind.to_owned(), address, tokens, adapter: None });
     }
 
     fn add_v2(&mut self, chain: &mut Local, amounts: [(Address, U256); 2]) {
@@ -276,8 +314,10 @@ impl Market {
     /// The keys of `[swap]` that name the pools; what is due is bought alone.
     pub fn config(&self) -> String {
         let signer = match self.guard {
-            Some(_) => "signer = { private_key_env = \"SWAP_KEY\" }\nsources = [\"TUSD\", \"ETH\"]\n",
-            None => "",
+            Some(_) => {
+                format!("signer = {{ private_key_env = \"SWAP_KEY\" }}\nsources = {:?}\n", self.sources)
+            }
+            None => String::new(),
         };
         let mut text = format!("[swap]\nhorizon = \"0s\"\nconnectors = [\"{}\"]\n{signer}", self.weth);
         self.pools.iter().for_each(|pool| text += &pool.config());

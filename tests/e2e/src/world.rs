@@ -18,6 +18,7 @@ use alloy::{
 };
 use eyre::{WrapErr, ensure};
 use serde::Deserialize;
+use serde_json::Value;
 use spillway::{
     chain::abi::IVault,
     deployment::Deployment,
@@ -100,11 +101,21 @@ impl World {
 
     /// Deploys on a fork of the chain at `url`.
     pub async fn fork(url: &str, block_time: f64) -> eyre::Result<Self> {
+        Self::fork_with(url, block_time, "fork", |_| {}).await
+    }
+
+    /// The same, as test `name`, with other parameters than the test assets'.
+    pub async fn fork_with(
+        url: &str,
+        block_time: f64,
+        name: &str,
+        edit: impl FnOnce(&mut Value),
+    ) -> eyre::Result<Self> {
         let options =
             Options { block_time: Some(block_time), fork_url: Some(url.to_owned()), ..Options::default() };
         let anvil = Anvil::start(&options).await?;
-        let files = Files::new("fork");
-        deploy(&anvil, &files).await?;
+        let files = Files::new(name);
+        deploy(&anvil, &files, edit).await?;
         Self::new(anvil, &files.deployment, &files.params)
     }
 
@@ -276,7 +287,7 @@ impl Snapshot {
         let partial = folder.join(format!("{key}.partial"));
         let anvil =
             Anvil::start(&Options { dump_state: Some(partial.clone()), ..Options::default() }).await?;
-        deploy(&anvil, &files).await?;
+        deploy(&anvil, &files, |_| {}).await?;
         anvil.stop()?;
         fs::rename(partial, &snapshot.state).wrap_err("anvil wrote no state")?;
         Ok(snapshot)
@@ -313,16 +324,18 @@ fn contracts_key() -> eyre::Result<String> {
 }
 
 /// Test assets, the vault, and its float.
-async fn deploy(anvil: &Anvil, files: &Files) -> eyre::Result<()> {
+async fn deploy(anvil: &Anvil, files: &Files, edit: impl FnOnce(&mut Value)) -> eyre::Result<()> {
     let lanes = LANES.map(|(lane, _)| lane.to_string()).join(",");
     let env = [
         ("SPILLWAY_PARAMS", files.params.as_ref()),
         ("SPILLWAY_DEPLOYMENT", files.deployment.as_ref()),
         ("SPILLWAY_LANES", lanes.as_ref()),
     ];
-    for script in ["tests/contracts/script/TestAssets.s.sol", "script/Deploy.s.sol"] {
-        forge_script(&anvil.url(), script, &env)?;
-    }
+    forge_script(&anvil.url(), "tests/contracts/script/TestAssets.s.sol", &env)?;
+    let mut parameters = serde_json::from_slice(&fs::read(&files.params)?)?;
+    edit(&mut parameters);
+    fs::write(&files.params, serde_json::to_vec_pretty(&parameters)?)?;
+    forge_script(&anvil.url(), "script/Deploy.s.sol", &env)?;
     let deployment = Deployment::load(&files.deployment)?;
     let provider = &anvil.provider;
     let mut last = None;

@@ -79,7 +79,9 @@ async fn a_quote_is_what_the_pools_pay_to_the_unit() -> eyre::Result<()> {
     let market = Market::open(&world)?;
     // A pool that is not there, and one with other tokens, are no reason not to quote the others.
     let tokens = &market.pools[0].tokens;
-    let odd = |kind, address| Place { kind, address, tokens: tokens.clone(), adapter: None }.config();
+    let odd = |kind: &str, address| {
+        Place { kind: kind.to_owned(), address, tokens: tokens.clone(), adapter: None }.config()
+    };
     let odd = odd("uniswap_v3", Address::repeat_byte(0x99)) + &odd("uniswap_v2", world.vault());
     let setup = Setup::new(&world, Path::new(PROGRAM), 1, &(market.config() + &odd))?;
     let chain = &mut Local::new(&world);

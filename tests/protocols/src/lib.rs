@@ -4,6 +4,7 @@
 //! the test, and panics.
 
 mod interfaces;
+pub mod mainnet;
 
 use alloy_primitives::{
     Address, B256, Bytes, U256,
@@ -16,6 +17,9 @@ pub use interfaces::{Balancer, Stable, Token, V2, V3};
 
 const UNISWAP: &str = "node_modules/@uniswap/";
 const BALANCER: &str = "node_modules/@balancer-labs/v2-deployments/dist/tasks/";
+
+/// The pool of our own with the published arithmetic.
+pub const STABLE: &str = "out/StableSwapPool.sol/StableSwapPool.json";
 
 /// A chain on which one account does everything.
 pub trait Chain {
@@ -62,6 +66,24 @@ pub trait Chain {
     }
 }
 
+/// A chain on which code can be put anywhere.
+pub trait Placing: Chain {
+    fn set_code(&mut self, at: Address, code: Bytes);
+
+    /// Deploys an artifact to an address of one's choice: its constructor runs there, in place of the contract, so that what
+    /// it stores and what it makes of its own address are right.
+    fn deploy_at(&mut self, at: Address, artifact: &str, arguments: Vec<u8>) -> Address {
+        let mut code = creation_code(artifact).to_vec();
+        code.extend(arguments);
+        self.set_code(at, code.into());
+        match self.send(at, Vec::new()) {
+            Ok(code) => self.set_code(at, code),
+            Err(why) => panic!("{artifact}: {why}"),
+        }
+        at
+    }
+}
+
 /// The protocols on one chain.
 #[derive(Clone, Copy, Debug)]
 pub struct Protocols {
@@ -78,38 +100,85 @@ pub struct Protocols {
 }
 
 impl Protocols {
+    /// Wherever they come to be.
     pub fn deploy(chain: &mut impl Chain) -> Self {
+        Self::put(chain, |chain, _, artifact, arguments| chain.deploy(artifact, arguments))
+    }
+
+    /// Where they are on mainnet.
+    pub fn on_mainnet() -> Self {
+        Self {
+            weth: mainnet::WETH,
+            factory2: mainnet::V2_FACTORY,
+            router2: mainnet::V2_ROUTER,
+            factory3: mainnet::V3_FACTORY,
+            router3: mainnet::V3_ROUTER,
+            positions: mainnet::V3_POSITIONS,
+            vault: mainnet::BALANCER_VAULT,
+            weighted: mainnet::BALANCER_WEIGHTED,
+        }
+    }
+
+    /// The same, on a chain that has none of them yet.
+    pub fn deploy_as_on_mainnet(chain: &mut impl Placing) -> Self {
+        Self::put(chain, |chain, at, artifact, arguments| chain.deploy_at(at, artifact, arguments))
+    }
+
+    fn put<C: Chain>(chain: &mut C, create: impl Fn(&mut C, Address, &str, Vec<u8>) -> Address) -> Self {
         let owner = chain.owner();
         let tenth = units(1, 17);
-        let weth = chain.deploy(&format!("{UNISWAP}v2-periphery/build/WETH9.json"), Vec::new());
-        let factory2 =
-            chain.deploy(&format!("{UNISWAP}v2-core/build/UniswapV2Factory.json"), owner.abi_encode());
-        let router2 = chain.deploy(
-            &format!("{UNISWAP}v2-periphery/build/UniswapV2Router02.json"),
+        let uniswap = |path: &str| format!("{UNISWAP}{path}.json");
+        let periphery = |name: &str| uniswap(&format!("v3-periphery/artifacts/contracts/{name}.sol/{name}"));
+        let balancer = |path: &str| format!("{BALANCER}{path}.json");
+        let weth = create(chain, mainnet::WETH, &uniswap("v2-periphery/build/WETH9"), Vec::new());
+        let factory2 = create(
+            chain,
+            mainnet::V2_FACTORY,
+            &uniswap("v2-core/build/UniswapV2Factory"),
+            owner.abi_encode(),
+        );
+        let router2 = create(
+            chain,
+            mainnet::V2_ROUTER,
+            &uniswap("v2-periphery/build/UniswapV2Router02"),
             (factory2, weth).abi_encode_params(),
         );
-        let core3 =
-            format!("{UNISWAP}v3-core/artifacts/contracts/UniswapV3Factory.sol/UniswapV3Factory.json");
-        let factory3 = chain.deploy(&core3, Vec::new());
-        let periphery =
-            |name: &str| format!("{UNISWAP}v3-periphery/artifacts/contracts/{name}.sol/{name}.json");
-        let router3 = chain.deploy(&periphery("SwapRouter"), (factory3, weth).abi_encode_params());
-        let positions = chain
-            .deploy(&periphery("NonfungiblePositionManager"), (factory3, weth, weth).abi_encode_params());
-        let authorizer = chain
-            .deploy(&format!("{BALANCER}20210418-authorizer/artifact/Authorizer.json"), owner.abi_encode());
-        let vault = chain.deploy(
-            &format!("{BALANCER}20210418-vault/artifact/Vault.json"),
+        let factory3 = create(
+            chain,
+            mainnet::V3_FACTORY,
+            &uniswap("v3-core/artifacts/contracts/UniswapV3Factory.sol/UniswapV3Factory"),
+            Vec::new(),
+        );
+        let router3 =
+            create(chain, mainnet::V3_ROUTER, &periphery("SwapRouter"), (factory3, weth).abi_encode_params());
+        let positions = create(
+            chain,
+            mainnet::V3_POSITIONS,
+            &periphery("NonfungiblePositionManager"),
+            (factory3, weth, weth).abi_encode_params(),
+        );
+        let authorizer = create(
+            chain,
+            mainnet::BALANCER_AUTHORIZER,
+            &balancer("20210418-authorizer/artifact/Authorizer"),
+            owner.abi_encode(),
+        );
+        let vault = create(
+            chain,
+            mainnet::BALANCER_VAULT,
+            &balancer("20210418-vault/artifact/Vault"),
             (authorizer, weth, U256::ZERO, U256::ZERO).abi_encode_params(),
         );
-        let fees = chain.deploy(
-            &format!(
-                "{BALANCER}20220725-protocol-fee-percentages-provider/artifact/ProtocolFeePercentagesProvider.json"
-            ),
+        let fees = create(
+            chain,
+            mainnet::BALANCER_FEES,
+            &balancer("20220725-protocol-fee-percentages-provider/artifact/ProtocolFeePercentagesProvider"),
             (vault, tenth, tenth).abi_encode_params(),
         );
-        let weighted = chain.deploy(
-            &format!("{BALANCER}20220908-weighted-pool-v2/bytecode/WeightedPoolFactory.json"),
+        let weighted = create(
+            chain,
+            mainnet::BALANCER_WEIGHTED,
+            &balancer("20220908-weighted-pool-v2/bytecode/WeightedPoolFactory"),
             (vault, fees).abi_encode_params(),
         );
         Self { weth, factory2, router2, factory3, router3, positions, vault, weighted }
@@ -171,7 +240,7 @@ impl Protocols {
         chain.call(self.positions, &V3::mintCall { params });
     }
 
-    /// A StableSwap pool with so much of each token; `amplification` is times `precision`, the fee in parts of 1e10.
+    /// A StableSwap pool with so much of each token.
     pub fn stable(
         &self,
         chain: &mut impl Chain,
@@ -180,16 +249,19 @@ impl Protocols {
         precision: U256,
         fee: U256,
     ) -> Address {
-        let coins: Vec<Address> = tokens.iter().map(|(token, ..)| *token).collect();
-        let rates: Vec<U256> = tokens.iter().map(|(_, decimals, _)| units(1, 36 - decimals)).collect();
-        let arguments = (coins.clone(), rates, amplification, precision, fee).abi_encode_params();
-        let pool = chain.deploy("out/StableSwapPool.sol/StableSwapPool.json", arguments);
-        for token in coins {
-            chain.call(token, &Token::approveCall { spender: pool, amount: U256::MAX });
+        let arguments = stable_arguments(tokens, amplification, precision, fee);
+        let pool = chain.deploy(STABLE, arguments);
+        self.fill_stable(chain, pool, tokens);
+        pool
+    }
+
+    /// Brings such a pool so much of each token.
+    pub fn fill_stable(&self, chain: &mut impl Chain, pool: Address, tokens: &[(Address, u8, U256)]) {
+        for (token, ..) in tokens {
+            chain.call(*token, &Token::approveCall { spender: pool, amount: U256::MAX });
         }
         let amounts = tokens.iter().map(|(.., amount)| *amount).collect();
         chain.call(pool, &Stable::donateCall { amounts });
-        pool
     }
 
     /// A weighted pool of sorted tokens with their percentages and so much of each; the fee has 18 decimals. Its address,
@@ -225,6 +297,18 @@ impl Protocols {
         chain.call(self.vault, &join);
         (pool, id)
     }
+}
+
+/// What a StableSwap pool is made with; `amplification` is times `precision`, the fee in parts of 1e10.
+pub fn stable_arguments(
+    tokens: &[(Address, u8, U256)],
+    amplification: U256,
+    precision: U256,
+    fee: U256,
+) -> Vec<u8> {
+    let coins: Vec<Address> = tokens.iter().map(|(token, ..)| *token).collect();
+    let rates: Vec<U256> = tokens.iter().map(|(_, decimals, _)| units(1, 36 - decimals)).collect();
+    (coins, rates, amplification, precision, fee).abi_encode_params()
 }
 
 /// Creation code in the forms of forge, hardhat, truffle and Balancer.
