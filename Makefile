@@ -21,6 +21,10 @@ demo: setup ## A thousand withdrawals on a local chain, the keeper killed midway
 	@forge build --quiet $(MARKET)
 	@cargo run --quiet -p spillway-e2e --bin demo
 
+mainnet: setup ## Mainnet's protocols and pools at their addresses, from a file, on PORT=8545: what FORK_URL forks without a network
+	@forge build --quiet $(MARKET) tests/contracts/mocks/Tokens.sol
+	@cargo run --quiet -p spillway-e2e --bin mainnet-file
+
 test: setup ## Contracts, keeper, and end to end on a real anvil
 	@$(MAKE) --no-print-directory -j2 build-contracts build-keeper
 	forge test

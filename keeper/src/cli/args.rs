@@ -4,6 +4,7 @@ mod govern;
 mod margin;
 mod refill;
 mod review;
+mod send;
 mod swap;
 
 use crate::domain::{access::Scope, day::Day, reason::Language};
@@ -12,12 +13,12 @@ use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
 pub use govern::{
-    ActivateArgs, GovernArgs, LimitsArgs, LimitsCommand, LowerToArgs, PauseArgs, ProposeArgs, UnpauseArgs,
-    UpgradeCommand,
+    ActivateArgs, LimitsArgs, LimitsCommand, LowerToArgs, PauseArgs, ProposeArgs, UnpauseArgs, UpgradeCommand,
 };
 pub use margin::{MarginAccountArgs, MarginCommand, StressArgs};
 pub use refill::RefillArgs;
 pub use review::{ApproveArgs, KeeperArgs, RejectArgs, ReviewCommand, SignerArgs};
+pub use send::SendArgs;
 pub use swap::{QuoteArgs, SwapCommand};
 
 const EXIT_CODES: &str = "\
@@ -223,7 +224,7 @@ is ready.")]
     #[command(after_help = "\
 Example:
   spillway rollback --send --private-key-env GUARDIAN_KEY")]
-    Rollback(GovernArgs),
+    Rollback(SendArgs),
     /// Print the description of the API (OpenAPI 3.1)
     #[command(after_help = "\
 Example:

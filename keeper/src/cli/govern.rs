@@ -2,18 +2,19 @@
 
 use super::{
     args::{
-        ActivateArgs, GovernArgs, LimitsArgs, LimitsCommand, LowerToArgs, PauseArgs, ProposeArgs,
-        UnpauseArgs, UpgradeCommand,
+        ActivateArgs, LimitsArgs, LimitsCommand, LowerToArgs, PauseArgs, ProposeArgs, SendArgs, UnpauseArgs,
+        UpgradeCommand,
     },
     exit::Exit,
-    output, review,
+    output,
+    send::{Sender, tell_step},
 };
 use crate::{
     api::view::{from_seconds, time},
     chain::{
         Chain,
         abi::IVault::{self, AssetLimits, Scope},
-        governance::{self, Action, IProposals, IVersionRegistry, Plan, Step},
+        governance::{self, Action, IProposals, IVersionRegistry, Plan},
         state::SCOPES,
     },
     clock::now_ms,
@@ -22,7 +23,7 @@ use crate::{
     domain::{amount::Amount, asset::Asset},
 };
 use alloy::{
-    primitives::{Address, B256, U256, keccak256},
+    primitives::{Address, U256, keccak256},
     sol_types::SolCall,
 };
 use eyre::{ContextCompat, WrapErr, bail, ensure};
@@ -57,7 +58,7 @@ impl<'a> Governance<'a> {
             }
         };
         let meaning = format!("pause {} for {length}; it stops {what}, and ends by itself", args.what);
-        self.act("pause", self.on_vault(data, meaning), &args.govern).await
+        self.act("pause", self.on_vault(data, meaning), &args.send).await
     }
 
     pub(super) async fn unpause(&self, args: &UnpauseArgs) -> eyre::Result<Exit> {
@@ -66,7 +67,7 @@ impl<'a> Governance<'a> {
             ScopeOrAsset::Asset(asset) => IVault::unpauseAssetCall { asset: asset.address }.abi_encode(),
         };
         let meaning = format!("end the pause of {}", args.what);
-        self.act("unpause", self.on_vault(data, meaning), &args.govern).await
+        self.act("unpause", self.on_vault(data, meaning), &args.send).await
     }
 
     pub(super) async fn limits(&self, command: &LimitsCommand) -> eyre::Result<Exit> {
@@ -82,14 +83,14 @@ impl<'a> Governance<'a> {
                     "set the limit over all assets to {capacity} USD per {}, hard multiple {hard}",
                     args.window
                 );
-                self.act("usd-limit", self.on_vault(data, meaning), &args.govern).await
+                self.act("usd-limit", self.on_vault(data, meaning), &args.send).await
             }
             LimitsCommand::LowerUsd(args) => {
                 let (capacity, window) = (args.capacity, seconds(*args.window)?);
                 let data = IVault::lowerUsdLimitCall { capacity, window }.abi_encode();
                 let meaning =
                     format!("lower the limit over all assets to {capacity} USD per {}", args.window);
-                self.act("lower-usd-limit", self.on_vault(data, meaning), &args.govern).await
+                self.act("lower-usd-limit", self.on_vault(data, meaning), &args.send).await
             }
         }
     }
@@ -122,7 +123,7 @@ impl<'a> Governance<'a> {
         if let Some(approved) = units(&args.approved_per_payout)? {
             limits.approvedPerPayout = approved.try_into().wrap_err("--approved-per-payout is too large")?;
         }
-        self.put_limits(asset, limits, lower, &args.govern).await
+        self.put_limits(asset, limits, lower, &args.send).await
     }
 
     /// Rounded down: a limit that is lowered is never above what was asked for.
@@ -137,7 +138,7 @@ impl<'a> Governance<'a> {
         limits.instantPerPayout = part(limits.instantPerPayout)?;
         limits.instantPerDay = part(limits.instantPerDay)?;
         limits.approvedPerPayout = part(U256::from(limits.approvedPerPayout))?.try_into()?;
-        self.put_limits(asset, limits, true, &args.govern).await
+        self.put_limits(asset, limits, true, &args.send).await
     }
 
     async fn put_limits(
@@ -145,7 +146,7 @@ impl<'a> Governance<'a> {
         asset: &Asset,
         limits: AssetLimits,
         lower: bool,
-        govern: &GovernArgs,
+        send: &SendArgs,
     ) -> eyre::Result<Exit> {
         let show = |units: U256| Amount(units).to_decimal(asset.decimals);
         let meaning = format!(
@@ -164,18 +165,18 @@ impl<'a> Governance<'a> {
             true => ("lower-limits", IVault::lowerLimitsCall { asset, limits }.abi_encode()),
             false => ("limits", IVault::setLimitsCall { asset, limits }.abi_encode()),
         };
-        self.act(name, self.on_vault(data, meaning), govern).await
+        self.act(name, self.on_vault(data, meaning), send).await
     }
 
     pub(super) async fn upgrade(&self, command: &UpgradeCommand) -> eyre::Result<Exit> {
         match command {
             UpgradeCommand::Propose(args) => self.propose(args).await,
             UpgradeCommand::Activate(args) => self.activate(args).await,
-            UpgradeCommand::Cancel(govern) => {
+            UpgradeCommand::Cancel(send) => {
                 let proposed = self.versions().await?.proposed.wrap_err("no version is proposed")?;
                 let data = IVersionRegistry::cancelCall { proxy: self.deployment.vault }.abi_encode();
                 let meaning = format!("cancel the proposal of version {}", proposed.number);
-                self.act("cancel-proposal", self.on_registry(data, meaning)?, govern).await
+                self.act("cancel-proposal", self.on_registry(data, meaning)?, send).await
             }
             UpgradeCommand::Status(args) => self.version_status(args.json).await,
         }
@@ -203,7 +204,7 @@ impl<'a> Governance<'a> {
             "propose version {}, {}, codehash {codehash}, layout {layout}, migration {}",
             args.number, args.implementation, args.migration
         );
-        self.act("propose", self.on_registry(data.abi_encode(), meaning)?, &args.govern).await
+        self.act("propose", self.on_registry(data.abi_encode(), meaning)?, &args.send).await
     }
 
     async fn activate(&self, args: &ActivateArgs) -> eyre::Result<Exit> {
@@ -215,14 +216,14 @@ impl<'a> Governance<'a> {
         let data =
             IVersionRegistry::activateCall { proxy: self.deployment.vault, data: args.migration.clone() };
         let meaning = format!("activate version {}", proposed.number);
-        self.act("activate", self.on_registry(data.abi_encode(), meaning)?, &args.govern).await
+        self.act("activate", self.on_registry(data.abi_encode(), meaning)?, &args.send).await
     }
 
-    pub(super) async fn rollback(&self, govern: &GovernArgs) -> eyre::Result<Exit> {
+    pub(super) async fn rollback(&self, send: &SendArgs) -> eyre::Result<Exit> {
         let versions = self.versions().await?;
         let data = IVersionRegistry::rollbackCall { proxy: self.deployment.vault }.abi_encode();
         let meaning = format!("roll version {} back to the one before", versions.running.number);
-        self.act("rollback", self.on_registry(data, meaning)?, govern).await
+        self.act("rollback", self.on_registry(data, meaning)?, send).await
     }
 
     async fn version_status(&self, as_json: bool) -> eyre::Result<Exit> {
@@ -285,44 +286,20 @@ impl<'a> Governance<'a> {
     }
 
     /// Plans, tells, and does what the arguments say.
-    async fn act(&self, name: &str, action: Action, args: &GovernArgs) -> eyre::Result<Exit> {
-        let signer = if args.send { review::load(&args.signer)? } else { None };
-        ensure!(signer.is_some() || !args.send, "--send needs --private-key-env, or --keystore");
-        let from = signer.as_ref().map(|s| s.address()).or(args.from);
-        let from = from.wrap_err("write --from with the account that acts")?;
+    async fn act(&self, name: &str, action: Action, args: &SendArgs) -> eyre::Result<Exit> {
+        let mut sender = Sender::new(args, self.config)?;
+        let from = sender.account().wrap_err("write --from with the account that acts")?;
         let plan = self.chain.plan(self.deployment.access_manager, from, &action).await?;
         if !args.json {
             tell(&plan);
         }
-        let mut files = Vec::new();
-        if let Some(folder) = &args.safe {
-            // Two pauses are two files.
-            let mark: B256 = keccak256(&action.data);
-            for (end, file) in plan.safe_files(self.deployment.chain_id, now_ms()) {
-                let chain = self.deployment.chain_id;
-                let path = folder.join(format!("safe-{chain}-{name}-{}{end}", &mark.to_string()[2..10]));
-                std::fs::write(&path, format!("{file:#}\n")).wrap_err_with(|| path.display().to_string())?;
-                files.push(path.display().to_string());
-            }
+        // Two pauses are two files.
+        let (chain, mark) = (self.deployment.chain_id, keccak256(&action.data).to_string());
+        for (end, file) in plan.safe_files(chain, now_ms()) {
+            sender.write(&format!("safe-{chain}-{name}-{}{end}", &mark[2..10]), &file)?;
         }
-        let mut sent = Vec::new();
-        if let Some(signer) = signer {
-            let url = self.config.chain.rpc_urls.first().cloned().wrap_err("chain.rpc_urls is empty")?;
-            for step in &plan.now {
-                let done = governance::send(url.clone(), signer.clone(), step).await;
-                let done = done.wrap_err("it was not sent, or is not in a block yet; run it again")?;
-                ensure!(done.succeeded, "{} reverted in transaction {}", step.meaning, done.hash);
-                sent.push(done);
-            }
-        }
-        if args.json {
-            output::json(&json!({ "action": name, "plan": plan, "files": files, "sent": sent }))?;
-            return Ok(Exit::Done);
-        }
-        files.iter().for_each(|file| output::line(format!("for the Safe transaction builder: {file}")));
-        for done in &sent {
-            output::line(format!("done in transaction {}, block {}", done.hash, done.block.unwrap_or(0)));
-        }
+        sender.send(&plan.now, "run it again").await?;
+        sender.tell(json!({ "action": name, "plan": plan }))?;
         Ok(Exit::Done)
     }
 }
@@ -364,11 +341,7 @@ fn tell(plan: &Plan) {
     let steps = [("now", &plan.now), ("later", &plan.later)];
     for (when, steps) in steps.into_iter().filter(|(_, steps)| !steps.is_empty()) {
         output::line(format!("{when}:"));
-        for step in steps {
-            output::line(format!("  {}", step.meaning));
-            let Step { to, value, calldata, .. } = step;
-            output::line(format!("    to       {to}\n    value    {value}\n    calldata {calldata}"));
-        }
+        steps.iter().for_each(tell_step);
     }
     if let (Some(ready), Some(expires)) = (plan.ready_at, plan.expires_at) {
         let again = "by the same command";

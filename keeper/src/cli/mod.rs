@@ -7,6 +7,7 @@
 //!   [`keys`], [`review`], [`govern`], [`margin`], [`swap`], [`refill`], [`webhooks`], [`manual`], [`top`] and [`db`]
 //!   are a command each; `run` is [`crate::keeper`]
 //! - [`client`] asks a running keeper
+//! - [`send`] does what is said with transactions that a command prepares
 //! - [`exit`] holds the exit codes
 //! - [`output`] prints
 
@@ -29,6 +30,7 @@ mod recover;
 mod refill;
 mod report;
 mod review;
+mod send;
 mod status;
 mod submit;
 mod swap;

@@ -1,6 +1,12 @@
 //! `spillway refill`: what cold is asked for, and the transactions that send it.
 
-use super::{args::RefillArgs, db::existing, exit::Exit, output, review};
+use super::{
+    args::RefillArgs,
+    db::existing,
+    exit::Exit,
+    output,
+    send::{Sender, tell_step},
+};
 use crate::{
     chain::{
         Chain, ChainError,
@@ -20,7 +26,7 @@ use alloy::{
     primitives::{Address, U256},
     sol_types::SolCall,
 };
-use eyre::{ContextCompat, WrapErr, ensure};
+use eyre::{ContextCompat, WrapErr};
 use serde_json::json;
 
 /// So much of an asset; when the keeper asked for it, in unix milliseconds.
@@ -31,15 +37,14 @@ struct Wanted<'a> {
 }
 
 pub(super) async fn run(args: &RefillArgs, config: &Config, deployment: &Deployment) -> eyre::Result<Exit> {
-    let signer = if args.send { review::load(&args.signer)? } else { None };
-    ensure!(signer.is_some() || !args.send, "--send needs --private-key-env, or --keystore");
+    let mut sender = Sender::new(&args.send, config)?;
     let chain = Chain::connect(&config.chain, deployment.vault)?;
     chain.verify(deployment.chain_id).await??;
     let wanted = match (&args.asset, &args.amount) {
         (Some(asset), Some(amount)) => vec![by_hand(&deployment.assets, asset, amount)?],
         _ => asked(config, &deployment.assets, &chain).await?,
     };
-    let from = match signer.as_ref().map(|s| s.address()).or(args.from) {
+    let from = match sender.account() {
         Some(from) => Some(from),
         None => chain.cold().await?,
     };
@@ -50,41 +55,19 @@ pub(super) async fn run(args: &RefillArgs, config: &Config, deployment: &Deploym
         all.extend(steps(&chain, from, wanted).await?);
     }
     let steps = all;
-    if !args.json {
+    if !args.send.json {
         tell(&wanted, &steps, from);
     }
-    let mut file = None;
-    if let (Some(folder), false) = (&args.safe, steps.is_empty()) {
-        let path = folder.join(format!("safe-{}-refill.json", deployment.chain_id));
+    if !steps.is_empty() {
         let content = governance::safe_file(from, &steps, "", deployment.chain_id, now_ms());
-        std::fs::write(&path, format!("{content:#}\n")).wrap_err_with(|| path.display().to_string())?;
-        file = Some(path.display().to_string());
+        sender.write(&format!("safe-{}-refill.json", deployment.chain_id), &content)?;
     }
-    let mut sent = Vec::new();
-    if let Some(signer) = signer {
-        let url = config.chain.rpc_urls.first().cloned().wrap_err("chain.rpc_urls is empty")?;
-        for step in &steps {
-            let done = governance::send(url.clone(), signer.clone(), step).await;
-            let done =
-                done.wrap_err("it was not sent, or is not in a block yet; look before it is sent again")?;
-            ensure!(done.succeeded, "{} reverted in transaction {}", step.meaning, done.hash);
-            sent.push(done);
-        }
-    }
-    if args.json {
-        let wanted = wanted.iter().map(|of| {
-            let amount = of.amount.to_decimal(of.asset.decimals);
-            json!({ "asset": of.asset.symbol, "amount": amount, "since": of.since.map(rfc3339) })
-        });
-        output::json(&json!({
-            "requests": wanted.collect::<Vec<_>>(), "from": from, "steps": steps, "file": file, "sent": sent,
-        }))?;
-        return Ok(Exit::Done);
-    }
-    file.iter().for_each(|file| output::line(format!("for the Safe transaction builder: {file}")));
-    for done in &sent {
-        output::line(format!("done in transaction {}, block {}", done.hash, done.block.unwrap_or(0)));
-    }
+    sender.send(&steps, "look before it is sent again").await?;
+    let requests = wanted.iter().map(|of| {
+        let amount = of.amount.to_decimal(of.asset.decimals);
+        json!({ "asset": of.asset.symbol, "amount": amount, "since": of.since.map(rfc3339) })
+    });
+    sender.tell(json!({ "requests": requests.collect::<Vec<_>>(), "from": from, "steps": steps }))?;
     Ok(Exit::Done)
 }
 
@@ -154,9 +137,5 @@ fn tell(wanted: &[Wanted<'_>], steps: &[Step], from: Address) {
         output::line(format!("the float lacks {}{since}", asset.show(*amount)));
     }
     output::line(format!("from {from}, in this order:"));
-    for Step { to, value, calldata, meaning } in steps {
-        output::line(format!(
-            "  {meaning}\n    to       {to}\n    value    {value}\n    calldata {calldata}"
-        ));
-    }
+    steps.iter().for_each(tell_step);
 }

@@ -158,7 +158,7 @@ async fn cold_is_asked_for_what_the_float_lacks_and_its_refill_pays() -> eyre::R
     })
     .await?;
     let file: Value =
-        serde_json::from_str(&std::fs::read_to_string(rest["file"].as_str().unwrap_or_default())?)?;
+        serde_json::from_str(&std::fs::read_to_string(rest["files"][0].as_str().unwrap_or_default())?)?;
     all_of(&world, &file["transactions"], "data").await?;
     chain.anvil_increase_time(6 * 3_600).await?;
     eventually("what cold covers is paid", LIMIT, || async { Ok((setup.count("paid")? == 2).then_some(())) })

@@ -1,28 +1,8 @@
 //! What governance and guardians do on chain.
 
-use super::SignerArgs;
+use super::SendArgs;
 use alloy::primitives::{Address, Bytes};
 use clap::{Args, Subcommand};
-use std::path::PathBuf;
-
-/// Who acts, and what becomes of it.
-#[derive(Debug, Args)]
-pub struct GovernArgs {
-    /// The account that acts, such as a Safe; that of the key, with --send
-    #[arg(long, value_name = "ADDRESS", required_unless_present = "send")]
-    pub from: Option<Address>,
-    /// Write files for the Safe transaction builder into this folder
-    #[arg(long, value_name = "DIR", conflicts_with = "send")]
-    pub safe: Option<PathBuf>,
-    /// Send what can be sent now, with the key that is named
-    #[arg(long)]
-    pub send: bool,
-    #[command(flatten)]
-    pub signer: SignerArgs,
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
-}
 
 #[derive(Debug, Args)]
 pub struct PauseArgs {
@@ -31,7 +11,7 @@ pub struct PauseArgs {
     /// How long, such as 12h; at most the vault's maxPause
     pub duration: humantime::Duration,
     #[command(flatten)]
-    pub govern: GovernArgs,
+    pub send: SendArgs,
 }
 
 #[derive(Debug, Args)]
@@ -39,7 +19,7 @@ pub struct UnpauseArgs {
     /// everything, deposits, orders, requests, swaps, or an asset
     pub what: String,
     #[command(flatten)]
-    pub govern: GovernArgs,
+    pub send: SendArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -96,7 +76,7 @@ pub struct LimitsArgs {
     #[arg(long, value_name = "AMOUNT")]
     pub approved_per_payout: Option<String>,
     #[command(flatten)]
-    pub govern: GovernArgs,
+    pub send: SendArgs,
 }
 
 #[derive(Debug, Args)]
@@ -107,7 +87,7 @@ pub struct LowerToArgs {
     #[arg(value_parser = clap::value_parser!(u8).range(0..100))]
     pub percent: u8,
     #[command(flatten)]
-    pub govern: GovernArgs,
+    pub send: SendArgs,
 }
 
 #[derive(Debug, Args)]
@@ -120,7 +100,7 @@ pub struct SetUsdArgs {
     #[arg(value_parser = clap::value_parser!(u8).range(1..=100))]
     pub hard_multiple: u8,
     #[command(flatten)]
-    pub govern: GovernArgs,
+    pub send: SendArgs,
 }
 
 #[derive(Debug, Args)]
@@ -130,7 +110,7 @@ pub struct LowerUsdArgs {
     /// 1h to 30days, whole minutes
     pub window: humantime::Duration,
     #[command(flatten)]
-    pub govern: GovernArgs,
+    pub send: SendArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -152,7 +132,7 @@ Example:
     #[command(after_help = "\
 Example:
   spillway upgrade cancel --send --private-key-env GUARDIAN_KEY")]
-    Cancel(GovernArgs),
+    Cancel(SendArgs),
     /// Show what runs, what is proposed, and what comes when
     #[command(after_help = "\
 Example:
@@ -170,7 +150,7 @@ pub struct ProposeArgs {
     #[arg(long, value_name = "HEX", default_value = "0x")]
     pub migration: Bytes,
     #[command(flatten)]
-    pub govern: GovernArgs,
+    pub send: SendArgs,
 }
 
 #[derive(Debug, Args)]
@@ -179,5 +159,5 @@ pub struct ActivateArgs {
     #[arg(long, value_name = "HEX", default_value = "0x")]
     pub migration: Bytes,
     #[command(flatten)]
-    pub govern: GovernArgs,
+    pub send: SendArgs,
 }
