@@ -93,14 +93,14 @@ impl PoolKind {
         }
     }
 
-    /// Gas of one swap in a pool of this kind within a leg, with what the splitter does around it: an estimate for the plan
-    /// alone, near the 160,000 a leg that `make bench-route` shows for splits.
+    /// Gas of one swap in a pool of this kind, with what a leg more costs vault and splitter: as `make bench-route` measures
+    /// it on the protocols' bytecode (`gas_leg_...`), rounded up.
     pub fn gas(self) -> u64 {
         match self {
-            Self::UniswapV2 => 140_000,
-            Self::UniswapV3 => 170_000,
-            Self::StableSwap => 190_000,
-            Self::BalancerWeighted => 190_000,
+            Self::UniswapV2 => 85_000,
+            Self::UniswapV3 => 110_000,
+            Self::StableSwap => 160_000,
+            Self::BalancerWeighted => 140_000,
         }
     }
 
