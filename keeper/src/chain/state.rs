@@ -61,12 +61,15 @@ impl From<IVault::LimitState> for Bucket {
     }
 }
 
-/// An asset's limits, and when the bucket of its units is full and that of the instant tier, in unix seconds.
+/// An asset's limits, and when the bucket of its units is full, that of the instant tier and that of what is sold, in unix
+/// seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitsOnChain {
     pub set: IVault::AssetLimits,
     pub full_at: U256,
     pub instant_full_at: U256,
+    pub swaps: IVault::SwapRules,
+    pub swaps_full_at: U256,
 }
 
 /// The limit over all assets.
@@ -103,7 +106,9 @@ impl Chain {
             let set = vault.assetLimits(asset).block(block).call().await?;
             let full_at = vault.limitState(asset, Limit::Asset).block(block).call().await?.fullAt;
             let instant_full_at = vault.limitState(asset, Limit::Instant).block(block).call().await?.fullAt;
-            Ok(LimitsOnChain { set, full_at, instant_full_at })
+            let swaps = vault.swapRules(asset).block(block).call().await?;
+            let swaps_full_at = vault.swapLimitState(asset).block(block).call().await?.fullAt;
+            Ok(LimitsOnChain { set, full_at, instant_full_at, swaps, swaps_full_at })
         };
         self.pool.agree(&format!("the limits of {asset} at block {at}"), at, ask).await
     }

@@ -219,18 +219,21 @@ async fn random_corruptions_of_the_chain_are_each_found_and_called_what_they_are
     flip(&world, hot("TUSD"), 128 + 24).await?;
     flip(&world, hot("TDAI"), 176 + 24).await?;
     flip(&world, VAULT_STORAGE + U256::from(6), 160 + 24).await?;
+    let swapping = (NATIVE, VAULT_STORAGE + U256::from(15)).abi_encode();
+    flip(&world, keccak256(swapping).into(), 128 + 24).await?;
     chain.anvil_mine(Some(8), None).await?;
     let report = reconcile(&setup, None, true).await?;
     let found: BTreeSet<_> = report.differences.iter().map(|d| (d.class, d.subject.clone())).collect();
-    let mut odd: BTreeSet<_> =
-        ["limit in USD", "limit of TDAI", "limit of TUSD"].map(|s| (Class::State, s.to_owned())).into();
+    let mut odd: BTreeSet<_> = ["limit in USD", "limit of TDAI", "limit of TUSD", "limit of swaps from ETH"]
+        .map(|s| (Class::State, s.to_owned()))
+        .into();
     odd.insert((Class::State, format!("lane {lane} on chain")));
     ensure!(found == odd, "{report:?}");
     Ok(())
 }
 
 /// `VaultStorage.STORAGE`: the lanes by address; in the next slot the assets, each beginning with its `Hot`; in the sixth
-/// after it the `Gates`.
+/// after it the `Gates`, in the fifteenth the rules of swaps by asset.
 const VAULT_STORAGE: U256 = uint!(0x95e2cca9ad2449ce3d9a8dcf9e6c5c2f28dd677809853e6aef4668ad09818800_U256);
 
 /// Changes a bit of a slot of the vault.

@@ -54,6 +54,19 @@ struct Limit {
     poked: Option<(B256, Vec<Price>)>,
     bucket: Bucket,
     instant: Bucket,
+    swaps: SetSwaps,
+    /// Of what is sold.
+    swap_bucket: Bucket,
+}
+
+/// The rules of an asset's swaps as they were set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct SetSwaps {
+    /// Units.
+    capacity: u128,
+    /// Seconds.
+    window: u32,
+    slippage_bps: u16,
 }
 
 /// The limits of an asset as they were set. Units.
@@ -104,6 +117,23 @@ impl From<&IVault::AssetLimits> for Set {
             instant_per_day: limits.instantPerDay,
             approved_per_payout: limits.approvedPerPayout,
         }
+    }
+}
+
+impl From<&IVault::SwapRules> for SetSwaps {
+    fn from(rules: &IVault::SwapRules) -> Self {
+        Self { capacity: rules.capacity, window: rules.window, slippage_bps: rules.slippageBps }
+    }
+}
+
+impl SetSwaps {
+    fn rate(&self) -> Rate {
+        Rate { capacity: U256::from(self.capacity), window: self.window }
+    }
+
+    fn shown(&self) -> String {
+        let Self { capacity, window, slippage_bps } = self;
+        format!("{capacity} units in {window} s, {slippage_bps} bps of slippage")
     }
 }
 
@@ -190,6 +220,12 @@ impl Walk {
         }
     }
 
+    pub(super) fn swap_rules_set(&mut self, event: &IVault::SwapRulesSet) {
+        if let Some(limits) = &mut self.limits {
+            limits.assets.entry(event.asset).or_default().swaps = SetSwaps::from(&event.rules);
+        }
+    }
+
     pub(super) fn usd_limit_set(&mut self, event: &IVault::UsdLimitSet) {
         if let Some(limits) = &mut self.limits {
             let IVault::UsdLimitSet { capacity, window, hardMultiple: hard_multiple, .. } = *event;
@@ -204,15 +240,38 @@ impl Walk {
         }
     }
 
-    /// Counts units that left.
+    /// Counts units that left for a withdrawal.
     pub(super) fn let_out(&mut self, log: &VaultLog, asset: Address, units: U256, way: Way) {
+        self.count(log, asset, units, |limits, at| {
+            let over = limits.take(log.tx, asset, units, way, at);
+            if way == Way::Forced { Vec::new() } else { over }
+        });
+    }
+
+    /// Counts units that were sold.
+    pub(super) fn swapped(&mut self, log: &VaultLog, asset: Address, units: U256) {
+        self.count(log, asset, units, |limits, at| {
+            let limit = limits.assets.entry(asset).or_default();
+            let fits = limit.swap_bucket.take([(units, limit.swaps.rate())], at);
+            if fits { Vec::new() } else { vec!["its limit of swaps"] }
+        });
+    }
+
+    /// Has buckets `take` units at the time of their log, and says which had less.
+    fn count(
+        &mut self,
+        log: &VaultLog,
+        asset: Address,
+        units: U256,
+        take: impl FnOnce(&mut Limits, u64) -> Vec<&'static str>,
+    ) {
         let Some(limits) = &mut self.limits else { return };
         let Some(at) = log.timestamp else {
             limits.is_untimed = true;
             return;
         };
-        let over = limits.take(log.tx, asset, units, way, at);
-        if way == Way::Forced || limits.is_untimed {
+        let over = take(limits, at);
+        if limits.is_untimed {
             return;
         }
         for bucket in over {
@@ -250,6 +309,13 @@ impl Walk {
                 .or_else(|| stands(&limit.instant, "bucket of the instant tier", says.instant_full_at));
             if let Some(what) = what {
                 self.say(Class::State, Side::Chain, format!("limit of {}", asset.symbol), what);
+            }
+            let swaps = SetSwaps::from(&says.swaps);
+            let what = (swaps != limit.swaps)
+                .then(|| otherwise(swaps.shown(), limit.swaps.shown()))
+                .or_else(|| stands(&limit.swap_bucket, "bucket of swaps", says.swaps_full_at));
+            if let Some(what) = what {
+                self.say(Class::State, Side::Chain, format!("limit of swaps from {}", asset.symbol), what);
             }
         }
         let UsdLimit { capacity, window, hard_multiple, full_at } = chain.usd_limit(at).await?;

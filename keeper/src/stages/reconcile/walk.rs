@@ -145,6 +145,7 @@ impl Walk {
                 // One that cannot be read was no lane's own transaction: then only what it spent is explained.
                 let amount = calldata::swap_amount(range.calldata(log.tx)?).unwrap_or(e.spent);
                 outflows.lend(e.sell, log.tx, amount);
+                self.swapped(log, e.sell, e.spent);
             }
             IVaultEvents::Claimed(e) => {
                 add(&mut self.flow(e.asset).claimed, e.amount);
@@ -175,6 +176,7 @@ impl Walk {
                 self.request_ended(range, e.id, outcome);
             }
             IVaultEvents::LimitsSet(e) => self.limits_set(e),
+            IVaultEvents::SwapRulesSet(e) => self.swap_rules_set(e),
             IVaultEvents::UsdLimitSet(e) => self.usd_limit_set(e),
             IVaultEvents::Poked(e) => self.poked(log.tx, e),
             IVaultEvents::RequestsSettled(e) => {
