@@ -134,9 +134,12 @@ impl Keeper {
         };
         let changed = watched.pool.update(chain, tip).await?;
         watched.pool.settle(store, last_final, &changed).await?;
-        if let Some(PoolOwes { collateral, held }) = chain.margin_held(address, last_final.number).await? {
+        if watched.booked != Some(last_final.hash) {
             let block = last_final.number;
-            store.book_pool(PoolHeld { pool: address, collateral, held, block }).await?;
+            if let Some(PoolOwes { collateral, held }) = chain.margin_held(address, block).await? {
+                store.book_pool(PoolHeld { pool: address, collateral, held, block }).await?;
+            }
+            watched.booked = Some(last_final.hash);
         }
         let mut figures = Figures::of(&watched.pool);
         figures.stress = watched.stress();
@@ -159,13 +162,15 @@ impl Keeper {
 struct Watched {
     pool: Pool,
     told: Vec<Alert>,
+    /// The final block whose holdings are in the books.
+    booked: Option<B256>,
     /// What shocks would do, and when that was looked at.
     stressed: Option<(Instant, Vec<Shock>)>,
 }
 
 impl Watched {
     fn new(pool: Pool) -> Self {
-        Self { pool, told: Vec::new(), stressed: None }
+        Self { pool, told: Vec::new(), booked: None, stressed: None }
     }
 
     /// What shocks would do, at most [`STRESSED`] ago: each of them values all books again.

@@ -78,7 +78,8 @@ pub async fn start(line: &Line) -> Result<Findings, StageError> {
         unit.add_lane(&lane).await?;
     }
     if fenced {
-        for lane in known.iter().filter(|l| l.fencing_since.is_none()) {
+        // Anew where a fence is under way: the past that is lost may have ended it, and paid on.
+        for lane in &known {
             unit.set_lane_fencing(lane.address, Some(now)).await?;
         }
         unit.retire_others().await?;

@@ -25,6 +25,7 @@ use spillway_e2e::{
     keeper::{Database, Keeper, Setup},
     orders::write_csv_with_deadlines,
     proxy::{Fault, Proxy, Rule},
+    scratch,
     tampering::{AuditFile, Tampered, Verifier},
     world::World,
 };
@@ -511,13 +512,22 @@ async fn run_once(seed: u64) -> eyre::Result<()> {
             Ok(()) | Err(_) => {}
         }
     }
-    result.wrap_err_with(|| {
-        format!(
-            "SPILLWAY_CHAOS_SEED={seed}\n{schedule}{}\nthe end of keeper.log:\n{}",
-            log.last(20),
-            setup.log_tail()
-        )
+    result.map_err(|error| {
+        let (faults, tail, kept) = (log.last(20), setup.log_tail(), keep(seed, &setup));
+        error.wrap_err(format!(
+            "SPILLWAY_CHAOS_SEED={seed}\n{schedule}{faults}\nits files are in {kept}\nthe end of keeper.log:\n{tail}"
+        ))
     })
+}
+
+/// Puts what a run left where it stays, and says where.
+fn keep(seed: u64, setup: &Setup) -> String {
+    let kept = scratch("failed").join(format!("seed-{seed}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&kept);
+    match std::fs::rename(&setup.dir, &kept) {
+        Ok(()) => kept.display().to_string(),
+        Err(error) => format!("none: {error}"),
+    }
 }
 
 fn seeds() -> eyre::Result<Vec<u64>> {

@@ -102,6 +102,61 @@ async fn a_void_on_the_view_of_a_node_that_lags_is_given_up_for_another() -> eyr
     check_paid(&world, &setup, &[first, second].concat(), &[]).await
 }
 
+/// The backup is of a store whose lane was fenced, and whose void was mined. In the past that is lost the fence ended, and
+/// the lane paid: that the old void is final says nothing of it.
+async fn a_backup_within_a_fence(database: Database) -> eyre::Result<()> {
+    let world = by_hand().await?;
+    let setup = set_up(database, &world, 1)?;
+    reconfigure(&setup, "[chain]\n", "[chain]\nfinality = { confirmations = 8 }\n")?;
+    let chain = world.provider();
+    let first = orders_of(&world, "TUSD", "first", 3);
+    submit(&world, &setup, &first)?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    until_open(&setup, "orders", "broadcast", 1).await?;
+    chain.anvil_mine(Some(12), None).await?;
+    setup.settled(Duration::from_secs(60)).await?;
+    keeper.stop()?;
+
+    std::fs::remove_file(setup.dir.join("spillway.generation"))?;
+    setup.past_is_lost()?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    until_open(&setup, "void", "broadcast", 1).await?;
+    chain.evm_mine(None).await?;
+    until_open(&setup, "void", "mined", 1).await?;
+    keeper.kill()?;
+    setup.back_up().await?;
+
+    let keeper = Keeper::start_ready(&setup).await?;
+    chain.anvil_mine(Some(12), None).await?;
+    let second = orders_of(&world, "TUSD", "second", 3);
+    submit(&world, &setup, &second)?;
+    until_open(&setup, "orders", "broadcast", 1).await?;
+    chain.evm_mine(None).await?;
+    until_open(&setup, "orders", "mined", 1).await?;
+    keeper.kill()?;
+
+    setup.restore().await?;
+    submit(&world, &setup, &second)?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    until_open(&setup, "void", "broadcast", 1).await?;
+    assert_eq!(Ledger::read(&world).await?.voids, 1, "it is another one");
+    chain.anvil_set_interval_mining(1).await?;
+    setup.settled(Duration::from_secs(90)).await?;
+    keeper.stop()?;
+    check_paid(&world, &setup, &[first, second].concat(), &[]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_was_backed_up_within_a_fence_is_fenced_anew() -> eyre::Result<()> {
+    a_backup_within_a_fence(Database::Sqlite).await
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_was_backed_up_within_a_fence_is_fenced_anew_on_postgres() -> eyre::Result<()> {
+    a_backup_within_a_fence(Database::Postgres(Arc::new(Postgres::start().await?))).await
+}
+
 /// The store went back to before both lanes paid. The payments are not mined, and one lane's key is gone.
 async fn an_old_store_without_a_key(database: Database) -> eyre::Result<()> {
     let world = by_hand().await?;
