@@ -36,6 +36,41 @@ impl std::fmt::Display for BrokenChain {
 
 impl std::error::Error for BrokenChain {}
 
+/// Whether each lane is, in the state of the newest block, where the events up to that block lead: they are of the same
+/// transactions.
+///
+/// # Errors
+/// [`BrokenChain`] where it is not.
+pub async fn state_is_of_events(world: &World) -> eyre::Result<()> {
+    let provider = world.provider();
+    let newest = provider.get_block_number().await?;
+    let filter = Filter::new().address(world.vault()).from_block(world.deployment.block).to_block(newest);
+    let mut lanes: BTreeMap<Address, u64> = BTreeMap::new();
+    for log in provider.get_logs(&filter).await? {
+        let Ok(event) = IVaultEvents::decode_log(&log.inner) else { continue };
+        let (lane, next) = match event.data {
+            IVaultEvents::LaneEnabled(e) => (e.lane, e.next),
+            IVaultEvents::Voided(e) => (e.lane, e.first + e.count),
+            IVaultEvents::Settled(e) => {
+                let batch = calldata::Settled::from(&e);
+                (batch.lane, batch.first + batch.count)
+            }
+            _ => continue,
+        };
+        let known = lanes.entry(lane).or_default();
+        *known = next.max(*known);
+    }
+    for (lane, next) in lanes {
+        let vault = IVault::new(world.vault(), provider);
+        let state = vault.laneOf(lane).block(newest.into()).call().await?.next;
+        if state != next {
+            let what = format!("in block {newest} lane {lane} is at {state}, its events lead to {next}");
+            return Err(BrokenChain(what).into());
+        }
+    }
+    Ok(())
+}
+
 /// What a client asked to be paid.
 #[derive(Clone, Debug)]
 pub struct Expected {

@@ -20,7 +20,7 @@ use spillway::{books::audit::export, chain::abi::IVault};
 use spillway_e2e::{
     anvil::Options,
     cases::{books_hold, hand_in},
-    chain_audit::{BrokenChain, Expected, Holdings, Ledger},
+    chain_audit::{BrokenChain, Expected, Holdings, Ledger, state_is_of_events},
     eventually,
     keeper::{Database, Keeper, Setup},
     orders::write_csv_with_deadlines,
@@ -295,7 +295,8 @@ impl Run {
         Ok(depth.min(newest.saturating_sub(self.last_final)))
     }
 
-    /// Whether the chain is still one: it makes a block in the time of twenty, and has no transaction in two of them.
+    /// Whether the chain is still one: it makes a block in the time of twenty, has no transaction in two of them, and its
+    /// state is what its events tell.
     async fn is_a_chain(&self) -> eyre::Result<()> {
         let newest = || async { self.world.provider().get_block_number().await.ok() };
         let before = newest().await;
@@ -303,7 +304,8 @@ impl Run {
         if newest().await == before {
             return Err(BrokenChain("it makes no more blocks".to_owned()).into());
         }
-        Ledger::read(&self.world).await.map(drop)
+        Ledger::read(&self.world).await?;
+        state_is_of_events(&self.world).await
     }
 
     /// As a supervisor would: a keeper that ended (a wrong chain at its start) is started again.
@@ -358,6 +360,7 @@ impl Run {
             "the chain never went back, of {} times that the schedule says: this seed tests nothing of it",
             self.asked_back
         );
+        state_is_of_events(&self.world).await?;
         let ledger = Ledger::read(&self.world).await?;
         let outcome = ledger.compare(&self.orders);
         ensure!(outcome.paid_twice.is_empty(), "paid twice: {:?}", outcome.paid_twice);
