@@ -80,7 +80,7 @@ pub async fn start(line: &Line) -> Result<Findings, StageError> {
     if fenced {
         // Anew where a fence is under way: the past that is lost may have ended it, and paid on.
         for lane in &known {
-            unit.set_lane_fencing(lane.address, Some(now)).await?;
+            unit.fence_lane(lane.address).await?;
         }
         unit.retire_others().await?;
     }
@@ -135,7 +135,7 @@ pub async fn adopt(line: &Line, address: Address) -> Result<(), StageError> {
     );
     tracing::warn!(%finding, "fencing the lane before anything is paid there");
     let mut unit = line.unit("fence", "lane.adopted", serde_json::json!({ "finding": finding })).await?;
-    unit.set_lane_fencing(address, Some(unit.at())).await?;
+    unit.fence_lane(address).await?;
     unit.commit().await?;
     Ok(())
 }

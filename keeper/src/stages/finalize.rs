@@ -399,7 +399,7 @@ async fn settle_lane(unit: &mut Unit, seen: &FinalLane) -> Result<(), StageError
     if let Some(since) = lane.fencing_since
         && unit.void_is_final(lane.address, since).await?
     {
-        unit.set_lane_fencing(lane.address, None).await?;
+        unit.end_fence(lane.address).await?;
         if *pending_nonce > lane.nonce {
             unit.move_lane_nonce(&lane, *pending_nonce).await?;
         }

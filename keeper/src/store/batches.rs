@@ -62,6 +62,15 @@ impl Unit {
         reason: &str,
     ) -> Result<i64, StoreError> {
         let row = self.insert_batch(BatchKind::Void, Tier::Instant, Address::ZERO, 1, Amount::ZERO).await?;
+        // One that is planned within a fence counts for it.
+        sqlx::query(
+            "UPDATE batches SET created_at = (SELECT fencing_since FROM lanes WHERE address = $2) \
+             WHERE row_id = $1 AND created_at < (SELECT fencing_since FROM lanes WHERE address = $2)",
+        )
+        .bind(row)
+        .bind(sql::address(content.lane))
+        .execute(self.connection())
+        .await?;
         self.record(Subject::Batch, &[row], None, BatchState::Planned.as_str(), Some(reason)).await?;
         let batch = self.batch(row).await?;
         self.move_batch(&batch, BatchState::Priced, Some(reason)).await?;

@@ -119,10 +119,23 @@ impl Unit {
         self.moved(moved.rows_affected(), lane.address)
     }
 
-    /// From now on the lane gives out no new numbers; or, with none, it does again.
-    pub async fn set_lane_fencing(&mut self, lane: Address, since: Option<i64>) -> Result<(), StoreError> {
-        let set = sqlx::query("UPDATE lanes SET fencing_since = $1 WHERE address = $2")
-            .bind(since)
+    /// The lane gives out no new numbers until a void that is planned from now on is final: not one that is there, be its time
+    /// later than now because the clock was set back.
+    pub async fn fence_lane(&mut self, lane: Address) -> Result<(), StoreError> {
+        let set = sqlx::query(
+            "UPDATE lanes SET fencing_since = (SELECT CASE WHEN max(created_at) >= $1 THEN max(created_at) + 1 ELSE $1 END \
+             FROM batches WHERE lane = $2 AND kind = 'void') WHERE address = $2",
+        )
+        .bind(self.at())
+        .bind(sql::address(lane))
+        .execute(self.connection())
+        .await?;
+        self.moved(set.rows_affected(), lane)
+    }
+
+    /// It gives out numbers again.
+    pub async fn end_fence(&mut self, lane: Address) -> Result<(), StoreError> {
+        let set = sqlx::query("UPDATE lanes SET fencing_since = NULL WHERE address = $1")
             .bind(sql::address(lane))
             .execute(self.connection())
             .await?;

@@ -119,12 +119,12 @@ async fn nothing_is_taken_back_by_a_keeper_without_a_lease_or_while_the_past_is_
     };
     let mut unit = api.store.unit(Context::new("test", "lane.added", json!({}))).await.unwrap();
     unit.add_lane(&lane).await.unwrap();
-    unit.set_lane_fencing(lane.address, Some(1)).await.unwrap();
+    unit.fence_lane(lane.address).await.unwrap();
     unit.note();
     unit.commit().await.unwrap();
     assert_eq!(api.post(&cancel, None, "").await.code(), "cannot_cancel_now", "fenced");
     let mut unit = api.store.unit(Context::new("test", "lane.fenced", json!({}))).await.unwrap();
-    unit.set_lane_fencing(lane.address, None).await.unwrap();
+    unit.end_fence(lane.address).await.unwrap();
     unit.note();
     unit.commit().await.unwrap();
     api.store.sign_off().await.unwrap();

@@ -93,14 +93,13 @@ async fn taken_back(store: &Store) -> eyre::Result<()> {
     let id = WithdrawalId::from_key("back");
     assert_eq!(store.cancel(&id).await?, Cancelled::Unknown);
     accepted(store, &[order("back", None)]).await?;
-    for (fenced, since) in [(true, Some(1)), (false, None)] {
-        let mut change = unit(store).await?;
-        change.set_lane_fencing(LANE, since).await?;
-        change.commit().await?;
-        if fenced {
-            assert_eq!(store.cancel(&id).await?, Cancelled::Fenced);
-        }
-    }
+    let mut change = unit(store).await?;
+    change.fence_lane(LANE).await?;
+    change.commit().await?;
+    assert_eq!(store.cancel(&id).await?, Cancelled::Fenced);
+    let mut change = unit(store).await?;
+    change.end_fence(LANE).await?;
+    change.commit().await?;
     let Cancelled::Done(back) = store.cancel(&id).await? else { eyre::bail!("it is in no batch") };
     assert_eq!((back.state, back.reason), (WithdrawalState::Cancelled, Some(Code::CancelledByCaller)));
     assert_eq!(store.withdrawal(&id).await?.as_ref(), Some(&back));

@@ -267,7 +267,7 @@ async fn fill(store: &Store) -> eyre::Result<()> {
 
 async fn void_and_dissolve(store: &Store) -> eyre::Result<()> {
     let mut change = unit(store).await?;
-    change.set_lane_fencing(LANE, Some(1)).await?;
+    change.fence_lane(LANE).await?;
     let void = change.plan_void(&content(3), &CALLDATA, "fence").await?;
     assert!(!change.void_is_final(LANE, 1).await?);
     change.commit().await?;
@@ -275,7 +275,7 @@ async fn void_and_dissolve(store: &Store) -> eyre::Result<()> {
     assert_eq!(open.iter().map(|b| b.row).collect::<Vec<_>>(), [void]);
     let mut change = unit(store).await?;
     change.dissolve_batch(&open[0], Code::NumberVoided).await?;
-    change.set_lane_fencing(LANE, None).await?;
+    change.end_fence(LANE).await?;
     Ok(change.commit().await?)
 }
 
@@ -863,6 +863,39 @@ async fn what_was_tampered_with_is_named(engine: Engine) -> eyre::Result<()> {
     Ok(())
 }
 
+/// Neither a void that is final, nor one that seems to be of later because the clock was set back.
+async fn only_a_void_of_its_own_ends_a_fence(engine: Engine) -> eyre::Result<()> {
+    let place = Place::new(engine).await?;
+    let store = place.started("a").await?;
+    fill(&store).await?;
+    let plan = async |first: u64| -> eyre::Result<i64> {
+        let mut change = unit(&store).await?;
+        let void = change.plan_void(&content(first), &CALLDATA, "fence").await?;
+        let planned = change.batch(void).await?;
+        change.move_batch(&planned, BatchState::Final, None).await?;
+        change.commit().await?;
+        Ok(void)
+    };
+    let ended = async || -> eyre::Result<bool> {
+        let since = store.lane(LANE).await?.and_then(|lane| lane.fencing_since).unwrap();
+        let mut change = unit(&store).await?;
+        let ended = change.void_is_final(LANE, since).await?;
+        change.commit().await?;
+        Ok(ended)
+    };
+    let old = plan(3).await?;
+    let mut connection = <sqlx::AnyConnection as sqlx::Connection>::connect(&place.url).await?;
+    let late = format!("UPDATE batches SET created_at = 4102444800000 WHERE row_id = {old}");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(late)).execute(&mut connection).await?;
+    let mut change = unit(&store).await?;
+    change.fence_lane(LANE).await?;
+    change.commit().await?;
+    assert!(!ended().await?, "the void was there before");
+    plan(4).await?;
+    assert!(ended().await?);
+    Ok(())
+}
+
 /// A void that was planned again ends with the transaction of the one before, or with one that was sent before a backup
 /// was put in the store's place.
 async fn gas_is_booked_of_each_transaction_that_is_known(engine: Engine) -> eyre::Result<()> {
@@ -942,5 +975,6 @@ over_both!(
     a_backup_holds_everything,
     what_was_tampered_with_is_named,
     gas_is_booked_of_each_transaction_that_is_known,
+    only_a_void_of_its_own_ends_a_fence,
     the_database_itself_refuses_what_has_no_posting_or_withdrawal
 );
