@@ -21,7 +21,7 @@ demo: setup ## A thousand withdrawals on a local chain, the keeper killed midway
 	@forge build --quiet $(MARKET)
 	@cargo run --quiet -p spillway-e2e --bin demo
 
-mainnet: setup ## Mainnet's protocols and pools at their addresses, from a file, on PORT=8545: what FORK_URL forks without a network
+mainnet: setup ## Uniswap and Balancer where mainnet has them, from a file, on PORT=8545: something for FORK_URL without a network
 	@forge build --quiet $(MARKET) tests/contracts/mocks/Tokens.sol
 	@cargo run --quiet -p spillway-e2e --bin mainnet-file
 
@@ -130,4 +130,4 @@ fmt: setup ## Format everything
 clean: ## Remove what was built
 	rm -rf target out out-margin cache node_modules
 
-.PHONY: help setup demo test build-contracts build-keeper test-page test-long mutation coverage bench bench-gas bench-margin bench-keeper bench-oracle bench-route lint slither fmt clean bench-books test-all
+.PHONY: help setup demo test build-contracts build-keeper test-page test-long mutation coverage bench bench-gas bench-margin bench-keeper bench-oracle bench-route lint slither fmt clean bench-books test-all mainnet

@@ -13,7 +13,8 @@ use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
 pub use govern::{
-    ActivateArgs, LimitsArgs, LimitsCommand, LowerToArgs, PauseArgs, ProposeArgs, UnpauseArgs, UpgradeCommand,
+    ActivateArgs, GovernArgs, LimitsArgs, LimitsCommand, LowerToArgs, PauseArgs, ProposeArgs, UnpauseArgs,
+    UpgradeCommand,
 };
 pub use margin::{MarginAccountArgs, MarginCommand, StressArgs};
 pub use refill::RefillArgs;
@@ -224,7 +225,7 @@ is ready.")]
     #[command(after_help = "\
 Example:
   spillway rollback --send --private-key-env GUARDIAN_KEY")]
-    Rollback(SendArgs),
+    Rollback(GovernArgs),
     /// Print the description of the API (OpenAPI 3.1)
     #[command(after_help = "\
 Example:

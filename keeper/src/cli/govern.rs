@@ -2,8 +2,8 @@
 
 use super::{
     args::{
-        ActivateArgs, LimitsArgs, LimitsCommand, LowerToArgs, PauseArgs, ProposeArgs, SendArgs, UnpauseArgs,
-        UpgradeCommand,
+        ActivateArgs, GovernArgs, LimitsArgs, LimitsCommand, LowerToArgs, PauseArgs, ProposeArgs,
+        UnpauseArgs, UpgradeCommand,
     },
     exit::Exit,
     output,
@@ -58,7 +58,7 @@ impl<'a> Governance<'a> {
             }
         };
         let meaning = format!("pause {} for {length}; it stops {what}, and ends by itself", args.what);
-        self.act("pause", self.on_vault(data, meaning), &args.send).await
+        self.act("pause", self.on_vault(data, meaning), &args.govern).await
     }
 
     pub(super) async fn unpause(&self, args: &UnpauseArgs) -> eyre::Result<Exit> {
@@ -67,7 +67,7 @@ impl<'a> Governance<'a> {
             ScopeOrAsset::Asset(asset) => IVault::unpauseAssetCall { asset: asset.address }.abi_encode(),
         };
         let meaning = format!("end the pause of {}", args.what);
-        self.act("unpause", self.on_vault(data, meaning), &args.send).await
+        self.act("unpause", self.on_vault(data, meaning), &args.govern).await
     }
 
     pub(super) async fn limits(&self, command: &LimitsCommand) -> eyre::Result<Exit> {
@@ -83,14 +83,14 @@ impl<'a> Governance<'a> {
                     "set the limit over all assets to {capacity} USD per {}, hard multiple {hard}",
                     args.window
                 );
-                self.act("usd-limit", self.on_vault(data, meaning), &args.send).await
+                self.act("usd-limit", self.on_vault(data, meaning), &args.govern).await
             }
             LimitsCommand::LowerUsd(args) => {
                 let (capacity, window) = (args.capacity, seconds(*args.window)?);
                 let data = IVault::lowerUsdLimitCall { capacity, window }.abi_encode();
                 let meaning =
                     format!("lower the limit over all assets to {capacity} USD per {}", args.window);
-                self.act("lower-usd-limit", self.on_vault(data, meaning), &args.send).await
+                self.act("lower-usd-limit", self.on_vault(data, meaning), &args.govern).await
             }
         }
     }
@@ -123,7 +123,7 @@ impl<'a> Governance<'a> {
         if let Some(approved) = units(&args.approved_per_payout)? {
             limits.approvedPerPayout = approved.try_into().wrap_err("--approved-per-payout is too large")?;
         }
-        self.put_limits(asset, limits, lower, &args.send).await
+        self.put_limits(asset, limits, lower, &args.govern).await
     }
 
     /// Rounded down: a limit that is lowered is never above what was asked for.
@@ -138,7 +138,7 @@ impl<'a> Governance<'a> {
         limits.instantPerPayout = part(limits.instantPerPayout)?;
         limits.instantPerDay = part(limits.instantPerDay)?;
         limits.approvedPerPayout = part(U256::from(limits.approvedPerPayout))?.try_into()?;
-        self.put_limits(asset, limits, true, &args.send).await
+        self.put_limits(asset, limits, true, &args.govern).await
     }
 
     async fn put_limits(
@@ -146,7 +146,7 @@ impl<'a> Governance<'a> {
         asset: &Asset,
         limits: AssetLimits,
         lower: bool,
-        send: &SendArgs,
+        govern: &GovernArgs,
     ) -> eyre::Result<Exit> {
         let show = |units: U256| Amount(units).to_decimal(asset.decimals);
         let meaning = format!(
@@ -165,18 +165,18 @@ impl<'a> Governance<'a> {
             true => ("lower-limits", IVault::lowerLimitsCall { asset, limits }.abi_encode()),
             false => ("limits", IVault::setLimitsCall { asset, limits }.abi_encode()),
         };
-        self.act(name, self.on_vault(data, meaning), send).await
+        self.act(name, self.on_vault(data, meaning), govern).await
     }
 
     pub(super) async fn upgrade(&self, command: &UpgradeCommand) -> eyre::Result<Exit> {
         match command {
             UpgradeCommand::Propose(args) => self.propose(args).await,
             UpgradeCommand::Activate(args) => self.activate(args).await,
-            UpgradeCommand::Cancel(send) => {
+            UpgradeCommand::Cancel(govern) => {
                 let proposed = self.versions().await?.proposed.wrap_err("no version is proposed")?;
                 let data = IVersionRegistry::cancelCall { proxy: self.deployment.vault }.abi_encode();
                 let meaning = format!("cancel the proposal of version {}", proposed.number);
-                self.act("cancel-proposal", self.on_registry(data, meaning)?, send).await
+                self.act("cancel-proposal", self.on_registry(data, meaning)?, govern).await
             }
             UpgradeCommand::Status(args) => self.version_status(args.json).await,
         }
@@ -204,7 +204,7 @@ impl<'a> Governance<'a> {
             "propose version {}, {}, codehash {codehash}, layout {layout}, migration {}",
             args.number, args.implementation, args.migration
         );
-        self.act("propose", self.on_registry(data.abi_encode(), meaning)?, &args.send).await
+        self.act("propose", self.on_registry(data.abi_encode(), meaning)?, &args.govern).await
     }
 
     async fn activate(&self, args: &ActivateArgs) -> eyre::Result<Exit> {
@@ -216,14 +216,14 @@ impl<'a> Governance<'a> {
         let data =
             IVersionRegistry::activateCall { proxy: self.deployment.vault, data: args.migration.clone() };
         let meaning = format!("activate version {}", proposed.number);
-        self.act("activate", self.on_registry(data.abi_encode(), meaning)?, &args.send).await
+        self.act("activate", self.on_registry(data.abi_encode(), meaning)?, &args.govern).await
     }
 
-    pub(super) async fn rollback(&self, send: &SendArgs) -> eyre::Result<Exit> {
+    pub(super) async fn rollback(&self, govern: &GovernArgs) -> eyre::Result<Exit> {
         let versions = self.versions().await?;
         let data = IVersionRegistry::rollbackCall { proxy: self.deployment.vault }.abi_encode();
         let meaning = format!("roll version {} back to the one before", versions.running.number);
-        self.act("rollback", self.on_registry(data, meaning)?, send).await
+        self.act("rollback", self.on_registry(data, meaning)?, govern).await
     }
 
     async fn version_status(&self, as_json: bool) -> eyre::Result<Exit> {
@@ -286,7 +286,8 @@ impl<'a> Governance<'a> {
     }
 
     /// Plans, tells, and does what the arguments say.
-    async fn act(&self, name: &str, action: Action, args: &SendArgs) -> eyre::Result<Exit> {
+    async fn act(&self, name: &str, action: Action, govern: &GovernArgs) -> eyre::Result<Exit> {
+        let args = &govern.send;
         let mut sender = Sender::new(args, self.config)?;
         let from = sender.account().wrap_err("write --from with the account that acts")?;
         let plan = self.chain.plan(self.deployment.access_manager, from, &action).await?;

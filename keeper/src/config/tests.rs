@@ -217,3 +217,14 @@ mod signers {
     /// Of `KEY`, with the password `open sesame`.
     const KEYSTORE: &str = include_str!("keystore.test.json");
 }
+
+#[test]
+fn swaps_are_planned_with_the_gas_that_is_measured() {
+    use super::swap::PoolKind::{BalancerWeighted, StableSwap, UniswapV2, UniswapV3};
+    let bounds = [UniswapV2, UniswapV3, StableSwap, BalancerWeighted].map(|kind| {
+        let gas = kind.gas();
+        format!("{}_{:03}", gas / 1_000, gas % 1_000)
+    });
+    let measured = include_str!("../../../tests/contracts/swap/SwapGas.t.sol");
+    assert!(measured.contains(&format!("bounds = [{}]", bounds.join(", "))), "{bounds:?}");
+}

@@ -200,7 +200,7 @@ async fn mined(line: &Line, batch: &Batch, attempt: &Attempt, receipt: Receipt) 
     let detail = serde_json::json!({ "batch": batch.row, "tx": attempt.hash, "block": receipt.block });
     let mut unit = line.unit("confirm", "batch.mined", detail).await?;
     unit.move_batch(batch, BatchState::Mined, None).await?;
-    unit.settle_attempt(attempt.hash, AttemptState::Mined, Some(inclusion(receipt))).await?;
+    unit.settle_attempt(batch.row, attempt.hash, AttemptState::Mined, Some(inclusion(receipt))).await?;
     unit.commit().await?;
     crate::crash::point("mined.recorded");
     tracing::info!(batch = batch.row, tx = %attempt.hash, block = receipt.block, "batch in a block");
@@ -218,7 +218,7 @@ async fn reorged(line: &Line, batch: &Batch) -> Result<bool, StageError> {
     unit.move_batch(batch, BatchState::Broadcast, Some(Code::Reorged.as_str())).await?;
     for attempt in line.store.attempts(batch.row).await? {
         if attempt.state == AttemptState::Mined {
-            unit.settle_attempt(attempt.hash, AttemptState::Signed, None).await?;
+            unit.settle_attempt(batch.row, attempt.hash, AttemptState::Signed, None).await?;
         }
     }
     unit.commit().await?;
@@ -232,7 +232,7 @@ async fn died(line: &Line, batch: &Batch, attempts: &[Attempt], why: Code) -> Re
     let detail = serde_json::json!({ "batch": batch.row, "reason": why });
     let mut unit = line.unit("confirm", "attempt.died", detail).await?;
     for attempt in attempts.iter().filter(|a| a.state != AttemptState::Dead) {
-        unit.settle_attempt(attempt.hash, AttemptState::Dead, None).await?;
+        unit.settle_attempt(batch.row, attempt.hash, AttemptState::Dead, None).await?;
     }
     if batch.kind == BatchKind::Void {
         // The lane moved under it: the fence makes a new one for where the lane is now.

@@ -257,7 +257,11 @@ impl Range {
                 lane_moved(unit, batch.lane, after).await?;
             }
             IVaultEvents::Voided(e) => {
-                if let Some(batch) = unit.batch_by_head(e.lane, e.head).await? {
+                // Not by its head: a past that is lost can have sent the same void, and paid on. One of ours that this
+                // makes impossible is dissolved with the lane's move.
+                if let Some(batch) =
+                    unit.batch_by_attempt(log.tx).await?.filter(|b| b.kind == BatchKind::Void)
+                {
                     self.close(unit, &batch, log).await?;
                 }
                 lane_moved(unit, e.lane, LanePosition { next: e.first + e.count, head: e.head }).await?;

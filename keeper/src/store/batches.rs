@@ -286,41 +286,39 @@ impl Unit {
         sent(self.connection(), hash, at).await
     }
 
-    /// What became of an attempt; with its block when it was mined. Says whether there is one with this hash.
+    /// What became of an attempt; with its block when it was mined. Says whether the batch has one with this hash.
     pub async fn settle_attempt(
         &mut self,
+        batch: i64,
         hash: B256,
         state: AttemptState,
         inclusion: Option<Inclusion>,
     ) -> Result<bool, StoreError> {
-        let statement = "UPDATE attempts SET state = $1, block = $2, gas_used = $3, fee = $4 WHERE hash = $5";
+        let statement = "UPDATE attempts SET state = $1, block = $2, gas_used = $3, fee = $4 \
+                         WHERE hash = $5 AND batch = $6";
         let settled = sqlx::query(statement)
             .bind(state.as_str())
             .bind(inclusion.map(|i| sql::int(i.block)))
             .bind(inclusion.map(|i| sql::int(i.gas_used)))
             .bind(inclusion.and_then(|i| i.fee).map(Amount::to_hex))
             .bind(sql::hex(hash))
+            .bind(batch)
             .execute(self.connection())
             .await?;
         self.note();
         Ok(settled.rows_affected() > 0)
     }
 
-    /// The batch was settled by `tx` in a final block: its other attempts never will. A void that was planned again can
-    /// be settled by an attempt at the one before. What it cost is booked, unless a past that these books lost has sent
-    /// it: of such transactions they never say what they cost.
+    /// The batch was settled by `tx` in a final block: its other attempts never will. What it cost is booked, unless it is
+    /// no attempt of this batch: then a past that these books lost has sent it, and of such transactions they never say
+    /// what they cost.
     pub async fn close_attempts(&mut self, batch: i64, tx: B256, at: Inclusion) -> Result<(), StoreError> {
-        sqlx::query("UPDATE attempts SET batch = $1 WHERE hash = $2 AND batch <> $1")
-            .bind(batch)
-            .bind(sql::hex(tx))
-            .execute(self.connection())
-            .await?;
         sqlx::query("UPDATE attempts SET state = 'dead' WHERE batch = $1 AND hash <> $2")
             .bind(batch)
             .bind(sql::hex(tx))
             .execute(self.connection())
             .await?;
-        if self.settle_attempt(tx, AttemptState::Mined, Some(at)).await? {
+        if self.settle_attempt(batch, tx, AttemptState::Mined, Some(at)).await? {
             self.post(NATIVE, Sides::GAS, at.fee.unwrap_or_default()).await?;
         }
         Ok(())

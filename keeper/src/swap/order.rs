@@ -27,8 +27,8 @@ pub struct Terms {
     pub deadline: u64,
 }
 
-/// What the first leg to move a token takes beyond the others.
-const FIRST_LEG_GAS: u64 = 120_000;
+/// What a hop may take beyond that, where it is the first to move its tokens.
+const COLD_GAS: u64 = 120_000;
 
 /// The order; none when one of its pools has no adapter.
 pub fn order(pools: &Pools, routes: &Routes, terms: Terms) -> Option<IVault::SwapOrder> {
@@ -54,7 +54,7 @@ fn leg(pools: &Pools, route: &Route, terms: Terms) -> Option<ISwapSplitter::Leg>
         amount: route.amount_in,
         minRate: U256::saturating_from(rate).max(U256::ONE),
         // Twice what it takes: a V3 pool may cross more ticks than now.
-        gas: u32::try_from(2 * route.gas + FIRST_LEG_GAS).ok()?,
+        gas: u32::try_from(2 * route.gas + COLD_GAS * route.hops.len() as u64).ok()?,
         passOn: true,
         hops: hops.collect::<Option<_>>()?,
     })

@@ -419,6 +419,9 @@ impl Run {
         ensure!(lost.is_empty() || self.setup.was_restored(), "no restore, and {lost:?} say so");
         let whole = verify(&file, &lost)?;
         ensure!(whole.broken.is_none(), "the export: {:?}", whole.broken);
+        if whole.confirmed.up_to_change == 0 {
+            return Ok(());
+        }
         let n = self.rng.random_range(1..=whole.confirmed.up_to_change);
         let mut anew = made.clone();
         anew.change_time(usize::try_from(n)?)?;

@@ -3,8 +3,7 @@
 use alloy::primitives::{Address, U256};
 use eyre::{OptionExt, ensure};
 use protocols::mainnet::{
-    THREE_POOL, V2_DAI_WETH, V2_USDC_WETH, V2_WETH_USDT, V3_DAI_USDC, V3_DAI_WETH, V3_USDC_WETH,
-    V3_USDC_WETH_3000,
+    V2_DAI_WETH, V2_USDC_WETH, V2_WETH_USDT, V3_DAI_USDC, V3_DAI_WETH, V3_USDC_WETH, V3_USDC_WETH_3000,
 };
 use serde_json::Value;
 use spillway_e2e::{
@@ -37,7 +36,6 @@ async fn what_the_vault_lacks_is_bought_where_mainnet_has_it() -> eyre::Result<(
         V3_DAI_WETH,
         V3_USDC_WETH,
         V3_USDC_WETH_3000,
-        THREE_POOL,
     ]);
     let pools: BTreeSet<Address> = mainnet.pools()?.iter().map(|pool| pool.address).collect();
     assert!(known.is_subset(&pools), "the published code makes the pools where mainnet has them: {pools:?}");

@@ -2,7 +2,15 @@
 
 use super::SendArgs;
 use alloy::primitives::{Address, Bytes};
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
+
+/// Somebody must act.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("who").args(["from", "send"]).required(true).multiple(true))]
+pub struct GovernArgs {
+    #[command(flatten)]
+    pub send: SendArgs,
+}
 
 #[derive(Debug, Args)]
 pub struct PauseArgs {
@@ -11,7 +19,7 @@ pub struct PauseArgs {
     /// How long, such as 12h; at most the vault's maxPause
     pub duration: humantime::Duration,
     #[command(flatten)]
-    pub send: SendArgs,
+    pub govern: GovernArgs,
 }
 
 #[derive(Debug, Args)]
@@ -19,7 +27,7 @@ pub struct UnpauseArgs {
     /// everything, deposits, orders, requests, swaps, or an asset
     pub what: String,
     #[command(flatten)]
-    pub send: SendArgs,
+    pub govern: GovernArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -76,7 +84,7 @@ pub struct LimitsArgs {
     #[arg(long, value_name = "AMOUNT")]
     pub approved_per_payout: Option<String>,
     #[command(flatten)]
-    pub send: SendArgs,
+    pub govern: GovernArgs,
 }
 
 #[derive(Debug, Args)]
@@ -87,7 +95,7 @@ pub struct LowerToArgs {
     #[arg(value_parser = clap::value_parser!(u8).range(0..100))]
     pub percent: u8,
     #[command(flatten)]
-    pub send: SendArgs,
+    pub govern: GovernArgs,
 }
 
 #[derive(Debug, Args)]
@@ -100,7 +108,7 @@ pub struct SetUsdArgs {
     #[arg(value_parser = clap::value_parser!(u8).range(1..=100))]
     pub hard_multiple: u8,
     #[command(flatten)]
-    pub send: SendArgs,
+    pub govern: GovernArgs,
 }
 
 #[derive(Debug, Args)]
@@ -110,7 +118,7 @@ pub struct LowerUsdArgs {
     /// 1h to 30days, whole minutes
     pub window: humantime::Duration,
     #[command(flatten)]
-    pub send: SendArgs,
+    pub govern: GovernArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -132,7 +140,7 @@ Example:
     #[command(after_help = "\
 Example:
   spillway upgrade cancel --send --private-key-env GUARDIAN_KEY")]
-    Cancel(SendArgs),
+    Cancel(GovernArgs),
     /// Show what runs, what is proposed, and what comes when
     #[command(after_help = "\
 Example:
@@ -150,7 +158,7 @@ pub struct ProposeArgs {
     #[arg(long, value_name = "HEX", default_value = "0x")]
     pub migration: Bytes,
     #[command(flatten)]
-    pub send: SendArgs,
+    pub govern: GovernArgs,
 }
 
 #[derive(Debug, Args)]
@@ -159,5 +167,5 @@ pub struct ActivateArgs {
     #[arg(long, value_name = "HEX", default_value = "0x")]
     pub migration: Bytes,
     #[command(flatten)]
-    pub send: SendArgs,
+    pub govern: GovernArgs,
 }

@@ -1,7 +1,10 @@
-//! Mainnet in a file, as far as swaps need it: WETH, stablecoins, Uniswap, SushiSwap, Curve's pool of three and Balancer,
-//! each at its address there, with about the liquidity that they have. What forks mainnet forks this, and needs no network.
+//! Mainnet in a file, as far as swaps need it, with about the liquidity that there is. What forks mainnet forks this, and needs
+//! no network.
 //!
-//! The tokens are test tokens, of which anybody makes more; ETH is 3,000 dollars.
+//! In their published code and at their addresses there: WETH, Uniswap's factories, routers, pairs and pools, Balancer's vault
+//! and factory. At the addresses there, in other code: test tokens for stablecoins, of which anybody makes more, Uniswap's
+//! factory for SushiSwap's, and for Curve's pool of three the pool of our own with the published arithmetic. ETH is 3,000
+//! dollars.
 
 use super::{Local, Market, Place};
 use crate::{
@@ -124,9 +127,13 @@ impl Mainnet {
     }
 }
 
-/// A name for what is made here: of this source, the pool of our own and the tokens.
+/// A name for what is made here: of the sources that make it, the packages, the pool of our own and the tokens.
 fn key() -> eyre::Result<String> {
     let mut text = include_bytes!("mainnet.rs").to_vec();
+    text.extend(include_bytes!("../market.rs"));
+    text.extend(include_bytes!("../../../protocols/src/lib.rs"));
+    text.extend(include_bytes!("../../../protocols/src/mainnet.rs"));
+    text.extend(include_bytes!("../../../../package-lock.json"));
     text.extend(creation_code(STABLE));
     for token in ["PlainToken", "NoReturnToken"] {
         text.extend(creation_code(&artifact(token)));
