@@ -7,6 +7,7 @@ use alloy::{
     transports::TransportResult,
 };
 use eyre::{WrapErr, bail};
+use rand::RngExt;
 use std::{
     net::TcpListener,
     path::PathBuf,
@@ -140,7 +141,14 @@ fn went_back<T>(answer: TransportResult<T>) -> eyre::Result<bool> {
     }
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago. Not one of those that the system gives to connections: while a program that is to come
+/// back is down, one of them could have it.
 pub fn free_port() -> eyre::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    for _ in 0..1_000 {
+        let port = rand::rng().random_range(10_000..32_768);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port is free")
 }
