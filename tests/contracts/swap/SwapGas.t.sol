@@ -104,6 +104,7 @@ contract SwapGasTest is SwapFixture {
 
     /// @notice What one leg more costs, by the kind of its pool. The keeper plans with these bounds
     /// (keeper/src/config/swap.rs).
+    /// forge-config: default.isolate = true
     function test_gas_of_a_leg_by_kind() public {
         string[4] memory kinds = ["uniswap_v2", "uniswap_v3", "stable_swap", "balancer_weighted"];
         uint24[4] memory bounds = [85_000, 110_000, 160_000, 140_000];
