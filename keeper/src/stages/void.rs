@@ -16,11 +16,13 @@ use alloy::primitives::{Address, Bytes};
 /// More than a void ever needs.
 const VOID_GAS: u64 = 150_000;
 
-/// What gives up the next number of `lane`, which stands at `position`.
+/// What gives up the next number of `lane`, which stands at `position`. Its limit of gas differs each time: all else of its
+/// transaction can be as a past that is lost sent it, and that one in a block would end a fence that it knows nothing of.
 pub(super) fn content(lane: Address, position: LanePosition) -> (Content, Bytes) {
     let calldata = calldata::void_next(lane, position);
     let head_after = position.after(1, &calldata).head;
-    (Content { lane, first: position.next, head_after, gas_limit: VOID_GAS }, calldata)
+    let gas_limit = VOID_GAS + u64::from(rand::random::<u16>());
+    (Content { lane, first: position.next, head_after, gas_limit }, calldata)
 }
 
 /// Voids the next number of `lane`, which `front` holds, in the place of its transaction: only one of the two can be

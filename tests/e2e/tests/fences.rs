@@ -102,6 +102,45 @@ async fn a_void_on_the_view_of_a_node_that_lags_is_given_up_for_another() -> eyr
     check_paid(&world, &setup, &[first, second].concat(), &[]).await
 }
 
+/// The past that is lost fenced the lane at the same number, and paid on. A node that is behind shows the lane where it was
+/// then: the void that is planned on that is the same as the old one, whose event proves nothing of what was sent since.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_void_that_a_lost_past_sent_too_ends_no_fence() -> eyre::Result<()> {
+    let world = World::start(0.5).await?;
+    world.provider().anvil_mine(Some(20), None).await?;
+    let proxy = Proxy::start(&world.anvil.url(), 1).await?;
+    let setup = set_up(Database::Sqlite, &world, 1)?.through(&world, &proxy.url())?;
+    let first = orders_of(&world, "TUSD", "first", 3);
+    submit(&world, &setup, &first)?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    setup.settled(Duration::from_secs(40)).await?;
+    keeper.stop()?;
+    setup.back_up().await?;
+    let then = world.provider().get_block_number().await?;
+
+    std::fs::remove_file(setup.dir.join("spillway.generation"))?;
+    let keeper = Keeper::start_ready(&setup).await?;
+    let second = orders_of(&world, "TUSD", "second", 3);
+    submit(&world, &setup, &second)?;
+    setup.settled(Duration::from_secs(40)).await?;
+    keeper.stop()?;
+    assert_eq!(Ledger::read(&world).await?.voids, 1);
+
+    setup.restore().await?;
+    let behind = world.provider().get_block_number().await? - then;
+    proxy.set(&[Rule::all(Fault::Lag(behind), 100)]);
+    let mut keeper = Keeper::start(&setup)?;
+    until_open(&setup, "void", "broadcast", 1).await?;
+    proxy.heal();
+    keeper.ready(&setup).await?;
+    let third = orders_of(&world, "TUSD", "third", 3);
+    submit(&world, &setup, &[second.clone(), third.clone()].concat())?;
+    setup.settled(Duration::from_secs(60)).await?;
+    keeper.stop()?;
+    assert_eq!(Ledger::read(&world).await?.voids, 2, "the fence had a void of its own");
+    check_paid(&world, &setup, &[first, second, third].concat(), &[]).await
+}
+
 /// The backup is of a store whose lane was fenced, and whose void was mined. In the past that is lost the fence ended, and
 /// the lane paid: that the old void is final says nothing of it.
 async fn a_backup_within_a_fence(database: Database) -> eyre::Result<()> {
