@@ -327,11 +327,10 @@ impl Unit {
 
 /// Questions that a change asks, so that it sees what it has written itself.
 impl Unit {
-    /// The batch here that a settlement of `lane` ending with `head` is. A void that was planned again has the same
-    /// head as the one that was given up.
+    /// The batch of orders here that a settlement of `lane` ending with `head` is.
     pub async fn batch_by_head(&mut self, lane: Address, head: Head) -> Result<Option<Batch>, StoreError> {
         let statement = format!(
-            "SELECT {COLUMNS} FROM batches WHERE lane = $1 AND head_after = $2 AND kind IN ('orders', 'void') \
+            "SELECT {COLUMNS} FROM batches WHERE lane = $1 AND head_after = $2 AND kind = 'orders' \
              ORDER BY CASE WHEN state = 'dissolved' THEN 1 ELSE 0 END LIMIT 1"
         );
         let found = sqlx::query(AssertSqlSafe(statement))
