@@ -549,16 +549,15 @@ fn seeds() -> eyre::Result<Vec<u64>> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 16)]
 async fn a_random_schedule_of_everything_pays_each_withdrawal_exactly_once() -> eyre::Result<()> {
-    let runs = stream::iter(seeds()?).map(|seed| {
-        tokio::spawn(async move {
-            println!("seed {seed}");
-            run(seed).await
-        })
+    let runs = stream::iter(seeds()?).map(|seed| async move {
+        println!("seed {seed}");
+        let result = tokio::spawn(run(seed)).await;
+        result.unwrap_or_else(|panicked| Err(eyre::eyre!("SPILLWAY_CHAOS_SEED={seed} {panicked}")))
     });
     let mut failed = Vec::new();
     let mut runs = runs.buffer_unordered(AT_ONCE);
     while let Some(result) = runs.next().await {
-        if let Err(error) = result? {
+        if let Err(error) = result {
             println!("{error:?}");
             failed.push(error);
         }
