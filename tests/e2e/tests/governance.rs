@@ -70,6 +70,7 @@ async fn a_guardian_pauses_and_lowers_and_governance_ends_the_pause() -> eyre::R
     assert_eq!(safe["transactions"][0]["data"], prepared["plan"]["now"][0]["calldata"], "{safe}");
     assert_eq!(safe["chainId"], "31337", "{safe}");
     assert_eq!(paused().await?, 0);
+    assert_eq!(setup.run(&["pause", "orders", "2h"])?.status.code(), Some(2), "nobody acts: wrong usage");
     refused(&setup, &["pause", "orders", "2h", "--from", &governance], "takes the role GUARDIAN")?;
     refused(&setup, &["pause", "orders", "30days", "--from", &guardian], "it would fail")?;
     refused(&setup, &["pause", "nonsense", "2h", "--from", &guardian], "no asset of the vault")?;
