@@ -278,20 +278,29 @@ impl Snapshot {
             params: files.params.clone(),
             deployment: files.deployment.clone(),
         };
-        // Tests run in several processes: the lock lets one build and the others wait.
-        let lock = fs::File::create(folder.join("lock"))?;
-        let _held = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await??;
-        if snapshot.state.is_file() && snapshot.deployment.is_file() {
-            return Ok(snapshot);
-        }
-        let partial = folder.join(format!("{key}.partial"));
-        let anvil =
-            Anvil::start(&Options { dump_state: Some(partial.clone()), ..Options::default() }).await?;
-        deploy(&anvil, &files, |_| {}).await?;
-        anvil.stop()?;
-        fs::rename(partial, &snapshot.state).wrap_err("anvil wrote no state")?;
+        let made = [&*snapshot.state, &*snapshot.deployment];
+        made_once(made, Options::default(), async |anvil| deploy(anvil, &files, |_| {}).await).await?;
         Ok(snapshot)
     }
+}
+
+/// Has a chain in a file, and what belongs to it in another, made by whoever comes first: tests run in several processes,
+/// and the others wait.
+pub(crate) async fn made_once(
+    [state, beside]: [&Path; 2],
+    options: Options,
+    make: impl AsyncFnOnce(&Anvil) -> eyre::Result<()>,
+) -> eyre::Result<()> {
+    let lock = fs::File::create(state.with_extension("lock"))?;
+    let _held = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await??;
+    if state.is_file() && beside.is_file() {
+        return Ok(());
+    }
+    let partial = state.with_extension("partial");
+    let anvil = Anvil::start(&Options { dump_state: Some(partial.clone()), ..options }).await?;
+    make(&anvil).await?;
+    anvil.stop()?;
+    fs::rename(partial, state).wrap_err("anvil wrote no state")
 }
 
 /// A name for the contracts as they are in the sources now.

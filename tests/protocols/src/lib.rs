@@ -125,35 +125,23 @@ impl Protocols {
     }
 
     fn put<C: Chain>(chain: &mut C, create: impl Fn(&mut C, Address, &str, Vec<u8>) -> Address) -> Self {
-        let owner = chain.owner();
-        let tenth = units(1, 17);
+        let (there, owner, tenth) = (Self::on_mainnet(), chain.owner(), units(1, 17));
         let uniswap = |path: &str| format!("{UNISWAP}{path}.json");
         let periphery = |name: &str| uniswap(&format!("v3-periphery/artifacts/contracts/{name}.sol/{name}"));
         let balancer = |path: &str| format!("{BALANCER}{path}.json");
-        let weth = create(chain, mainnet::WETH, &uniswap("v2-periphery/build/WETH9"), Vec::new());
-        let factory2 = create(
-            chain,
-            mainnet::V2_FACTORY,
-            &uniswap("v2-core/build/UniswapV2Factory"),
-            owner.abi_encode(),
-        );
-        let router2 = create(
-            chain,
-            mainnet::V2_ROUTER,
-            &uniswap("v2-periphery/build/UniswapV2Router02"),
-            (factory2, weth).abi_encode_params(),
-        );
+        let weth = create(chain, there.weth, &uniswap("v2-periphery/build/WETH9"), Vec::new());
+        let [factory2, router2] = put_v2(chain, &create, weth, [there.factory2, there.router2]);
         let factory3 = create(
             chain,
-            mainnet::V3_FACTORY,
+            there.factory3,
             &uniswap("v3-core/artifacts/contracts/UniswapV3Factory.sol/UniswapV3Factory"),
             Vec::new(),
         );
         let router3 =
-            create(chain, mainnet::V3_ROUTER, &periphery("SwapRouter"), (factory3, weth).abi_encode_params());
+            create(chain, there.router3, &periphery("SwapRouter"), (factory3, weth).abi_encode_params());
         let positions = create(
             chain,
-            mainnet::V3_POSITIONS,
+            there.positions,
             &periphery("NonfungiblePositionManager"),
             (factory3, weth, weth).abi_encode_params(),
         );
@@ -165,7 +153,7 @@ impl Protocols {
         );
         let vault = create(
             chain,
-            mainnet::BALANCER_VAULT,
+            there.vault,
             &balancer("20210418-vault/artifact/Vault"),
             (authorizer, weth, U256::ZERO, U256::ZERO).abi_encode_params(),
         );
@@ -177,11 +165,19 @@ impl Protocols {
         );
         let weighted = create(
             chain,
-            mainnet::BALANCER_WEIGHTED,
+            there.weighted,
             &balancer("20220908-weighted-pool-v2/bytecode/WeightedPoolFactory"),
             (vault, fees).abi_encode_params(),
         );
         Self { weth, factory2, router2, factory3, router3, positions, vault, weighted }
+    }
+
+    /// The same with a fork of Uniswap V2 in its place, whose factory and router are where one says.
+    pub fn with_fork_of_v2(mut self, chain: &mut impl Placing, places: [Address; 2]) -> Self {
+        let deploy =
+            |chain: &mut _, at, artifact: &str, arguments| Placing::deploy_at(chain, at, artifact, arguments);
+        [self.factory2, self.router2] = put_v2(chain, &deploy, self.weth, places);
+        self
     }
 
     /// Lets the protocols take what they need of a token.
@@ -297,6 +293,19 @@ impl Protocols {
         chain.call(self.vault, &join);
         (pool, id)
     }
+}
+
+/// Uniswap V2's factory and router.
+fn put_v2<C: Chain>(
+    chain: &mut C,
+    create: &impl Fn(&mut C, Address, &str, Vec<u8>) -> Address,
+    weth: Address,
+    places: [Address; 2],
+) -> [Address; 2] {
+    let (artifact, owner) = (|path: &str| format!("{UNISWAP}{path}.json"), chain.owner().abi_encode());
+    let factory = create(chain, places[0], &artifact("v2-core/build/UniswapV2Factory"), owner);
+    let arguments = (factory, weth).abi_encode_params();
+    [factory, create(chain, places[1], &artifact("v2-periphery/build/UniswapV2Router02"), arguments)]
 }
 
 /// What a StableSwap pool is made with; `amplification` is times `precision`, the fee in parts of 1e10.

@@ -10,7 +10,7 @@ use super::{Local, Market, Place};
 use crate::{
     anvil::{Anvil, Options},
     scratch,
-    world::{DEPLOYER, TestToken, World},
+    world::{DEPLOYER, TestToken, World, made_once},
 };
 use alloy::{
     hex,
@@ -18,7 +18,7 @@ use alloy::{
     sol,
     sol_types::SolValue,
 };
-use eyre::{OptionExt, WrapErr};
+use eyre::OptionExt;
 use protocols::{
     Chain, Placing, Protocols, STABLE, creation_code,
     mainnet::{DAI, SUSHI_FACTORY, SUSHI_ROUTER, THREE_POOL, USDC, USDT},
@@ -56,19 +56,12 @@ impl Mainnet {
             state: folder.join(format!("mainnet-{key}.json")),
             pools: folder.join(format!("mainnet-{key}.pools.json")),
         };
-        let lock = fs::File::create(folder.join("mainnet.lock"))?;
-        let _held = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await??;
-        if mainnet.state.is_file() {
-            return Ok(mainnet);
-        }
-        let partial = folder.join(format!("mainnet-{key}.partial"));
-        let options =
-            Options { dump_state: Some(partial.clone()), chain_id: Some(CHAIN_ID), ..Options::default() };
-        let anvil = Anvil::start(&options).await?;
-        let pools = fill(&mut Local::at(&anvil.provider, DEPLOYER))?;
-        fs::write(&mainnet.pools, serde_json::to_vec_pretty(&pools)?)?;
-        anvil.stop()?;
-        fs::rename(partial, &mainnet.state).wrap_err("anvil wrote no state")?;
+        let options = Options { chain_id: Some(CHAIN_ID), ..Options::default() };
+        made_once([&mainnet.state, &mainnet.pools], options, async |anvil| {
+            let pools = fill(&mut Local::at(&anvil.provider, DEPLOYER))?;
+            Ok(fs::write(&mainnet.pools, serde_json::to_vec_pretty(&pools)?)?)
+        })
+        .await?;
         Ok(mainnet)
     }
 
@@ -161,19 +154,7 @@ fn fill(chain: &mut Local) -> eyre::Result<Vec<Place>> {
         let amount = units(10_000_000_000, if decimals == 6 { 6 } else { 18 });
         chain.call(at, &TestToken::mintCall { to: DEPLOYER, amount });
     }
-    let uniswap = "node_modules/@uniswap/";
-    let factory2 = chain.deploy_at(
-        SUSHI_FACTORY,
-        &format!("{uniswap}v2-core/build/UniswapV2Factory.json"),
-        DEPLOYER.abi_encode(),
-    );
-    let router2 = chain.deploy_at(
-        SUSHI_ROUTER,
-        &format!("{uniswap}v2-periphery/build/UniswapV2Router02.json"),
-        (factory2, weth).abi_encode_params(),
-    );
-    let mut sushi = protocols;
-    (sushi.factory2, sushi.router2) = (factory2, router2);
+    let sushi = protocols.with_fork_of_v2(chain, [SUSHI_FACTORY, SUSHI_ROUTER]);
     for token in [USDC, USDT, DAI, weth] {
         protocols.approve(chain, token);
         sushi.approve(chain, token);
