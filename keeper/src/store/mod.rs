@@ -70,9 +70,9 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// Why the store did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -132,7 +132,9 @@ const DENIED: [&str; 2] = ["3D000", "42501"];
 const LOGIN: &str = "28";
 /// PostgreSQL: the classes of connections, of resources, and of an operator's intervention (it starts, it stops). SQLite:
 /// busy, locked. And a server that takes no change now: a standby, or one that is set so.
-const PASSING: [&str; 7] = ["08", "53", "57P", "25006", LOCK_NOT_AVAILABLE, "5", "6"];
+const PASSING: [&str; 7] = ["08", "53", "57P", "25006", LOCK_NOT_AVAILABLE, SQLITE_BUSY, "6"];
+/// SQLite: another process has the file locked.
+const SQLITE_BUSY: &str = "5";
 /// PostgreSQL: a lock was waited for longer than [`LOCK_TIMEOUT`].
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
@@ -261,7 +263,7 @@ impl Store {
                     return Err(StoreError::BadUrl(url.to_owned()));
                 }
                 let url = format!("sqlite://{}?mode=rwc", path.display());
-                probe(&url, &PRAGMAS, SQLITE_PATIENCE).await?;
+                probe_file(&url).await?;
                 (sqlite_pool(1, &url).await?, sqlite_pool(4, &url).await?, Some(path))
             }
             Engine::Postgres => {
@@ -358,6 +360,20 @@ async fn probe(url: &str, settings: &[&'static str], limit: Duration) -> Result<
         connection.close().await
     };
     Ok(timeout(limit, once).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?)
+}
+
+/// Where two open a file that has no write-ahead log yet, each reads it and waits for the other to end: SQLite answers
+/// "locked" to one of them at once, whatever its timeout is. That one tries again.
+async fn probe_file(url: &str) -> Result<(), StoreError> {
+    let start = Instant::now();
+    loop {
+        match probe(url, &PRAGMAS, SQLITE_PATIENCE).await {
+            Err(error) if error.has_code(&[SQLITE_BUSY]) && start.elapsed() < SQLITE_PATIENCE => {
+                sleep(Duration::from_millis(20)).await;
+            }
+            probed => return probed,
+        }
+    }
 }
 
 async fn sqlite_pool(connections: u32, url: &str) -> Result<AnyPool, StoreError> {

@@ -48,12 +48,23 @@ impl Store {
         self.migrate_to(self.engine.newest_schema()).await
     }
 
-    /// Brings the schema to a version, never back.
+    /// Brings the schema to a version, never back. Another process may be doing the same: on SQLite both try each step, and
+    /// the one that comes second to it goes on from there.
     pub(super) async fn migrate_to(&self, version: i64) -> Result<(), StoreError> {
-        // Even to find nothing to do takes the right to create tables, which a keeper need not have.
-        if self.schema().await? == Some(version) {
-            return Ok(());
+        loop {
+            let schema = self.schema().await?;
+            // Even to find nothing to do takes the right to create tables, which a keeper need not have.
+            if schema == Some(version) {
+                return Ok(());
+            }
+            match self.run_migrations_to(version).await {
+                Err(_) if self.schema().await? != schema => {}
+                migrated => return migrated,
+            }
         }
+    }
+
+    async fn run_migrations_to(&self, version: i64) -> Result<(), StoreError> {
         let mut connection = self.writer.acquire().await?;
         if self.engine == Engine::Postgres {
             // Building an index may take its time, and the others wait for it.

@@ -943,6 +943,21 @@ async fn a_paused_keeper_with_changes_in_a_queue_holds_the_others_up_only_once()
     Ok(())
 }
 
+/// A file that is new, or a copy by `VACUUM INTO`, has no write-ahead log yet. Where two open it at one moment, each reads it and
+/// waits for the other to end: SQLite answers "locked" to one of them at once, whatever its timeout is. And both bring its
+/// schema up to date.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_file_is_opened_by_several_at_one_moment() -> eyre::Result<()> {
+    let folder = tempfile::tempdir()?;
+    for round in 0..20 {
+        let url = format!("sqlite://{}/{round}.db", folder.path().display());
+        for opened in futures::future::join_all((0..4).map(|_| Store::open(&url))).await {
+            opened?.close().await;
+        }
+    }
+    Ok(())
+}
+
 /// Each test over each engine.
 macro_rules! over_both {
     ($($test:ident),*) => {
