@@ -190,8 +190,7 @@ async fn send(
         unit.attempt_sent(attempt.hash, now_ms()).await?;
         unit.move_batch(batch, BatchState::Broadcast, None).await?;
         unit.commit().await?;
-        // Later than now where the clock was set back.
-        line.lead.learn((now_ms() - batch.created_at).max(0));
+        line.lead.learn(now_ms() - batch.created_at);
         tracing::info!(batch = batch.row, tx = %attempt.hash, "batch sent");
     } else {
         line.store.attempt_sent(attempt.hash, now_ms()).await?;

@@ -59,10 +59,7 @@ use alloy::primitives::Address;
 use price::guard::Guard;
 use std::{
     collections::{HashMap, HashSet},
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -265,21 +262,40 @@ const FEES_MS: i64 = 1_000;
 #[derive(Debug, Default)]
 pub struct FeeGauge(tokio::sync::Mutex<Option<(i64, FeeHistory)>>);
 
-/// How long the way of a batch from planned to sent takes, in milliseconds, as it was lately. So much before the end of
-/// its window a batch is planned: the window says how long an order may wait until it is sent.
+/// How long the way of a batch from planned to sent takes, as it was lately. So much before the end of its window a batch is
+/// planned: the window says how long an order may wait until it is sent. A limit that all but outliers keep, of the mean and
+/// four times the deviation, as TCP has it of round trips (RFC 6298).
 #[derive(Debug, Default)]
-pub struct Lead(AtomicI64);
+pub struct Lead(Mutex<Option<Way>>);
+
+/// In microseconds.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    mean: i64,
+    deviation: i64,
+}
+
+/// What took longer counts as so long: a keeper that was stopped on the way, a clock that was set.
+const LONGEST_WAY_MS: i64 = 60_000;
 
 impl Lead {
+    /// In milliseconds, rounded up. Zero before the first batch.
     pub fn ms(&self) -> i64 {
-        self.0.load(Ordering::Relaxed)
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.map_or(0, |way| (way.mean + 4 * way.deviation + 999) / 1_000)
     }
 
-    /// A batch took so long. Goes up faster than down, so that most are in time.
+    /// A batch took so many milliseconds: less than none where the clock was set back.
     pub fn learn(&self, took: i64) {
-        let known = self.ms();
-        let step = if took > known { (took - known + 1) / 2 } else { (took - known) / 8 };
-        self.0.store(known + step, Ordering::Relaxed);
+        let took = took.clamp(0, LONGEST_WAY_MS) * 1_000;
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = Some(match *known {
+            None => Way { mean: took, deviation: took / 2 },
+            Some(Way { mean, deviation }) => Way {
+                mean: mean + (took - mean) / 8,
+                deviation: deviation + ((took - mean).abs() - deviation) / 4,
+            },
+        });
     }
 }
 
@@ -351,12 +367,16 @@ mod tests {
     #[test]
     fn the_lead_follows_what_batches_take() {
         let lead = Lead::default();
-        (0..20).for_each(|_| lead.learn(40));
-        assert_eq!(lead.ms(), 40);
-        lead.learn(80);
-        assert_eq!(lead.ms(), 60, "up fast");
-        lead.learn(20);
-        assert_eq!(lead.ms(), 55, "down slowly");
+        assert_eq!(lead.ms(), 0, "nothing is known yet");
+        lead.learn(40);
+        assert_eq!(lead.ms(), 120, "one says little");
+        (0..40).for_each(|_| lead.learn(40));
+        assert_eq!(lead.ms(), 41);
+        (0..80).for_each(|n| lead.learn(if n % 2 == 0 { 30 } else { 50 }));
+        assert!((75..90).contains(&lead.ms()), "twice the spread above the largest is left: {}", lead.ms());
+        lead.learn(3_000);
+        (0..40).for_each(|_| lead.learn(40));
+        assert!(lead.ms() < 60, "an outlier is forgotten: {}", lead.ms());
     }
 
     #[test]
