@@ -36,9 +36,11 @@ pub async fn run(figures: &mut Figures) -> eyre::Result<()> {
 async fn cost(rows: u32) -> eyre::Result<f64> {
     let mut rig = Rig::start(Database::Sqlite, CONFIG).await?;
     rig.keeper.stop()?;
-    fill(&rig.setup.dir.join("spillway.db"), rows).await?;
+    let file = rig.setup.dir.join("spillway.db");
+    fill(&file, rows).await?;
+    let before = comparisons(&file).await?;
     rig.keeper = Keeper::start_ready(&rig.setup).await?;
-    added_up(&rig).await?;
+    added_up(&file, before).await?;
 
     let orders = rig.orders("cost", ORDERS);
     let bulks = rig.bulks(&orders);
@@ -71,19 +73,20 @@ async fn connect(file: &Path) -> eyre::Result<SqliteConnection> {
     Ok(SqliteConnection::connect(&format!("sqlite://{}", file.display())).await?)
 }
 
+/// How often the keeper has compared books and chain.
+async fn comparisons(file: &Path) -> eyre::Result<i64> {
+    let mut db = connect(file).await?;
+    let count = sqlx::query_scalar("SELECT count(*) FROM reconciliations").fetch_one(&mut db).await?;
+    db.close().await?;
+    Ok(count)
+}
+
 /// Waits until the keeper has added up the postings that appeared while it was stopped, which it does once and no
-/// withdrawal pays for: its own it adds up as they come.
-async fn added_up(rig: &Rig) -> eyre::Result<()> {
-    let compared = || async {
-        let mut db = connect(&rig.setup.dir.join("spillway.db")).await?;
-        let count =
-            sqlx::query_scalar::<_, i64>("SELECT count(*) FROM reconciliations").fetch_one(&mut db).await?;
-        db.close().await?;
-        eyre::Ok(count)
-    };
-    let before = compared().await?;
+/// withdrawal pays for: its own it adds up as they come. It does so with its first comparison, which may be over before it
+/// is ready.
+async fn added_up(file: &Path, before: i64) -> eyre::Result<()> {
     eventually("books and chain are compared again", Duration::from_secs(120), || async {
-        Ok((compared().await? > before).then_some(()))
+        Ok((comparisons(file).await? > before).then_some(()))
     })
     .await
 }
