@@ -38,7 +38,7 @@ async fn cost(rows: u32) -> eyre::Result<f64> {
     rig.keeper.stop()?;
     let file = rig.setup.dir.join("spillway.db");
     fill(&file, rows).await?;
-    let before = comparisons(&file).await?;
+    let before = compared_at(&file).await?;
     rig.keeper = Keeper::start_ready(&rig.setup).await?;
     added_up(&file, before).await?;
 
@@ -73,20 +73,21 @@ async fn connect(file: &Path) -> eyre::Result<SqliteConnection> {
     Ok(SqliteConnection::connect(&format!("sqlite://{}", file.display())).await?)
 }
 
-/// How often the keeper has compared books and chain.
-async fn comparisons(file: &Path) -> eyre::Result<i64> {
+/// When the keeper last compared books and chain, in unix milliseconds. Zero before it ever did.
+async fn compared_at(file: &Path) -> eyre::Result<i64> {
     let mut db = connect(file).await?;
-    let count = sqlx::query_scalar("SELECT count(*) FROM reconciliations").fetch_one(&mut db).await?;
+    let at =
+        sqlx::query_scalar("SELECT coalesce(max(at), 0) FROM reconciliations").fetch_one(&mut db).await?;
     db.close().await?;
-    Ok(count)
+    Ok(at)
 }
 
 /// Waits until the keeper has added up the postings that appeared while it was stopped, which it does once and no
 /// withdrawal pays for: its own it adds up as they come. It does so with its first comparison, which may be over before it
-/// is ready.
+/// is ready. One that finds what the last found is no new row.
 async fn added_up(file: &Path, before: i64) -> eyre::Result<()> {
     eventually("books and chain are compared again", Duration::from_secs(120), || async {
-        Ok((comparisons(file).await? > before).then_some(()))
+        Ok((compared_at(file).await? > before).then_some(()))
     })
     .await
 }
