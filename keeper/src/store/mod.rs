@@ -334,16 +334,14 @@ impl Store {
 }
 
 /// WAL lets readers run beside the writer; `synchronous = FULL` makes a commit survive a power cut. The log is folded into the
-/// file every 16 MiB, not every four: among many rows each commit touches hundreds of pages, most of them again soon. A connection
-/// walks through all places of its cache when its pages may have become others, a reader's after each commit: the cache is
-/// small, and what is not in it is in the system's.
+/// file every 16 MiB, not every four: among many rows each commit touches hundreds of pages, most of them again soon.
 const PRAGMAS: [&str; 7] = [
     "PRAGMA busy_timeout = 30000",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
     "PRAGMA temp_store = MEMORY",
-    "PRAGMA cache_size = -16384",
+    "PRAGMA cache_size = -65536",
     "PRAGMA wal_autocheckpoint = 4096",
 ];
 
