@@ -23,8 +23,7 @@ use std::{
 pub async fn by_hand() -> eyre::Result<World> {
     let world = World::start_with(Options::default()).await?;
     world.provider().anvil_set_auto_mine(false).await?;
-    // A loaded chain has no state of its earlier blocks, which finality would ask for.
-    world.provider().anvil_mine(Some(20), None).await?;
+    world.past_the_loaded(20).await?;
     Ok(world)
 }
 

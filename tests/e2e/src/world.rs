@@ -99,6 +99,11 @@ impl World {
         Self::new(anvil, &snapshot.deployment, &snapshot.params)
     }
 
+    /// Makes so many blocks. A loaded chain has no state of those that it was loaded with, which finality would ask for.
+    pub async fn past_the_loaded(&self, blocks: u64) -> eyre::Result<()> {
+        Ok(self.provider().anvil_mine(Some(blocks), None).await?)
+    }
+
     /// Deploys on a fork of the chain at `url`.
     pub async fn fork(url: &str, block_time: f64) -> eyre::Result<Self> {
         Self::fork_with(url, block_time, "fork", |_| {}).await

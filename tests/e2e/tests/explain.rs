@@ -249,8 +249,7 @@ async fn a_nonce_that_somebody_else_sits_before() -> eyre::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_keeper_that_is_gone_and_a_chain_that_is() -> eyre::Result<()> {
     let world = World::start(0.5).await?;
-    // A loaded chain has no state of its earlier blocks, which the books would end at: it makes few of its own here.
-    world.provider().anvil_mine(Some(3), None).await?;
+    world.past_the_loaded(3).await?;
     let (setup, keeper) = running(&world, "[batch]\nwindow = \"1h\"\n").await?;
     let orders = orders_of(&world, "TUSD", "gone", 1);
     submit(&world, &setup, &orders)?;

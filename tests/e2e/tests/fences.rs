@@ -74,13 +74,19 @@ async fn a_void_on_blocks_that_a_reorg_took_back_is_given_up_on_postgres() -> ey
     a_reorg_under_a_void(Database::Postgres(Arc::new(Postgres::start().await?))).await
 }
 
+/// One lane, whose keeper reaches its node through a proxy.
+async fn through_a_proxy() -> eyre::Result<(World, Proxy, Setup)> {
+    let world = World::start(0.5).await?;
+    world.past_the_loaded(20).await?;
+    let proxy = Proxy::start(&world.anvil.url(), 1).await?;
+    let setup = set_up(Database::Sqlite, &world, 1)?.through(&world, &proxy.url())?;
+    Ok((world, proxy, setup))
+}
+
 /// The node was behind when the fence was planned: the number that its void gives up was settled long ago.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_void_on_the_view_of_a_node_that_lags_is_given_up_for_another() -> eyre::Result<()> {
-    let world = World::start(0.5).await?;
-    world.provider().anvil_mine(Some(20), None).await?;
-    let proxy = Proxy::start(&world.anvil.url(), 1).await?;
-    let setup = set_up(Database::Sqlite, &world, 1)?.through(&world, &proxy.url())?;
+    let (world, proxy, setup) = through_a_proxy().await?;
     let before = world.provider().get_block_number().await?;
     let first = orders_of(&world, "TUSD", "first", 3);
     submit(&world, &setup, &first)?;
@@ -106,10 +112,7 @@ async fn a_void_on_the_view_of_a_node_that_lags_is_given_up_for_another() -> eyr
 /// then: the void that is planned on that is the same as the old one, whose event proves nothing of what was sent since.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_void_that_a_lost_past_sent_too_ends_no_fence() -> eyre::Result<()> {
-    let world = World::start(0.5).await?;
-    world.provider().anvil_mine(Some(20), None).await?;
-    let proxy = Proxy::start(&world.anvil.url(), 1).await?;
-    let setup = set_up(Database::Sqlite, &world, 1)?.through(&world, &proxy.url())?;
+    let (world, proxy, setup) = through_a_proxy().await?;
     let first = orders_of(&world, "TUSD", "first", 3);
     submit(&world, &setup, &first)?;
     let keeper = Keeper::start_ready(&setup).await?;
